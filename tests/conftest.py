@@ -54,6 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     `-m long` takes Hypothesis's tests again, with all their examples.
     """
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each process has loaded them in an order of its own
+        items.sort(key=lambda item: item.path)
     if settings.get_current_profile_name() == "long":
         for item in items:
             if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
@@ -69,12 +71,29 @@ def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
+    if isinstance(collector, pytest.Directory):
+        report.result = _each_its_own_part_first(report.result)
     needed = {"PyTorch": (HAS_TORCH, "torch(vision)?"), "tests/benchmarks": (HAS_BENCHMARKS, "tests.benchmarks")}
     for what, (there, module) in needed.items():
         if report.failed and not there and re.search(f"No module named '{module}'", str(report.longrepr)):
             report.outcome = "skipped"
             report.longrepr = (str(collector.path), 0, f"Skipped: needs {what}")  # as pytest's own importorskip says it
     return report
+
+
+def _each_its_own_part_first(files: list[pytest.Item | pytest.Collector]) -> list[pytest.Item | pytest.Collector]:
+    """Begin at another file in each process of xdist, which finds compiled what the others began with.
+
+    In a fresh checkout all of them would compile every test at the same time, 4.5 CPU seconds each.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return files
+    worker, workers = (
+        int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")),
+        int(os.environ["PYTEST_XDIST_WORKER_COUNT"]),
+    )
+    first = len(files) * worker // workers
+    return files[first:] + files[:first]
 
 
 @pytest.hookimpl(wrapper=True)

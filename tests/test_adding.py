@@ -37,6 +37,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, loads
 from cvtui.recipe.validation import check
 from cvtui.tui.form.field_text import join_text, parameters_hint, split_text, summaries
+from cvtui.engine.runtime.fast_start import end, loading
 
 def printed(*words):
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
@@ -54,7 +55,9 @@ def trained(**changes):
     "(rate, loss) of each step of one epoch, by the engine."
     recipe = Recipe(**{"net": "fc8-relu-fc", "epochs": 1, "batch_size": 32, "threads": 1, "device": "cpu", **changes})
     assert loads(dumps(recipe)) == recipe
-    import torch
+    global torch
+    with loading():  # a third of the time
+        import torch
     from cvtui.engine.train.preparation import prepare
     training, steps = prepare(check(recipe)), []
     for images in training.batches(1):
@@ -69,7 +72,6 @@ def trained(**changes):
 """
 
 END = """
-from cvtui.engine.runtime.fast_start import end
 end(0)  # without tearing down PyTorch, half a second
 """
 
@@ -90,7 +92,6 @@ for wrong in ("polynomial(0)", "polynomal"):
     else: raise AssertionError(wrong)
 """,
         """
-import torch
 training, steps = trained(schedule="polynomial(3)", limit=320, lr=0.1, optimizer="sgd")
 plain = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 oracle = torch.optim.lr_scheduler.PolynomialLR(plain, total_iters=10, power=3)
@@ -119,7 +120,6 @@ assert "adamax" in printed("calc", "fc", "--input", "8x8x1", "--batch", "32")
 in_form("optimizer", "adamax(0.8)", ("adamax", "0.8"), "beta1=0.9, beta2=0.999, eps=1e-08")
 """,
         """
-import torch
 training, steps = trained(optimizer="adamax(beta1=0.8)", lr=0.01, weight_decay=5e-4, schedule="constant", limit=320)
 assert steps[-1][1] < steps[0][1]
 held = [value for state in training.optimizer.state.values() for value in state.values() if value.dim()]
@@ -151,7 +151,6 @@ for wrong, words in (("arrays:", "arrays:pictures"), ("nowhere", "arrays:PATH"),
     else: raise AssertionError(wrong)
 """,
         """
-import torch
 training, steps = trained(data="arrays:set", only="0,2", batch_size=8, lr=0.01, optimizer="adam", weight_decay=0)
 assert training.data.classes == ("0", "2")
 assert steps[-1][1] < steps[0][1]

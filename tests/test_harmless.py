@@ -65,13 +65,14 @@ def same(one: History, other: History, steps: int) -> None:
 
 @pytest.mark.torch
 async def test_the_screen_changes_nothing(tmp_path: Path) -> None:
-    folder, alone = start(tmp_path, "watched"), start(tmp_path, "alone")
+    folder = start(tmp_path, "watched")
     await tour(folder)
     looked_at = History(folder)
     looked_at.poll()
     steps = max(looked_at.steps_done, 4 * 45)
     # One step more: at the very last step of an epoch a stop comes before the epoch's validation.
-    looked_at, not_looked_at = (stopped(run, steps + 1) for run in (folder, alone))
+    looked_at = stopped(folder, steps + 1)
+    not_looked_at = stopped(start(tmp_path, "alone"), steps + 1)
     assert len(not_looked_at.layer_steps) > 0
     same(looked_at, not_looked_at, steps)
 

@@ -22,7 +22,7 @@ def test_what_works_in_the_folder_or_on_it_is_ended(tmp_path: Path, inside: bool
     processes = [subprocess.Popen(words, cwd=cwd, stdout=subprocess.DEVNULL) for words, cwd in asked]
     try:
         end_processes_in(mine)
-        assert processes[0].wait(30) == -9
+        assert processes[0].wait(60) == -9
         assert processes[1].poll() is None
     finally:
         for process in processes:

@@ -266,10 +266,11 @@ def test_ctrl_c_ends_what_ci_runs_beside(tmp_path: Path) -> None:
         stubbed(tmp_path, "interrupted"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
     )  # fmt: skip
-    wait_until(lambda: (tmp_path / "there").exists() and (tmp_path / "sleeper").exists(), what="both to run")
+    told = tmp_path / "sleeper"
+    wait_until(lambda: (tmp_path / "there").exists() and told.exists() and told.read_text(), what="both to run")
     os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(30) == 130
-    sleeper = int((tmp_path / "sleeper").read_text())
+    assert running.wait(60) == 130
+    sleeper = int(told.read_text())
     wait_until(lambda: not is_there(sleeper), what="what it left behind to go")
 
 

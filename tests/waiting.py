@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 60.0, what: str = "the condition") -> T:
     """Return the condition's first true value; AssertionError naming `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -19,7 +19,7 @@ def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "t
     return value
 
 
-async def wait_until_async(condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
+async def wait_until_async(condition: Callable[[], T], timeout: float = 60.0, what: str = "the condition") -> T:
     """Wait the same way inside an event loop (Textual's Pilot)."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):

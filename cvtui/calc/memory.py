@@ -8,6 +8,7 @@ there once. Short-lived work space (one layer's gradient, the convolution's scra
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from cvtui.calc.module_table import ModuleTable
@@ -28,26 +29,40 @@ class Memory(NamedTuple):
     batch: int
     parameters: int
     gradients: int
+    """Of the parameters that are trained."""
     activations: int
 
-    def state(self, copies: int) -> int:
-        """Return the bytes of an optimizer that keeps `copies` numbers per parameter."""
-        return self.parameters * copies
+    def state(self, copies: int, *, mean: bool = False) -> int:
+        """Return the bytes of an optimiser that keeps `copies` numbers for each parameter that is trained.
 
-    def total(self, copies: int) -> int:
+        mean: with a running mean of all weights.
+        """
+        return self.gradients * copies + self.parameters * mean
+
+    def total(self, copies: int, *, mean: bool = False) -> int:
         """Return all bytes, with the state of such an optimiser."""
-        return self.parameters + self.gradients + self.activations + self.state(copies)
+        return self.parameters + self.gradients + self.activations + self.state(copies, mean=mean)
 
 
-def training_memory(table: Table | ModuleTable, batch: int) -> Memory:
-    """Count what training this net at this batch size holds, but for the optimiser's state."""
-    parameters = table.parameters * NUMBER
-    kept = table.kept * batch if isinstance(table, ModuleTable) else kept_activations(table, batch)
-    return Memory(batch, parameters, parameters, kept)
+def training_memory(table: Table | ModuleTable, batch: int, frozen: Collection[str] = ()) -> Memory:
+    """Count what training this net at this batch size holds, but for the optimiser's state.
+
+    frozen: names of a net expression's parameters that are not trained; a model's table has counted its own.
+    """
+    if isinstance(table, ModuleTable):
+        return Memory(batch, table.parameters * NUMBER, table.trained * NUMBER, table.kept * batch)
+    trained = sum(_trained(row, frozen) for row in table.rows)
+    return Memory(batch, table.parameters * NUMBER, trained * NUMBER, kept_activations(table, batch, frozen))
 
 
-def kept_activations(table: Table, batch: int) -> int:
-    """Count the bytes that the forward pass leaves for the backward pass."""
+def _trained(row: Row, frozen: Collection[str]) -> int:
+    """Count the parameters of a layer that are trained."""
+    own = (("weight", row.weights), ("bias", row.biases))
+    return sum(count for kind, count in own if f"{row.name}.{kind}" not in frozen)
+
+
+def kept_activations(table: Table, batch: int, frozen: Collection[str] = ()) -> int:
+    """Count the bytes that the forward pass leaves for the backward pass; before what is trained it leaves none."""
     rows = table.rows
     home: list[int] = []  # the row whose output a row's output is a view of
     learns: list[bool] = []  # whether a parameter stands before: only then is anything kept for a gradient
@@ -58,7 +73,7 @@ def kept_activations(table: Table, batch: int) -> int:
         before = any(source >= 0 and learns[source] for source in row.inputs)
         view = row.kind == "flatten" or (row.kind == "drop" and not _drops(row))
         home.append(sources[0] if view else number)
-        learns.append(before or row.parameters > 0)
+        learns.append(before or _trained(row, frozen) > 0)
         if not learns[-1]:
             continue
         if row.kind in _KEEPS_INPUT:

@@ -60,6 +60,12 @@ class ModuleTable(NamedTuple):
 
     inputs: tuple[InputShape, ...] = ()
     """What the forward pass took, in PyTorch's order."""
+    frozen: int = 0
+    """Parameters that are not trained: frozen by the net's own code, or by the recipe for the whole run."""
+
+    @property
+    def trained(self) -> int:
+        return self.parameters - self.frozen
 
     @property
     def activations(self) -> int:

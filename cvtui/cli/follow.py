@@ -101,6 +101,8 @@ def follow(
     if watching is not None:
         with contextlib.suppress(KeyboardInterrupt):  # it goes on without us
             watching.wait()  # in a container all ends with us
+    if code == EXIT_WRONG and not resume and history.run is None and history.end is not None:
+        folder.discard()  # refused by what only PyTorch can find: the name stays free for the next try
     return code
 
 

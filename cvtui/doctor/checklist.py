@@ -10,7 +10,7 @@ import numpy as np
 
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.observations import Observations
-from cvtui.doctor.registry import limit
+from cvtui.doctor.registry import limit, some
 
 Mark = Literal["ok", "doubt", "fault", "unknown"]
 """doubt: beyond a limit, or worth a note, and too early to call it a fault."""
@@ -40,14 +40,29 @@ def checklist(obs: Observations, found: list[Diagnosis]) -> list[ChecklistItem]:
     """
     faults = {one.id for one in found if one.severity != "note"}
     notes = {one.id for one in found} - faults
+    if _asked_to_freeze(obs):
+        notes.discard("F26")  # that the rest gets no gradient is what the recipe asks for
     items = []
     for question in QUESTIONS:
         answer, wrong = question.answer(obs), [name for name in question.ids if name in faults]
         doubt = question.doubtful(obs) or any(name in notes for name in question.ids)
         mark: Mark = "fault" if wrong else "unknown" if not answer else "doubt" if doubt else "ok"
         items.append(ChecklistItem(question=question.words, mark=mark, answer=answer or "not known", findings=wrong))
+    if obs.facts.frozen_compared is not None:
+        items.append(_frozen(obs))
     items.append(_one_batch(obs))
     return items
+
+
+def _asked_to_freeze(obs: Observations) -> bool:
+    return bool(obs.facts.frozen and not obs.own_loop and obs.recipe.get("freeze"))
+
+
+def _frozen(obs: Observations) -> ChecklistItem:
+    compared, changed = obs.facts.frozen_compared or 0, obs.facts.frozen_changed
+    answer = f"{compared - len(changed):,} of {compared:,} tensors unchanged, to the last bit, by the first steps"
+    answer += f"; not {some(changed)}" if changed else ""
+    return ChecklistItem(question="frozen parts stay as they are", mark="fault" if changed else "ok", answer=answer)
 
 
 def memorised(obs: Observations) -> bool | None:
@@ -139,7 +154,9 @@ def _gradients(obs: Observations) -> str:
         return ""
     missing = max(facts.left_out_count or 0, len(facts.left_out))
     missing += max(facts.no_gradient_count or 0, len(facts.no_gradient))
-    return f"{facts.parameters - missing:,} of {facts.parameters:,} parameters"
+    count = f"{facts.parameters - missing:,} of {facts.parameters:,} parameters"
+    frozen = max(facts.frozen_count or 0, len(facts.frozen))
+    return f"{count}; {frozen:,} more are frozen, as the recipe asks" if _asked_to_freeze(obs) else count
 
 
 def _moves(obs: Observations) -> str:

@@ -34,7 +34,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     """Where the threshold comes from."""
     sure: float = 1.0
-    """0..1."""
+    """Share of such findings that named a true cause in the benchmark (confidence.py); 1 for a note, which has none."""
     cure: dict[str, Any] = {}
     """Recipe fields and their new values; empty where no change of the recipe helps."""
     tried: str = ""
@@ -60,7 +60,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
             "value": self.value,
             "threshold": self.threshold,
             "source": self.source,
-            "sure": self.sure,
+            "sure": None if self.severity == "note" else self.sure,
             "cure": self.cure or self.advice,
             "tried": self.tried,
             "consequences": list(self.consequences),

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.confidence import TABLE
 from cvtui.doctor.cures import tried
 from cvtui.doctor.curves import Pace
 from cvtui.doctor.diagnosis import Diagnosis
@@ -28,7 +29,10 @@ from cvtui.runlog.events import (
     RunStarted,
     Steps,
 )
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History, merged
+from cvtui.runlog.origin import first_run
+from cvtui.runlog.ranks import RankFiles
 
 __all__ = ["Doctor", "arrange", "examine"]
 
@@ -65,6 +69,7 @@ class Doctor:
         self._facts: Facts | None = None
         self._run: RunStarted | None = None
         self._ended: RunEnded | None = None
+        self._ranks: tuple[RankFiles | None, int] = (None, 0)
 
     def update(self, seconds: float = math.inf) -> list[Diagnosis]:
         """Return the root causes known now, the most certain and furthest upstream first; [] for a healthy run.
@@ -81,7 +86,7 @@ class Doctor:
                 for name, rule in RULES.items():
                     if rule.reads & fresh:
                         self._found[name] = self._ask(rule)
-            self.all = [found for found in self._found.values() if found is not None]
+            self.all = [_sure(found) for found in self._found.values() if found is not None]
             self._roots = arrange(self.all)
         return self._roots
 
@@ -183,7 +188,11 @@ class Doctor:
             obs = self.obs
         if history.run is not None and history.run is not self._run:
             self._run = history.run
+            obs.parent = _parent(history)
             obs.begin(history.run)
+        if (history.ranks, history.ranks.version) != self._ranks:
+            self._ranks = history.ranks, history.ranks.version
+            obs.set_ranks(history.ranks.ranks)
         if history.facts is not None and history.facts is not self._facts:
             self._facts = history.facts
             obs.set_facts(history.facts)
@@ -217,6 +226,14 @@ class Doctor:
                 obs.add_layers(sample)
 
 
+def _parent(history: History) -> RunStarted | None:
+    """Return the first record of the run that a run was forked from; None without, or where it is gone."""
+    name = history.run.parent.get("run") if history.run is not None else None
+    if not isinstance(name, str) or not name or name in (".", "..") or "/" in name:
+        return None
+    return first_run(RunFolder(history.folder.path.parent / name))
+
+
 def examine(history: History) -> list[Diagnosis]:
     """Return the root causes of a run, as far as its history is read; [] for a healthy one."""
     return Doctor(history).update()
@@ -243,6 +260,12 @@ def arrange(found: Sequence[Diagnosis]) -> list[Diagnosis]:
         msgspec.structs.replace(root, consequences=tuple(sorted(set(follows.get(root.id, ())), key=_place)))
         for root in roots
     ]
+
+
+def _sure(one: Diagnosis) -> Diagnosis:
+    """Return a finding with the confidence that the benchmark gives it; a note states what is seen, and has none."""
+    sure = 1.0 if one.severity == "note" else round(TABLE.confidence(one.id), 2)
+    return msgspec.structs.replace(one, sure=sure)
 
 
 def _rank(one: Diagnosis) -> tuple[bool, bool, int, int]:

@@ -15,6 +15,7 @@ from cvtui.doctor.layer_samples import LayerSamples
 from cvtui.doctor.metric_windows import MetricWindows
 from cvtui.doctor.run_setup import RunSetup
 from cvtui.runlog.events import EpochDone, Facts, Finding, LayersSampled, RunEnded, RunStarted
+from cvtui.runlog.ranks import Rank
 
 Array = NDArray[np.float64]
 
@@ -38,7 +39,7 @@ class Observations(RunSetup):
     """All that the rules may read of a run.
 
     Fed with `begin`, `set_facts`, `add_steps`, `add_layers`, `set_epochs`, `close` …; `fresh` names what has changed
-    since the rules last ran: {"facts", "steps", "layers", "epochs", "end"}.
+    since the rules last ran: {"facts", "steps", "layers", "epochs", "end", "ranks"}.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,10 @@ class Observations(RunSetup):
         self.windows = MetricWindows()
         self.layers = LayerSamples()
         self.epochs: list[EpochDone] = []
+        self.ranks: list[Rank] = []
+        """Of several processes that train together, with their newest steps."""
+        self.parent: RunStarted | None = None
+        """Of the run that this one was forked from, where it is still there."""
         self.first_step: int | None = None
         self.steps_done = 0
         self.losses: Array = np.empty(0)
@@ -153,6 +158,11 @@ class Observations(RunSetup):
         """Set the epochs so far."""
         self.epochs = list(epochs)
         self.fresh.add("epochs")
+
+    def set_ranks(self, ranks: list[Rank]) -> None:
+        """Set what the ranks' files hold by now."""
+        self.ranks = ranks
+        self.fresh.add("ranks")
 
     def add_finding(self, finding: Finding) -> None:
         """Add a finding of the trainer itself: where a NaN came from."""

@@ -29,7 +29,6 @@ class RuleResult:
     evidence: str = ""
     files: tuple[str, ...] = ()
     layer: str = ""
-    sure: float = 1.0
     cure: dict[str, Any] = field(default_factory=dict)
     advice: str = ""
     severity: Severity | None = None
@@ -52,7 +51,6 @@ class RuleResult:
             value=self.value if self.value is None or math.isfinite(self.value) else None,
             threshold=self.threshold,
             source=fault.source,
-            sure=self.sure,
             cure=_plain(self.cure, obs),
             advice=self.advice or fault.advice,
             test=self.test,

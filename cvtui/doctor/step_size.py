@@ -18,7 +18,6 @@ class StepSize(NamedTuple):
     ratio: float
     """Of the layer that moves most (too fast) or the middle one (too slow); NaN where only the loss tells."""
     words: str
-    sure: float
     looks: tuple[tuple[int, float], ...] = ()
     """(step, update ratio) of that layer: what `ratio` is the geometric mean of."""
 
@@ -45,10 +44,9 @@ def too_fast(obs: Observations) -> StepSize | None:
         if not found and _never_recovered(obs):
             found = [pace for pace in (_by_ratio(obs, True), _by_loss(obs, True)) if pace is not None]
         first = min(found, key=lambda pace: pace.since) if found else None
-        if first is not None and len(found) > 1 and not math.isfinite(first.ratio):
-            first = first._replace(sure=0.9)
-            if found[0].begun <= first.step:  # what a later look shows may be another rate's doing
-                first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
+        alone = first is not None and len(found) > 1 and not math.isfinite(first.ratio)
+        if first is not None and alone and found[0].begun <= first.step:  # a later look may show another rate's doing
+            first = first._replace(ratio=found[0].ratio, layer=found[0].layer, looks=found[0].looks)
         obs.memo["fast"] = first
     return obs.memo["fast"]  # type: ignore[no-any-return]
 
@@ -107,7 +105,7 @@ def _by_ratio(obs: Observations, later: bool) -> StepSize | None:
         column = int(np.nanargmax(pairs[sample]))
         ratio = math.exp(pairs[sample, column])
         looks = tuple((int(obs.layers.steps[row]), float(values[row, column])) for row in (sample, sample + 1))
-        return StepSize(step, obs.layers.names[places[column]], ratio, rise(obs, step), 0.9, looks)
+        return StepSize(step, obs.layers.names[places[column]], ratio, rise(obs, step), looks)
     return None
 
 
@@ -154,8 +152,8 @@ def _by_loss(obs: Observations, later: bool) -> StepSize | None:
         rows = sorted({int(np.nanargmax(near[:, column])), row})
         looks = tuple((int(obs.layers.steps[at]), float(near[at, column])) for at in rows)
         ratio = math.exp(math.fsum(math.log(one) for _, one in looks) / len(looks))
-        return StepSize(step, obs.layers.names[places[column]], ratio, told(obs, step), 0.75, looks)
-    return StepSize(step, "", math.nan, told(obs, step), 0.6)
+        return StepSize(step, obs.layers.names[places[column]], ratio, told(obs, step), looks)
+    return StepSize(step, "", math.nan, told(obs, step))
 
 
 def _by_death(obs: Observations) -> StepSize | None:
@@ -179,7 +177,7 @@ def _by_death(obs: Observations) -> StepSize | None:
             return None
         words = f"all gradients of weights had become exactly 0, and {rise(obs, step)}"
         look = int(obs.layers.steps[row]), ratio
-        return StepSize(step, obs.layers.names[places[int(column)]], ratio, words, 0.8, (look,))
+        return StepSize(step, obs.layers.names[places[int(column)]], ratio, words, (look,))
     return None
 
 
@@ -206,5 +204,5 @@ def _slow(obs: Observations) -> StepSize | None:
             continue
         column = int(np.nanargmin(np.abs(values[sample] - middle[sample])))
         ratio = float(middle[sample])
-        return StepSize(step, obs.layers.names[places[column]], ratio, "", 0.9, ((step, ratio),))
+        return StepSize(step, obs.layers.names[places[column]], ratio, "", ((step, ratio),))
     return None

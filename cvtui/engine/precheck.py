@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.data.images import Images
-from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.nn.freeze import kept_statistics, train_mode
 from cvtui.engine.observe.accuracy import right as right_of
 from cvtui.engine.observe.data_checks import Named, data_facts
 from cvtui.engine.observe.first_steps import Probe
@@ -82,6 +82,8 @@ def precheck(recipe: Recipe, on_record: Callable[[Record], None]) -> None:
         on_record(checks)
     weights = copy.deepcopy(training.model.state_dict())
     _first_steps(training, on_record)
+    if training.frozen.names:
+        on_record(_frozen_changed(training, weights))
     on_record(_one_batch(training, weights))
 
 
@@ -111,6 +113,13 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
         recorder.close()
     if (facts := probe.remaining()) is not None:
         on_record(facts)
+
+
+def _frozen_changed(training: TrainingState, before: dict[str, torch.Tensor]) -> Facts:
+    """Return what of the frozen parts is not bit for bit as it was `before` the first steps."""
+    after, kept = training.model.state_dict(), [*training.frozen.names, *kept_statistics(training.model)]
+    changed = [name for name in kept if not torch.equal(after[name], before[name])]
+    return Facts(step=training.step, frozen_compared=len(kept), frozen_changed=changed)
 
 
 def _one_batch(training: TrainingState, weights: dict[str, torch.Tensor]) -> Facts:

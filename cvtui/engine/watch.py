@@ -225,7 +225,7 @@ class WatchedRun:
             self._control.apply_pending()
         except StopRequested as asked:
             raise Stopped(str(asked)) from None
-        self._leader.step()
+        self._leader.step(loss, labels)
 
     def epoch(
         self,

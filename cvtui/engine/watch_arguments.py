@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from cvtui.calc.table import size_text
@@ -13,9 +14,15 @@ from cvtui.recipe.run_name import check_name
 
 
 def checked_model(model: Any) -> nn.Module:
-    """Return the model. TypeError where it is none."""
+    """Return the model. TypeError where it is none, ValueError where it has lazy layers that were never called."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"cvtui.watch(model, optimizer): the model must be a torch.nn.Module, not {_kind(model)}")
+    for name, module in model.named_modules():
+        if any(map(is_lazy, [*module.parameters(recurse=False), *module.buffers(recurse=False)])):
+            raise ValueError(
+                f"cvtui.watch(model, optimizer): {name or 'the model'} ({type(module).__name__}) has no sizes before "
+                "its first batch: call the model on one, model(images), before cvtui.watch"
+            )
     return model
 
 

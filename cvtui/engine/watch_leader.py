@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes
 from cvtui.engine.watch_ranks import JobRank, SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
 from cvtui.engine.watch_restart import FormerRun, former_run
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.ranks import rank_file
 
 
 class Leader:
@@ -27,6 +29,7 @@ class Leader:
         self._outer = model
         self._block = 0
         self._times: RankTimes | None = None
+        self._first: FirstBatches | None = None
         self.former: FormerRun | None = None
         """Where this job's run had come to before torchrun restarted it."""
         if me is not None:
@@ -59,6 +62,7 @@ class Leader:
         if self._me is not None:
             tell_ranks(self._me, self._block, folder, step)
             self._times = rank_times(self._me, folder, self._outer, optimizers, step)
+            self._first = FirstBatches(rank_file(folder, self._me.rank), self._outer, self.model, step)
 
     def lines(self) -> Iterator[Log]:
         """Yield what the log says at the start."""
@@ -76,10 +80,12 @@ class Leader:
             return CommandReader(folder.commands)
         return SafeCommands(folder.commands, self._me.world_size, log, 0 if self.former is None else None)
 
-    def step(self) -> None:
+    def step(self, loss: Tensor | float, labels: Tensor | None) -> None:
         """Close a step."""
         if self._times is not None:
             self._times.step()
+        if self._first is not None:
+            self._first.step(loss, labels)
 
     def epoch(self) -> None:
         """Mark the end of an epoch."""
@@ -88,6 +94,8 @@ class Leader:
 
     def close(self) -> str:
         """End the measuring; return what could not be written, "" where all was."""
+        if self._first is not None:
+            self._first.close()
         if self._times is None:
             return ""
         self._times.close()

@@ -23,6 +23,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from cvtui import door
+from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
 from cvtui.engine.watch_arguments import checked_model, checked_number, checked_optimizers
 from cvtui.runlog.commands import CommandReader
@@ -178,6 +179,7 @@ class JoinedRun:
         self.folder: RunFolder | None = None
         self.step_count = 0
         self._times: RankTimes | None = None
+        self._first: FirstBatches | None = None
 
     def __enter__(self) -> JoinedRun:
         meeting, why = _meet(self._me, next_block())
@@ -187,11 +189,15 @@ class JoinedRun:
         self.folder = RunFolder(Path(meeting.folder))
         self.step_count = meeting.step
         self._times = rank_times(self._me, self.folder, self.model, self.optimizers, meeting.step)
+        path = rank_file(self.folder, self._me.rank)
+        self._first = FirstBatches(path, self.model, inside_ddp(self.model), meeting.step)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        if self._first is not None:
+            self._first.close()
         if self._times is not None:
             self._times.close()
             if self._times.trouble:
@@ -202,15 +208,17 @@ class JoinedRun:
         *,
         loss: Tensor | float,
         accuracy: Tensor | float | None = None,
-        labels: Tensor | None = None,  # noqa: ARG002 - the same call as on rank 0
+        labels: Tensor | None = None,
     ) -> None:
-        """Count one step and take its times; what it is told is checked as on rank 0, and not recorded."""
-        checked_number("loss", loss)
+        """Count one step and take its times; what it is told is recorded of the first ones, checked as on rank 0."""
+        loss = checked_number("loss", loss)
         if accuracy is not None:
             checked_number("accuracy", accuracy)
         self.step_count += 1
         if self._times is not None:
             self._times.step()
+        if self._first is not None:
+            self._first.step(loss, labels)
 
     def epoch(self, **_results: Any) -> None:
         """Mark the end of an epoch; its results are rank 0's."""

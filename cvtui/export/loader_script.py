@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from cvtui.runlog.model_metadata import EXTRA_FILE, ModelMetadata
 
@@ -12,6 +13,7 @@ IMPORTS = {
     "onnx": "import numpy as np, onnxruntime",
     "pt2": "import numpy as np, torch",
     "torchscript": "import numpy as np, torch",
+    "safetensors": "import numpy as np, torch\nfrom safetensors import safe_open\nfrom torch import nn",
 }
 LOAD = {
     "onnx": """\
@@ -26,6 +28,15 @@ model = lambda x: loaded(torch.from_numpy(x)).numpy()""",
 loaded = torch.jit.load({path}, _extra_files=(extra := {{{extra!r}: ""}})).eval()
 about = {{key: json.loads(value) for key, value in json.loads(extra[{extra!r}]).items()}}
 model = lambda x: loaded(torch.from_numpy(x)).detach().numpy()""",
+    "safetensors": """\
+{net}
+with safe_open({path}, "pt") as file:
+    about = {{key: json.loads(value) for key, value in file.metadata().items() if key != "format"}}
+    net.load_state_dict({{key: file.get_tensor(key) for key in file.keys()}})
+net.eval().requires_grad_(False)
+def model(x):
+    x = torch.from_numpy(x)
+    return {call}.numpy()""",
 }
 READ_IMAGE = """\
 height, width, channels = about["size"]
@@ -48,14 +59,29 @@ TURN = """
 SOFTMAX = """\
     z = model(x)[0] / about["temperature"]
     p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()"""
+SIGMOID = """\
+    p = 1 / (1 + np.exp(-model(x)[0] / about["temperature"]))"""
 PROBABILITIES = """\
     p = model(x)[0]"""
 PRINT = """\
     print(name, *(f"{about['classes'][i]} {p[i]:.4f}" for i in p.argsort()[::-1][:5]), sep="\\t")"""
 
+PRINT_SETS = """\
+    print(name, *(f"{about['classes'][i]} {p[i]:.4f}" for i in p.argsort()[::-1] if p[i] > 0.5), sep="\\t")"""
 
-def loader_script(kind: str, path: Path, about: ModelMetadata, with_preprocess: bool) -> str:
-    """Return the text of the file; `kind`: onnx, pt2, torchscript."""
+
+class NetText(NamedTuple):
+    """Source of a net, for weights that come without one (see engine/handover/net_source.py)."""
+
+    imports: str
+    text: str
+    call: str
+
+
+def loader_script(
+    kind: str, path: Path, about: ModelMetadata, with_preprocess: bool, net: NetText | None = None
+) -> str:
+    """Return the text of the file; `kind`: onnx, pt2, torchscript, or safetensors with the text of its net."""
     pictures = len(about.size) == 3 and about.unit == 255 and about.size[2] in (1, 3)
     here = f"str(pathlib.Path(__file__).with_name({path.name!r}))"
     if pictures:
@@ -65,15 +91,17 @@ def loader_script(kind: str, path: Path, about: ModelMetadata, with_preprocess: 
         read = READ_ARRAY.format(shape=" x ".join(map(str, about.size)), dtype=dtype)
     each = PER_IMAGE if about.preprocess.get("name") == "per-image" else ""
     turn = TURN if len(about.size) == 3 else ""
+    answer = SIGMOID if about.activation == "sigmoid" else SOFTMAX
     lines = [
         f'"""Predict with {path.name}: python {script_path(path, kind).name} {"cat.jpg" if pictures else "x.npy"} …"""',
         MARK,
         f"import json, pathlib, sys\n{IMPORTS[kind]}",
+        net.imports if net else "",
         "from PIL import Image, ImageOps\n" if pictures else "",
-        LOAD[kind].format(path=here, extra=EXTRA_FILE),
+        LOAD[kind].format(path=here, extra=EXTRA_FILE, net=net and net.text, call=net and net.call),
         read,
-        *([PROBABILITIES] if with_preprocess else [NORMALISE.format(each=each, turn=turn), SOFTMAX]),
-        PRINT,
+        *([PROBABILITIES] if with_preprocess else [NORMALISE.format(each=each, turn=turn), answer]),
+        PRINT_SETS if about.several else PRINT,
     ]
     return "\n".join(line for line in lines if line) + "\n"
 
@@ -83,10 +111,12 @@ def script_path(path: Path, kind: str) -> Path:
     return path.with_name(f"{path.stem}_{kind}.py")
 
 
-def write_loader_script(kind: str, path: Path, about: ModelMetadata, with_preprocess: bool) -> Path | None:
+def write_loader_script(
+    kind: str, path: Path, about: ModelMetadata, with_preprocess: bool, net: NetText | None = None
+) -> Path | None:
     """Write the file beside the model; None where a file of that name is not one of ours. OSError."""
     target = script_path(path, kind)
     if target.exists() and MARK not in target.read_text("utf-8", "replace"):
         return None
-    target.write_text(loader_script(kind, path, about, with_preprocess), "utf-8")
+    target.write_text(loader_script(kind, path, about, with_preprocess, net), "utf-8")
     return target

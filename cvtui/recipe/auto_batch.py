@@ -15,6 +15,7 @@ from cvtui.recipe.choices.optimizers import OPTIMIZERS, copies_of
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.free_memory import free_memory
+from cvtui.recipe.frozen_names import frozen_throughout
 from cvtui.recipe.recipe import Recipe
 
 SHARE = 0.6
@@ -55,12 +56,14 @@ def fitting_batch(recipe: Recipe, table: Table | ModuleTable, data: DataFacts, f
     sizes = powers_up_to(most_images(recipe, data))
     if isinstance(table, ModuleTable) and not table.counted:
         return BatchFit(max(size for size in sizes if size <= UNCOUNTED), 0, free)
-    copies = copies_of(parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"), recipe.ema)
+    copies = copies_of(parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer"))
+    frozen = frozen_throughout(recipe, table)
     values = math.prod(data.size)
     images = (data.train + data.validation) * values
 
     def need(size: int) -> int:
-        return training_memory(table, size).total(copies) + images + 4 * size * values * (recipe.accumulate - 1)
+        net = training_memory(table, size, frozen).total(copies, mean=recipe.ema > 0)
+        return net + images + 4 * size * values * (recipe.accumulate - 1)
 
     fits = [size for size in sizes if need(size) <= SHARE * free] or [1]
     return BatchFit(fits[-1], need(fits[-1]), free)

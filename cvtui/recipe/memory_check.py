@@ -39,8 +39,8 @@ class MemoryNeed(NamedTuple):
 def memory_need(checked: Checked, batch: int = 0) -> MemoryNeed:
     """Count what training the recipe holds, at another batch size where one is given."""
     recipe = checked.recipe
-    net = training_memory(checked.table, batch or recipe.batch_size)
-    state = net.state(copies_of(checked.optimizer, recipe.ema))
+    net = training_memory(checked.table, batch or recipe.batch_size, checked.frozen)
+    state = net.state(copies_of(checked.optimizer), mean=recipe.ema > 0)
     waiting = (recipe.accumulate - 1) * (batch or recipe.batch_size) * math.prod(checked.data.size) * NUMBER
     return MemoryNeed(net.parameters, net.gradients, state, net.activations + waiting)
 

@@ -28,6 +28,7 @@ from cvtui.recipe.choices.spec import Choice, Chosen, parse_chain, parse_choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import facts
 from cvtui.recipe.fields import FIELDS
+from cvtui.recipe.frozen_names import frozen_throughout
 from cvtui.recipe.learning_rate import backbone_factor, full_rate
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.recipe.recipe import AUTO, Recipe
@@ -53,6 +54,8 @@ class Checked:
     loss: Chosen[LossChoice]
     optimizer: Chosen[OptimizerChoice]
     on_nan: Chosen[OnNanChoice]
+    frozen: frozenset[str] = frozenset()
+    """Tensors of a net expression that are never trained."""
     auto: bool = False
     """The recipe says `batch_size` auto; `recipe` has the number that stands in for it."""
     joins: bool = False
@@ -104,6 +107,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     if init.name == "fixup" and isinstance(table, ModuleTable):
         raise RequestError("init: fixup is for the residual blocks of a net expression; own is what PyTorch code has")
     check_norms(table, recipe.batch_size, data)
+    frozen = frozen_throughout(recipe, table)
     steps_per_epoch = steps_of(data.train, recipe.step_images, table)
     return Checked(
         recipe=recipe,
@@ -119,6 +123,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
         loss=loss,
         optimizer=optimizer,
         on_nan=parse_choice(recipe.on_nan, ON_NAN, "on_nan"),
+        frozen=frozen,
         auto=auto,
         joins=joins_last(data.train, recipe.step_images, table),
     )
@@ -232,6 +237,9 @@ def check_mix(mix: Sequence[Chosen[Choice]], loss: LossChoice, data: DataFacts) 
     """Check that mixed images go with this data and this loss. RequestError."""
     if mix and len(data.size) == 1:
         raise RequestError(f"mix: {mix[0].name} mixes pictures; {data.name} has points; use none")
+    twice = next((one.name for number, one in enumerate(mix) if one.name in [first.name for first in mix[:number]]), "")
+    if twice:
+        raise RequestError(f"mix: {twice} stands there twice; each batch takes one of those named, so name it once")
     if mix and not loss.soft:
         fits = ", ".join(name for name, one in LOSSES.items() if one.soft)
         raise RequestError(f"mix: a mixed image has two classes, {loss.name} takes one; use none, or the loss {fits}")

@@ -165,7 +165,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """How many they are."""
     left_out_idle: int | None = None
     """How many of them had got no gradient by the first updates."""
-    holds_tail: bool = False
+    holds_tail: bool | None = None
     """All that the optimiser holds comes behind all of them in the model."""
     foreign: int | None = None
     """Tensors that the optimiser holds and the model does not."""
@@ -181,6 +181,17 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Largest share that gradients left over from the step before had in size when a new backward pass came."""
     rates: list[list[float]] = []
     """The planned learning rate: [step, rate] at some 200 places over the run."""
+    accumulated: list[int] = []
+    """Backward passes whose gradients were added up before each of the first updates, one for each forward pass."""
+    loss_scale: float | None = None
+    """The first losses' gradients as multiples of those of the mean over their batches; null: not known."""
+    accuracy_counted: str = ""
+    """What the told accuracies of the first steps are in place of the share of right answers: by output, over the
+    batch, rounded down, factor of the share, factor of the images; "": nothing of it was seen."""
+    accuracy_factor: float | None = None
+    """That factor."""
+    accuracies: list[list[float]] = []
+    """[told, right] of those steps, in order."""
     updates: int | None = None
     """0: the optimiser made none in all the steps up to then."""
     unlisted: list[str] = []
@@ -209,5 +220,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """[rate, loss, accuracy] of the same at other rates, where it failed at the recipe's; a loss of -1: not finite."""
     zeroed_loss: float | None = None
     """Loss of that batch, after it was learnt, with all inputs 0."""
+    frozen_compared: int | None = None
+    """Frozen tensors, statistics of batch norms included, that were compared before and after the first steps."""
+    frozen_changed: list[str] = []
+    """Those of them that were changed."""
     predicted: list[int] = []
     """How often each class was the answer over the latest steps."""

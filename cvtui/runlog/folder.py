@@ -108,6 +108,10 @@ class RunFolder:
             )
         return folder
 
+    def discard(self) -> None:
+        """Remove the folder of a run that never began."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def lock(self, timeout: float = 1.0) -> WorkerLock:
         """Take the worker's lock (also usable in `with`); RequestError when another process trains here.
 

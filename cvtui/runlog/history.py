@@ -14,6 +14,7 @@ from cvtui import door
 from cvtui.runlog import disk_note, events
 from cvtui.runlog.folder import RunFolder, starting
 from cvtui.runlog.layer_index import LayerIndex, decode_layers, layers_step
+from cvtui.runlog.ranks import RankFiles
 from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
@@ -60,6 +61,7 @@ class History:
     facts              what all `Facts` records say together (None before)
     logs               the last 1,000 `Log` records
     threads            CPU threads that it trains on now (0 before)
+    ranks              processes that train together, and their newest steps (none of a run of one process)
     layer_steps        steps that have a `layers` record (int64, rising)
     skipped, unknown   broken lines; lines of types that this version does not know, counted by type
     version            rises with every change
@@ -97,6 +99,7 @@ class History:
         self._paused = False
         self._gathered: events.Steps | None = None
         self._layers = LayerIndex(self.folder.events)
+        self.ranks = RankFiles(self.folder)
 
     # ------------------------------------------------------------------ taking in
 
@@ -121,6 +124,8 @@ class History:
             trouble = disk_note.read(self.folder.note)
         else:
             trouble = "" if self.folder.path.is_dir() else "the run folder is gone"
+        if self.run is not None and self.run.ranks:
+            changed |= self.ranks.poll()
         changed |= trouble != self.trouble
         self.trouble = trouble
         if changed:
@@ -327,11 +332,14 @@ KNOWN = frozenset(
 )
 
 
+_DEFAULTS = {name: getattr(events.Facts(), name) for name in events.Facts.__struct_fields__}
+
+
 def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
-    """Merge two `facts`: the newer one wins, and what it leaves out stays."""
+    """Merge two `facts`: the newer one wins, and what it leaves out (has at its default) stays."""
     if old is None:
         return new
-    said = {name: value for name in new.__struct_fields__ if (value := getattr(new, name)) not in (None, [], {}, "")}
+    said = {name: value for name, default in _DEFAULTS.items() if (value := getattr(new, name)) != default}
     said["mode_losses"] = (old.mode_losses + new.mode_losses)[-100:]
     return msgspec.structs.replace(old, **said)
 

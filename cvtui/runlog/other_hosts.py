@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from cvtui import door
@@ -27,6 +27,9 @@ class Mirror(Protocol):
 
     def send(self, path: str, words: bytes) -> None:
         """Append a line to a run's commands.jsonl there. RequestError."""
+
+    def bring_picture(self, path: str, name: str) -> str:
+        """Have a picture of a run copied; return what a person is told meanwhile."""
 
     def status(self) -> str:
         """Say what is not well with it."""
@@ -117,6 +120,20 @@ def send(path: Path, words: bytes) -> bool:
         return False
     mirror.send(path.relative_to(mirror.folder).as_posix(), words)
     return True
+
+
+def bring_picture(path: Path, picture: str) -> str:
+    """Have a picture (its path in the run folder) copied from its host; return what to tell until it is here.
+
+    "" for a run of this machine.
+    """
+    address, below = home_of(path)
+    if not address:
+        return ""
+    mirror, parts = mirror_of(path), PurePosixPath(picture).parts
+    if mirror is None or len(parts) != 2 or parts[0] != "pictures":
+        return f"The pictures of this run lie on its host ({address}); cvtui attach shows them."
+    return mirror.bring_picture(below, parts[1])
 
 
 def close_all() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 SLOW = 0.05
 """Least share of the job's time that the others must lose to one rank before it is called slow."""
+KEPT_STEPS = 1000
+"""Newest steps of each rank that a reader of a growing run holds."""
+NONE_SLOW = "No one rank keeps the others waiting."
+UNKNOWN = "Which rank is slow isn't known: "
 CLEARLY = 2.0
 """Times that the others lose to the next slow rank: below it no one rank is the cause."""
 
@@ -77,7 +82,39 @@ class RankSteps(msgspec.Struct, tag="times", tag_field="type", frozen=True, kw_o
             raise ValueError("a time that is none")
 
 
-_decoder = msgspec.json.Decoder(RankStarted | RankSteps)
+class WeightSum(msgspec.Struct, frozen=True):
+    """All weights of one rank in two numbers, after `step` steps."""
+
+    step: int
+    sum: float
+    norm: float
+
+
+class RankChecks(msgspec.Struct, tag="checks", tag_field="type", frozen=True, kw_only=True, omit_defaults=True):
+    """What the first steps of a process show of its weights and batches, to be compared with the other ranks'."""
+
+    step: int
+    """Steps that were done when these began."""
+    wrapped: str = ""
+    """What averages the gradients: `ddp`; empty where the model was given without it."""
+    parameters: int = 0
+    """Numbers in the model."""
+    weights: list[WeightSum] = []
+    """Before the first of the steps, and after the last."""
+    inputs: list[float | None] = []
+    """Sum over the first input of each forward pass; null where it is not finite."""
+    labels: list[int] = []
+    """Images of each class, where `run.step` was given labels that are class numbers."""
+    losses: list[float | None] = []
+    """Loss of each step; null where it is not finite."""
+
+    def __post_init__(self) -> None:
+        numbers = [*self.inputs, *self.losses, *(one for look in self.weights for one in (look.sum, look.norm))]
+        if not all(one is None or abs(one) < LARGEST for one in numbers) or any(one < 0 for one in self.labels):
+            raise ValueError("a number that is none")
+
+
+_decoder = msgspec.json.Decoder(RankStarted | RankSteps | RankChecks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +141,9 @@ class Rank:
     started: RankStarted
     steps: dict[int, StepTime] = field(default_factory=dict)
     memory: int = 0
+    checks: RankChecks | None = None
+    before: tuple[int, int, float | None] | None = None
+    """World size of the process before, the step at which this one took over, and images in a step before."""
 
     def median(self, of: Callable[[StepTime], float | None]) -> float | None:
         """Return the median of a time over all steps that have it."""
@@ -151,27 +191,78 @@ def rank_file(folder: RunFolder, rank: int) -> Path:
 
 def read_ranks(folder: RunFolder) -> list[Rank]:
     """Return the ranks of a run by number; [] of one that trained in a single process."""
-    found = (_read(folder.ranks / name) for name in door.names(folder.ranks, ".jsonl"))
-    return sorted((rank for rank in found if rank is not None), key=lambda rank: rank.started.rank)
+    files = RankFiles(folder, kept=None)
+    files.poll()
+    return files.ranks
 
 
-def _read(path: Path) -> Rank | None:
-    rank: Rank | None = None
-    for _, line in Tail(path).lines():
-        try:
-            record = _decoder.decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            continue  # torn, broken or of a newer version
+class RankFiles:
+    """The ranks of a run that may go on; the newest `kept` steps of each."""
+
+    def __init__(self, folder: RunFolder, kept: int | None = KEPT_STEPS) -> None:
+        self._folder = folder.ranks
+        self._kept = kept
+        self._files: dict[str, _RankFile] = {}
+        self.version = 0
+        """Rises with every change."""
+
+    @property
+    def ranks(self) -> list[Rank]:
+        """The ranks that have begun, by number."""
+        found = (file.rank for file in self._files.values())
+        return sorted((rank for rank in found if rank is not None), key=lambda rank: rank.started.rank)
+
+    def poll(self) -> bool:
+        """Read what is new. Return True if anything changed."""
+        names = door.names(self._folder, ".jsonl")
+        if len(names) != len(self._files):
+            self._files |= {
+                name: _RankFile(self._folder / name, self._kept) for name in names if name not in self._files
+            }
+        changed = [file.poll() for file in self._files.values()]
+        self.version += any(changed)
+        return any(changed)
+
+
+class _RankFile:
+    def __init__(self, path: Path, kept: int | None) -> None:
+        self._tail = Tail(path)
+        self._kept = kept
+        self.rank: Rank | None = None
+
+    def poll(self) -> bool:
+        changed = False
+        for _, line in self._tail.lines():
+            if self._tail.restarted:
+                self.rank, self._tail.restarted = None, False
+            changed = True
+            try:
+                record = _decoder.decode(line)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                continue  # torn, broken or of a newer version
+            self._take(record)
+        return changed
+
+    def _take(self, record: RankStarted | RankSteps | RankChecks) -> None:
+        rank = self.rank
         if isinstance(record, RankStarted):
             kept = {} if rank is None else {number: one for number, one in rank.steps.items() if number < record.step}
-            rank = Rank(record, kept)
+            self.rank = Rank(record, kept)
+            if rank is not None:
+                images = rank.median(lambda step: step.images)
+                self.rank.before = rank.started.world_size, record.step, images
+        elif isinstance(record, RankChecks):
+            if rank is not None:
+                rank.checks = record
         elif rank is not None:
             columns = zip(
                 record.data, record.passes, record.own, record.update, record.seconds, record.images, strict=True
             )
             rank.steps |= {record.first + index: StepTime(*values) for index, values in enumerate(columns)}
             rank.memory = record.memory
-    return rank
+            if self._kept is not None:
+                for number in list(islice(rank.steps, max(0, len(rank.steps) - self._kept))):
+                    del rank.steps[number]
 
 
 def straggler(ranks: Sequence[Rank]) -> Straggler | None:
@@ -198,6 +289,19 @@ def straggler(ranks: Sequence[Rank]) -> Straggler | None:
     if lost[first] < SLOW * whole or lost[first] < CLEARLY * second:
         return None
     return _reason(ranks, first, lost[first] / whole)
+
+
+def verdict(ranks: Sequence[Rank]) -> str:
+    """Say which rank is slow, that none is, or that it can't be known."""
+    slow = straggler(ranks)
+    if slow is not None:
+        return slow.sentence
+    if len(ranks) < ranks[0].started.world_size or len(ranks) < 2:
+        return UNKNOWN + "not every rank has recorded its steps."
+    shared = set.intersection(*(set(rank.steps) for rank in ranks))
+    if not any(all(rank.steps[number].work is not None for rank in ranks) for number in shared):
+        return UNKNOWN + "no step has its own work recorded on every rank."
+    return NONE_SLOW
 
 
 def _reason(ranks: Sequence[Rank], slow: int, lost: float) -> Straggler:

@@ -51,14 +51,16 @@ def worker_environment(threads: int) -> dict[str, str]:
     return environment
 
 
-def launch(folder: RunFolder, *, detached: bool, resume: bool = False, rate: str = "") -> subprocess.Popen[bytes]:
+def launch(
+    folder: RunFolder, *, detached: bool, resume: bool = False, rate: str = "", gpu: str = ""
+) -> subprocess.Popen[bytes]:
     """Start `python -m cvtui.engine FOLDER`, with stdout and stderr in worker.log: never over a screen.
 
     With `resume` it goes on from the newest checkpoint, at another `rate` (0.001, /10) where one is given. Detached, it
     gets a session of its own: ctrl+c and a closed terminal don't reach it. RequestError when worker.log can't be
-    written.
+    written. gpu: the only one that it sees, as CUDA_VISIBLE_DEVICES names it.
     """
-    return _engine(folder, resume_words(resume, rate), worker_threads(threads_of(folder)), detached)
+    return _engine(folder, resume_words(resume, rate), worker_threads(threads_of(folder)), detached, gpu)
 
 
 def resume_words(resume: bool, rate: str = "") -> list[str]:
@@ -94,12 +96,15 @@ def explain_command(folder: RunFolder, request: Request) -> tuple[list[str], dic
     return own_module("cvtui.engine", *words), worker_environment(threads)
 
 
-def _engine(folder: RunFolder, words: list[str], threads: int, detached: bool) -> subprocess.Popen[bytes]:
-    return start(folder, ["cvtui.engine", str(folder.path), *words], threads, detached, lives="--look" not in words)
+def _engine(
+    folder: RunFolder, words: list[str], threads: int, detached: bool, gpu: str = ""
+) -> subprocess.Popen[bytes]:
+    module = ["cvtui.engine", str(folder.path), *words]
+    return start(folder, module, threads, detached, lives="--look" not in words, gpu=gpu)
 
 
 def start(
-    folder: RunFolder, module: list[str], threads: int, detached: bool, *, lives: bool = True
+    folder: RunFolder, module: list[str], threads: int, detached: bool, *, lives: bool = True, gpu: str = ""
 ) -> subprocess.Popen[bytes]:
     """Start `python -m MODULE…` on a run folder.
 
@@ -110,6 +115,7 @@ def start(
     log = opened_log(folder)
     held = folder.lock() if lives and lock.fcntl is not None else lock.WorkerLock(-1)
     more = {lock.HANDED_ON: str(held.number)} if held.number >= 0 else {}
+    device = {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
     try:
         with log:
             return subprocess.Popen(
@@ -118,7 +124,7 @@ def start(
                 stdout=log,
                 stderr=log,
                 start_new_session=detached,
-                env={**worker_environment(threads), **more},
+                env={**worker_environment(threads), **more, **device},
                 pass_fds=[held.number] if more else [],
             )
     finally:

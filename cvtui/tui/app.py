@@ -201,6 +201,8 @@ class CvtuiApp(App[None]):
         if view is not None:
             yield SystemCommand("Evaluate", "How good the run is, and where it fails", view.action_evaluate)
             yield SystemCommand("Predict", "What the run says of a picture of your own", view.action_predict)
+            if view.history.ranks.ranks:
+                yield SystemCommand("Ranks", "Which process keeps the others waiting", partial(view.show_pane, "ranks"))
             yield SystemCommand("Doctor: test", "The short test of its first finding", self.action_doctor_test)
         if self.jobs is not None and self.jobs.jobs:
             yield SystemCommand("Job", "The job that was started last", self.action_show_job)

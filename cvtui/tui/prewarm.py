@@ -63,6 +63,10 @@ class PrewarmedEngine:
         """Return True if an answer will come."""
         return self.enabled and self.state in ("off", "loading", "ready")
 
+    def will_answer(self, recipe: Recipe) -> bool:
+        """Return True if predictions of the recipe will come, or have come."""
+        return self.expected and len(recipe.net) <= MAX_NET_LENGTH
+
     def start(self, threads: int = 0) -> None:
         """Start the process unless it runs already. A failure is a state, never an exception."""
         if self.state in ("loading", "ready") or not self.enabled:
@@ -110,6 +114,13 @@ class PrewarmedEngine:
             return
         self._next = recipe if len(recipe.net) <= MAX_NET_LENGTH else None
         self._send_next()
+
+    def ask_again(self, recipe: Recipe) -> None:
+        """Ask a fresh process, which has loaded nothing of the user's code, about a recipe that was refused."""
+        self.close()
+        self.answer = self.answered = None
+        self._next = recipe
+        self.start(recipe.threads)
 
     def _send_next(self) -> None:
         if self._next is None or self._asked is not None or self.state not in ("loading", "ready"):

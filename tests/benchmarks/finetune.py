@@ -3,7 +3,8 @@
 Weights are trained here on crops of eleven of scikit-image's pictures. Each target set has 20 pictures a class to train
 on and 40 to validate (crops of other parts of a picture, where it is one). Three contestants of the same epochs: from
 scratch (the default recipe), fine-tuned (FINETUNE below), and the same steps in plain PyTorch, whose CPU seconds are
-the yardstick of ours (whole runs, in turns, one thread). `--search` tries other fields in place of FINETUNE's.
+the yardstick of ours (whole runs, in turns, one thread), alone and with a torch.save an epoch. `--search` tries other
+fields in place of FINETUNE's.
 Needs scikit-image and scikit-learn.
 """
 
@@ -210,9 +211,12 @@ def split(parameters: list[Any], factor: float, decay: float) -> list[dict[str, 
 
 
 def plain(  # noqa: C901  # one loop, to be read from top to bottom
-    folder: Path, weights: dict[str, Tensor], preprocess: dict[str, Any], seed: int
+    folder: Path, weights: dict[str, Tensor], preprocess: dict[str, Any], seed: int, save: Path | None = None
 ) -> tuple[float, float]:
-    """Do what FINETUNE asks in plain PyTorch; return the last accuracy and the CPU seconds."""
+    """Do what FINETUNE asks in plain PyTorch; return the last accuracy and the CPU seconds.
+
+    save: file that gets model and optimizer after every epoch, as a run's last.pt does.
+    """
     began = time.process_time()
     recipe = from_table({**FIXED, "data": f"folder:{folder}", **FINETUNE})
     torch.manual_seed(seed)
@@ -255,6 +259,8 @@ def plain(  # noqa: C901  # one loop, to be read from top to bottom
         model.eval()
         with torch.inference_mode():
             right = (model(val_x * scale + shift).argmax(1) == val_y).float().mean().item()
+        if save is not None:
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}, save)
     return right, time.process_time() - began
 
 
@@ -292,10 +298,11 @@ def search(base: Path, weights: str, targets: dict[str, Path], seeds: int, rates
 def table(base: Path, weights: Path, targets: dict[str, Path], seeds: int) -> None:
     """Print scratch, ours and plain PyTorch on each set."""
     state = torch.load(weights, weights_only=True)
-    print("| set | classes | from scratch | fine-tuned | plain PyTorch | CPU s, ours | plain | ratio |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| set | classes | from scratch | fine-tuned | plain PyTorch | CPU s, ours | plain | ratio | saves | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, place in targets.items():
-        found: dict[str, list[float]] = {key: [] for key in ("scratch", "ours", "plain", "seconds", "plain seconds")}
+        kinds = ("scratch", "ours", "plain", "seconds", "plain seconds", "saving seconds")
+        found: dict[str, list[float]] = {key: [] for key in kinds}
         for seed in range(seeds):
             fields = {"data": f"folder:{place}", "seed": seed}
             found["scratch"].append(accuracy(ours(base, **fields, **LENGTH)[0]))
@@ -304,12 +311,13 @@ def table(base: Path, weights: Path, targets: dict[str, Path], seeds: int) -> No
             for key, value in (("ours", accuracy(history)), ("seconds", seconds), ("plain", right)):
                 found[key].append(value)
             found["plain seconds"].append(other)
+            found["saving seconds"].append(plain(place, state["model"], state["preprocess"], seed, base / "last.pt")[1])
         scratch, tuned, theirs = (mean(found[key]) for key in ("scratch", "ours", "plain"))
-        ours_s, plain_s = median(found["seconds"]), median(found["plain seconds"])
+        ours_s, plain_s, saving_s = (median(found[key]) for key in kinds[3:])
         classes = len(list((place / "train").iterdir()))
         print(
             f"| {name} | {classes} | {scratch:.1%} | {tuned:.1%} | {theirs:.1%} | {ours_s:.2f} | {plain_s:.2f} | "
-            f"{plain_s / ours_s:.2f} |",
+            f"{plain_s / ours_s:.2f} | {saving_s:.2f} | {saving_s / ours_s:.2f} |",
             flush=True,
         )
 

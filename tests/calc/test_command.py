@@ -17,6 +17,7 @@ from PIL import Image
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.cli.main import main
+from cvtui.text import binary_size
 from tests.cli.running import cvtui
 
 BLOCK = "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc"
@@ -94,8 +95,10 @@ def test_json_is_as_documented(say: Any) -> None:
     assert answer["layers"][2]["output"] == [10]
     assert answer["totals"] == {
         "parameters": 760 + 25_610,
+        "trained": 760 + 25_610,
         "macs": 768_000 + 25_600,
         "activations": 10_240 + 2_560 + 10,
+        "kept": 4 * (3 * 1024 + 10_240 + 2_560) + 8 * 2_560,  # conv's, pool's and fc's inputs; places of the maxima
     }
 
 
@@ -148,9 +151,14 @@ def test_a_recipe_of_code_and_of_a_folder(say: Any, tmp_path: Path) -> None:
     answer = json.loads(say("calc", "code.toml", "--json").out)
     assert answer["input"] == [8, 8, 3]
     assert answer["totals"]["parameters"] == 3 * 2 * 9 + 2 + 72 * 3 + 3
-    refused = say("calc", "code.toml", "--batch", "4")
+    shown = say("calc", "code.toml", "--batch", "4").out
+    assert "Memory to train with 4 images a batch, float32" in shown
+    kept = 4 * 4 * (3 * 64 + 72)  # the inputs of conv and fc
+    assert f"parameters 1.1 KiB, gradients 1.1 KiB, kept for the backward pass {binary_size(kept)}" in shown
+    assert "sees: receptive field in pixels" in shown
+    refused = say("calc", "code.toml", "--output", "4")
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "--batch: for a net expression only, not for own_net_for_a_recipe:Small" in refused.err
+    assert "--output: for a net expression only, not for own_net_for_a_recipe:Small" in refused.err
     (tmp_path / "plain.toml").write_text('data = "folder:pets"\nsize = "8"\nnet = "conv4-gap-fc"\n')
     answer = json.loads(say("calc", "plain.toml", "--json").out)
     assert (answer["input"], answer["layers"][-1]["output"]) == ([8, 8, 3], [3])

@@ -27,6 +27,15 @@ def environment(**more: str | None) -> dict[str, str]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def without_torch(folder: Path) -> str:
+    """PYTHONPATH without a PyTorch: where nothing is trained, the form's engine costs two CPU seconds."""
+    (folder / "no-torch").mkdir()
+    (folder / "no-torch" / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+    )
+    return os.pathsep.join(filter(None, [str(folder / "no-torch"), os.environ.get("PYTHONPATH")]))
+
+
 def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "cvtui", *words]
 

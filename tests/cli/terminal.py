@@ -76,7 +76,7 @@ class Terminal:
         """Give the terminal another size; the kernel sends SIGWINCH."""
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
-    def shows(self, wanted: str | re.Pattern[str], timeout: float = 30.0, since: int = 0) -> None:
+    def shows(self, wanted: str | re.Pattern[str], timeout: float = 60.0, since: int = 0) -> None:
         """Wait until a text or pattern was written (escapes left out), after so many pieces.
 
         Looks when something comes, and not in between, so that a benchmark which waits takes no core.
@@ -92,7 +92,7 @@ class Terminal:
             self.news.wait(max(0.0, left))
             assert left > 0, f"waited {timeout:g} s for {pattern.pattern!r} on the terminal; it shows {said}"
 
-    def end(self, timeout: float = 30.0) -> int:
+    def end(self, timeout: float = 60.0) -> int:
         """Wait for the program's end: its exit code, and `said` is complete."""
         code = self.process.wait(timeout)
         self._reader.join(timeout)
@@ -109,7 +109,7 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
         if self._ours >= 0:
             os.close(self._ours)
 

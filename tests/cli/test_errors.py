@@ -61,6 +61,9 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         (["--net", "conv8-pool-pool-pool-pool-fc"], ["--net", "layer 5, pool", "1x1", "2x2"]),
         (["--net", "conv8-relu-fc7"], ["--net", "7", "10 classes"]),
         (["--net", LONG], ["--net"]),
+        (["--freeze", "wrong*"], ["--freeze", "'wrong*' freezes no parameter", "its layers: conv1, bn1"]),
+        (["--freeze", "until:convv1"], ["--freeze", "did you mean 'conv1'"]),
+        (["--mix", "mixup,mixup"], ["--mix", "mixup stands there twice", "name it once"]),
         # files
         (["clac"], ["'clac'", "neither a command nor a recipe", "did you mean 'calc'?"]),
         (["nowhere.toml"], ["nowhere.toml", "No such file"]),

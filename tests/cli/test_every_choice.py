@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,7 +112,18 @@ def judge(history: History, word: str) -> None:
         assert best > 1.5 / classes, best
 
 
-@pytest.mark.parametrize(("word", "more"), CASES)
+BARE = re.compile(r"--(optimizer|loss|schedule) [\w-]+")
+"""Trained, and asked for more, in tests/engine/optim/test_factory.py."""
+
+
+@pytest.mark.parametrize(("word", "more"), [case for case in CASES if BARE.fullmatch(str(case.values[0]))])
+def test_a_bare_choice_is_the_recipes(word: str, more: str) -> None:
+    recipe = make_recipe(None, {**options(SHORT), **options(more), **options(word)}).recipe
+    ((name, value),) = options(word).items()
+    assert getattr(recipe, name) == value
+
+
+@pytest.mark.parametrize(("word", "more"), [case for case in CASES if not BARE.fullmatch(str(case.values[0]))])
 def test_every_choice_trains(tmp_path: Path, word: str, more: str) -> None:
     checked = make_recipe(None, {**options(SHORT), **options(more), **options(word)})
     folder = RunFolder.create(tmp_path, "run", dumps(checked.recipe))

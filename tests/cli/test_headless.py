@@ -172,7 +172,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     said = [process.stderr.readline(), process.stderr.readline()]
     assert said[1].startswith("stopping: a checkpoint is saved"), said  # taken: the next is another one
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "stopping at once" in err
     assert not folder.alive()
@@ -185,7 +185,7 @@ def test_a_worker_that_is_killed_is_told_with_its_last_words(tmp_path: Path) -> 
     with open(folder.log, "a") as log:
         log.write("the last words\x1b[2J\n")
     os.kill(worker_of(process.pid), signal.SIGKILL)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "  | the last words\ufffd[2J" in err
     assert "killed by signal 9" in err
@@ -247,3 +247,12 @@ def worker_of(parent: int) -> int:
     """Return the process id of the one child of `parent`."""
     (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return int(child)
+
+
+def test_what_only_pytorch_can_refuse_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import nowhere_at_all")
+    found = cvtui("--no-ui", *TINY, "--net", "mine:build", "--name", "free", cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[-1] == "cvtui: mine:build: there is no module 'nowhere_at_all'"
+    assert "folder" not in found.stdout
+    assert list((tmp_path / "runs").iterdir()) == []

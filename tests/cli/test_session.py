@@ -12,7 +12,7 @@ import pytest
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from tests.cli.running import TINY, cvtui
+from tests.cli.running import TINY, cvtui, without_torch
 from tests.cli.terminal import Terminal
 from tests.waiting import wait_until
 
@@ -20,7 +20,7 @@ CTRL_Q, CTRL_R = "\x11", "\x12"
 
 
 def test_options_fill_the_form_and_quitting_exits_with_0(tmp_path: Path) -> None:
-    with Terminal("--lr", "0.0625", "--batch-size", "77", cwd=tmp_path) as terminal:
+    with Terminal("--lr", "0.0625", "--batch-size", "77", cwd=tmp_path, PYTHONPATH=without_torch(tmp_path)) as terminal:
         terminal.shows("0.0625")
         terminal.shows("77")
         terminal.type(CTRL_Q)
@@ -31,7 +31,7 @@ def test_options_fill_the_form_and_quitting_exits_with_0(tmp_path: Path) -> None
 
 def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("lr = 0.03125\n")
-    with Terminal("mine.toml", cwd=tmp_path) as terminal:
+    with Terminal("mine.toml", cwd=tmp_path, PYTHONPATH=without_torch(tmp_path)) as terminal:
         terminal.shows("0.03125")
         terminal.type(CTRL_Q)
         assert terminal.end() == 0
@@ -52,14 +52,15 @@ def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("how", ["killed", "hung up"])
+@pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.long), "hung up"])
 def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, History], how: str) -> None:
+    """A hung-up terminal ends the screen as a kill does, and signals all that belong to it besides."""
     terminal, folder, history = started
     if how == "killed":
         os.kill(terminal.process.pid, signal.SIGKILL)
     else:
         terminal.hang_up()
-    terminal.process.wait(30)
+    terminal.process.wait(60)
     history.poll()
     before = history.steps_done
     wait_until(lambda: history.poll() and history.steps_done > before + 100, 60, "the run to go on")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyte
 import pytest
 
+from tests.cli.running import without_torch
 from tests.cli.terminal import Terminal
 
 RECORDINGS = Path(__file__).resolve().parent.parent / "recordings"
@@ -40,10 +41,10 @@ def folder(tmp_path: Path) -> Path:
 class Screen(Terminal):
     """A terminal that draws, so that what it shows can be read."""
 
-    def __init__(self, *words: str, cwd: Path, size: tuple[int, int]) -> None:
+    def __init__(self, *words: str, cwd: Path, size: tuple[int, int], **env: str) -> None:
         self._drawn = pyte.Screen(*size)
         self._stream = pyte.Stream(self._drawn)
-        super().__init__(*words, cwd=cwd, size=size)
+        super().__init__(*words, cwd=cwd, size=size, stdout=None, **env)
 
     def answer(self, piece: str) -> None:
         # pyte takes a private mode's report and kitty's keys for letters and for SGR
@@ -57,7 +58,7 @@ class Screen(Terminal):
     def shown(self) -> str:
         return "\n".join(self._drawn.display)
 
-    def until(self, pattern: str, timeout: float = 30.0, quiet: float = 0.05) -> None:
+    def until(self, pattern: str, timeout: float = 60.0, quiet: float = 0.05) -> None:
         """Wait until the screen holds the pattern (one that begins with ! until it doesn't).
 
         It is read when nothing more comes for `quiet` seconds: a frame arrives in pieces, and a half-drawn one
@@ -107,7 +108,7 @@ def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_run_with_its_panes_windows_and_questions(size: tuple[int, int], folder: Path) -> None:
-    with Screen("attach", "digits", cwd=folder, size=size) as screen:
+    with Screen("attach", "digits", cwd=folder, size=size, PYTHONPATH=without_torch(folder)) as screen:
         screen.until("finished")
         screen.walk(
             *[(key, "digits") for key in (*[TAB] * 8, "a", "y", "m", LEFT, LEFT, RIGHT, ESC, "r")],
@@ -125,7 +126,7 @@ def test_a_run_with_its_panes_windows_and_questions(size: tuple[int, int], folde
 
 def test_a_terminal_that_grows_under_a_window_is_drawn(folder: Path) -> None:
     """The screen below has its old size for a moment longer than the window over it."""
-    with Screen(cwd=folder, size=(80, 24)) as screen:
+    with Screen(cwd=folder, size=(80, 24), PYTHONPATH=without_torch(folder)) as screen:
         screen.until("standardise")
         screen.walk(("?", "Train: keys"))
         for size in ((81, 24), (81, 25), (120, 40), (90, 30)):

@@ -39,7 +39,10 @@ def test_the_weights_are_those_of_the_checkpoint(done: RunFolder, tmp_path: Path
     with safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["recipe"])["net"] == "conv4s2-bn-relu-fc"
         assert len(json.loads(file.metadata()["classes"])) == 10
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "weights.safetensors",
+        "weights_safetensors.py",
+    ]
 
 
 def test_what_is_not_there_is_one_line(done: RunFolder, tmp_path: Path) -> None:
@@ -51,6 +54,25 @@ def test_what_is_not_there_is_one_line(done: RunFolder, tmp_path: Path) -> None:
     found = within("export", str(empty.path), "--safetensors", "x", cwd=tmp_path)
     assert found.returncode == 2
     assert "has no checkpoint" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--net", "conv8-fc"), "--net: a fork keeps the net of its run (conv4s2-bn-relu-fc); cvtui "),
+        (("--only", "1,2"), "--only: a fork keeps the classes of its run (all of its data); cvtui "),
+        (("--epochs", "9", "--freeze", "conv9.*"), "--freeze: 'conv9.*' freezes no parameter of this net"),
+    ],
+)
+def test_a_fork_says_what_it_keeps(done: RunFolder, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    found = within("fork", str(done.path), *words, "--no-ui", cwd=tmp_path)
+    assert (found.returncode, found.stdout) == (2, "")
+    (line,) = found.stderr.splitlines()
+    assert said in line
+    if words[0] != "--epochs":
+        assert line.endswith("trains a new run")
+        assert str(done.recipe) in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_rate_is_told_before_anything_starts(done: RunFolder, tmp_path: Path) -> None:

@@ -39,9 +39,17 @@ def false_alarms(results: str) -> list[str]:
 
 
 def page() -> str:
-    """Return the page with its table made anew."""
-    before, mark, rest = PAGE.read_text(encoding="utf-8").partition("<!-- table -->\n")
-    return before + mark + table() + "\n" + rest[rest.index("<!-- /table -->") :]
+    """Return the page with its tables made anew."""
+    text = PAGE.read_text(encoding="utf-8")
+    results = RESULTS.read_text(encoding="utf-8")
+    for name, new in (("table", table() + "\n"), ("confidence", _between(results, "confidence"))):
+        text = text.replace(f"<!-- {name} -->\n{_between(text, name)}", f"<!-- {name} -->\n{new}")
+    return text
+
+
+def _between(text: str, name: str) -> str:
+    """Return what stands between two marks of a page."""
+    return text.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0]
 
 
 def table() -> str:

@@ -24,7 +24,7 @@ from cvtui.runlog.events import (
 )
 from cvtui.runlog.fork import Parent
 from cvtui.runlog.lottery_note import Ticket
-from cvtui.runlog.ranks import RankStarted, RankSteps
+from cvtui.runlog.ranks import RankChecks, RankStarted, RankSteps, WeightSum
 
 TIME = 1764236522.5
 RECORDS: tuple[Record, ...] = (
@@ -96,6 +96,10 @@ COMMAND = Command(command="set_lr", time=TIME + 2, value=0.001)
 PARENT = Parent(run="digits", checkpoint="best.pt", step=23, epoch=1)
 TICKET = Ticket(round=1, kind="ticket", prune=0.2, parent="lottery-0", origin="lottery-0")
 RANK_STARTED = RankStarted(time=TIME, rank=1, world_size=2, host="node-1", pid=4711, device="cpu")
+RANK_CHECKS = RankChecks(
+    step=0, wrapped="ddp", parameters=4342, weights=[WeightSum(0, 3.25, 21.5), WeightSum(10, 3.11, 21.62)],
+    inputs=[-103.25, 88.5], labels=[31, 29, 36], losses=[1.13, 1.09],
+)  # fmt: skip
 RANK_STEPS = RankSteps(
     first=0, data=[None, 0.0012], passes=[0.031, 0.0302], own=[0.0215, 0.021], update=[0.0004, 0.0004],
     seconds=[0.0329, 0.0321], images=[32, 32], memory=412090368,

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from cvtui.runlog import events, facts, lottery_note, ranks, rows
+from cvtui.runlog import events, facts, lottery_note, rows
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
-from tests.docs.log_examples import COMMAND, PARENT, RANK_STARTED, RANK_STEPS, RECORDS, TICKET
+from tests.docs.log_examples import COMMAND, PARENT, RANK_CHECKS, RANK_STARTED, RANK_STEPS, RECORDS, TICKET
 
 HEAD = Path(__file__).with_name("run_folder_head.md")
 TYPES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "Any": "any", "None": "null"}
@@ -104,7 +104,8 @@ def page() -> str:
     parts.append("## Other files\n")
     for file, value in (("commands.jsonl", COMMAND), ("fork.json", PARENT), ("ticket.json", TICKET)):
         parts.append(_section(type(value), f"`{file}`", msgspec.json.encode(value).decode()))
-    for struct, line in ((ranks.RankStarted, RANK_STARTED), (ranks.RankSteps, RANK_STEPS)):
+    for line in (RANK_STARTED, RANK_CHECKS, RANK_STEPS):
+        struct = type(line)
         tag = struct.__struct_config__.tag
         parts.append(_section(struct, f"`ranks/N.jsonl`: `{tag}`", msgspec.json.encode(line).decode()))
     return "\n".join(parts).rstrip() + "\n"

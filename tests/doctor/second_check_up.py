@@ -70,6 +70,13 @@ def first_loss(log: SecondReader, m: Said) -> None:
 def gradients(log: SecondReader, m: Said) -> None:
     missing = log.facts.get("left_out_count", 0) + log.facts.get("no_gradient_count", 0)
     need((number(m["a"]), number(m["b"])) == (log.facts["parameters"] - missing, log.facts["parameters"]), "counts")
+    if m["frozen"]:
+        need(number(m["frozen"]) == log.facts["frozen_count"] and log.run["recipe"]["freeze"], "what is frozen")
+
+
+def frozen_stays(log: SecondReader, m: Said) -> None:
+    compared, changed = log.facts["frozen_compared"], log.facts.get("frozen_changed", [])
+    need((number(m["same"]), number(m["all"])) == (compared - len(changed), compared), f"{changed} changed")
 
 
 def rates(log: SecondReader, m: Said) -> None:

@@ -38,7 +38,9 @@ def _listed(log: SecondReader, fact: str, told: str) -> int:
 
 def kept(log: SecondReader, parts: Said, _said: Said) -> None:
     _listed(log, "frozen" if parts["how"].startswith("frozen") else "left_out", parts["names"])
-    if not parts["how"].startswith("frozen"):
+    if parts["how"].startswith("not in"):
+        need(log.facts["holds_tail"], "it holds layers before them")
+    elif not parts["how"].startswith("frozen"):
         need(set(log.facts["left_out"]) <= set(log.facts["no_gradient"]), "some of them get a gradient")
     elif parts["until"] or log.run["recipe"].get("unfreeze_at"):
         need(parts["until"] == f"{log.run['recipe']['unfreeze_at']:,}", "they thaw at another epoch")
@@ -227,6 +229,18 @@ def positive(log: SecondReader, parts: Said, _said: Said) -> None:
 
 def as_it_is(log: SecondReader, parts: Said, said: Said) -> None:
     """Accept a sentence without a number."""
+
+
+def of_ranks(_log: SecondReader, _parts: Said, _said: Said) -> None:
+    """Refuse what a log alone can't tell: it takes the files of the ranks (test_rank_rules.py)."""
+    need(False, "nothing of it is in the log")
+
+
+def grown_fork(log: SecondReader, parts: Said, _said: Said) -> None:
+    recipe = log.run["recipe"]
+    near(parts["new"], recipe["batch_size"] * recipe.get("accumulate", 1), 9, "images a step")
+    near(parts["rate"], log.run.get("lr", recipe["lr"]))
+    need(number(parts["new"]) >= 1.5 * number(parts["old"]), "it did not grow")
 
 
 def doubled(log: SecondReader, parts: Said, _said: Said) -> None:

@@ -97,3 +97,37 @@ def apart(log: SecondReader, parts: Said, _said: Said) -> None:
 
 def apart_number(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["apart"], log.facts["evaluations_differ"])
+
+
+def counted_wrongly(log: SecondReader, parts: Said, _said: Said) -> None:
+    facts = log.facts
+    names = {"the right": "factor of the images", "each of": "by output", "a softmax": "over the batch",
+             "it is that": "rounded down", "it is ": "factor of the share"}  # fmt: skip
+    need(
+        next(name for words, name in names.items() if parts["how"].startswith(words)) == facts["accuracy_counted"],
+        "how",
+    )
+    told, right = max(facts["accuracies"], key=lambda pair: abs(pair[0] - pair[1]))
+    near(parts["told"], told)
+    near(parts["right"], right)
+    if parts["by"]:
+        near(parts["by"], 1 / facts["accuracy_factor"])
+    if parts["times"]:
+        near(parts["times"], facts["accuracy_factor"])
+    if parts["outputs"]:
+        need(number(parts["outputs"]) == facts["outputs"], "the outputs")
+
+
+def counted_in_steps(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["steps"]) == len(log.facts["accuracies"]), "the steps")
+    need(any(abs(told - number(parts["told"])) < 0.01 * abs(told) for told, _ in log.facts["accuracies"]), "told")
+
+
+def undivided(log: SecondReader, parts: Said, _said: Said) -> None:
+    counts = {number(parts[name]) for name in ("count", "same", "times")}
+    need(counts == set(log.facts["accumulated"]), f"{log.facts['accumulated']}")
+
+
+def undivided_scale(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["count"]) == log.facts["accumulated"][0], f"{log.facts['accumulated']}")
+    near(parts["scale"], log.facts["loss_scale"])

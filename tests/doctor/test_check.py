@@ -61,6 +61,22 @@ def test_noise_and_raw_pixels_are_two_faults_and_not_five() -> None:
     assert items["images are finite"].mark == "ok"
 
 
+def test_what_the_recipe_freezes_is_compared_and_gets_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = {"net": "conv4s2-bn-relu-fc", "freeze": "all-but-head"}
+    _, items = run_precheck(**frozen)
+    assert {item.mark for item in items.values()} == {"ok"}
+    assert items["all parameters get gradients"].answer == "2 of 2 parameters; 4 more are frozen, as the recipe asks"
+    stays = "frozen parts stay as they are"
+    assert items[stays].answer == "7 of 7 tensors unchanged, to the last bit, by the first steps"  # 4 and 3 statistics
+    monkeypatch.setattr("cvtui.engine.precheck.train_mode", lambda model: model.train())
+    _, items = run_precheck(**frozen)
+    assert items[stays].mark == "fault"
+    assert "4 of 7 tensors" in items[stays].answer
+    assert "not bn1.running_mean, bn1.running_var and bn1.num_batches_tracked" in items[stays].answer
+    _, items = run_precheck(net="conv4s2-bn-relu-fc")
+    assert stays not in items
+
+
 @pytest.mark.long
 def test_the_command_asks_a_process_of_its_own(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "cvtui", "check", "--json", "--net", "fc16-relu-fc"]
@@ -147,7 +163,10 @@ def in_the_run(folder: Path, recipe: Recipe) -> set[tuple[str, str]]:
         elif isinstance(record, LayersSampled):
             if record.step < FIRST:
                 doctor.take(record)
-        elif isinstance(record, RunStarted) or (isinstance(record, Facts) and record.validation_mode is None):
+        elif isinstance(record, Facts):  # on a busy machine they may come with what the first evaluation shows
+            unseen = {"validation_mean": None, "validation_std": None, "validation_mode": None}
+            doctor.take(msgspec.structs.replace(record, **unseen))
+        elif isinstance(record, RunStarted):
             doctor.take(record)
     doctor.update()
     return {(one.id, one.severity) for one in doctor.all}

@@ -17,7 +17,7 @@ from cvtui.doctor import Diagnosis, examine
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.runlog.events import Facts
-from cvtui.runlog.history import History
+from cvtui.runlog.history import History, merged
 
 CLASSES = 4
 
@@ -84,6 +84,14 @@ def test_a_sound_loop_has_nothing_to_hide(tmp_path: Path) -> None:
     assert facts.linear_pairs == []
     assert facts.neighbours_train is not None
     assert facts.neighbours_train > 0.9
+
+
+def test_later_facts_take_nothing_back_that_they_do_not_speak_of() -> None:
+    """Fields whose default is a number or False as well: two optimizers stay two, a flipped sign stays flipped."""
+    first = Facts(step=5, optimizers=2, loss_sign=-1, holds_tail=True, parameters=8, loss_kind="nll", left_out=["a"])
+    later = merged(merged(first, Facts(step=9, updates=0)), Facts(step=20, holds_tail=False))
+    assert (later.step, later.updates, later.parameters, later.loss_kind, later.left_out) == (20, 0, 8, "nll", ["a"])
+    assert (later.optimizers, later.loss_sign, later.holds_tail) == (2, -1, False)
 
 
 def test_the_first_input_is_described_as_the_model_gets_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.registry import RULES
 from cvtui.runlog.events import Record, WeightFact
 from tests.doctor.making import attended, epoch, facts, found, learning, modules, sample, started, story
+from tests.doctor.test_rank_rules import OF_RANKS
 
 GUESS = math.log(10)
 
@@ -153,6 +154,12 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
     "F47": lambda: own(evaluations_differ=0.8),
     "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
+    "F49": lambda: own(
+        accuracy_counted="factor of the images",
+        accuracy_factor=1 / 600,
+        accuracies=[[0.0107, 0.1], [0.0213, 0.2], [0.032, 0.3]],
+    ),
+    "F50": lambda: own(accumulated=[4, 4], loss_scale=1.0),
     "L01": lambda: predicted("xavier", [0.6, 0.42, 0.3, 0.21, 0.15, 0.1]),
     "L02": lambda: predicted("normal(0.01)", [0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6]),
     "L03": lambda: own(input_min=0.0, input_mean=0.4, input_std=0.3),
@@ -239,6 +246,13 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
         loss=lambda s: 0.2 / (1 + s / 100),
         accuracy=lambda _: 0.95,
     ),
+    "accumulation that is divided": lambda: own(accumulated=[4, 4], loss_scale=0.25),
+    "two batches added up": lambda: own(accumulated=[2, 2], loss_scale=1.0),
+    "two losses of one batch": lambda: own(accumulated=[1, 1], loss_scale=1.0),
+    "gradients added up by a scaler": lambda: own(accumulated=[4, 4], loss_scale=16384.0),
+    "a head that alone is in the optimizer": lambda: own(
+        parameters=8, left_out=["a.weight", "a.bias", "b.weight"], left_out_count=6, left_out_idle=0, holds_tail=True
+    ),
     "one layer that begins at zero": lambda: own(weights=weights(0.0)[:1]),
     "a short run": lambda: story(steps=40, epochs=(epoch(1, 0.5, 0.5),)),
     "not yet ended": lambda: story(ended=False),
@@ -275,7 +289,7 @@ def test_a_healthy_run_raises_no_alarm(name: str) -> None:
 
 
 def test_every_fault_of_the_table_has_a_rule_and_a_sick_run() -> None:
-    assert set(RULES) == set(catalogue) == set(SICK)
+    assert set(RULES) == set(catalogue) == {*SICK, *OF_RANKS}
 
 
 @pytest.mark.parametrize("fault", sorted(set(SICK) - {"L03", "L04", "L05", "L06", "L07", "F18"}))

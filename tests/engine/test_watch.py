@@ -255,7 +255,7 @@ def test_a_strangers_process_obeys_the_screen(tmp_path: Path) -> None:
         until(lambda: history.checkpoints, "the checkpoint")
         assert "weight" in torch.load(folder.path / history.checkpoints[0].path, weights_only=True)["model"]
         folder.send(Command(command="stop", time=time.time()))
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stdout is not None
         assert process.stdout.read() == "after the block\n"
         until(lambda: history.end, "the end")

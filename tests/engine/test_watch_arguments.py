@@ -45,6 +45,19 @@ def test_what_is_no_optimizer_is_refused_before_a_folder_is_made(optimizer: Any,
     assert not (tmp_path / "runs").exists()
 
 
+def test_lazy_layers_must_have_been_called_once(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.LazyBatchNorm1d(affine=False), nn.LazyLinear(2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(ValueError, match=r"1 \(LazyBatchNorm1d\) has no sizes before its first batch: call"):
+        cvtui.watch(model, optimizer, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+    model(torch.zeros(4, 2))
+    with cvtui.watch(model, optimizer, runs=tmp_path / "runs") as run:
+        started = history_at(run.folder.path).run
+    assert started is not None
+    assert started.parameters == 3 * (2 + 1) + 2 * (3 + 1)
+
+
 @pytest.mark.parametrize("name", ["a/b", ".hidden", "x" * 201, 3])
 def test_a_name_is_refused_in_the_words_of_python(name: Any, tmp_path: Path) -> None:
     with pytest.raises((TypeError, ValueError), match=r"name=…\): ") as caught:

@@ -119,3 +119,33 @@ def test_a_head_alone_of_a_deep_net_is_a_note(tmp_path: Path) -> None:
             run.step(loss=loss)
     found = {one.id: one.severity for one in examine(history_at(run.folder.path))}
     assert found.get("F26") == "note"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_model_that_returns_its_own_loss(tmp_path: Path, told: bool) -> None:
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return functional.cross_entropy(self.head(x), y)
+
+    torch.manual_seed(0)
+    model = Whole()
+    optimizer = torch.optim.SGD(model.parameters(), 0.02)
+    with cvtui.watch(model, optimizer, every=2, runs=tmp_path, name="whole") as run:
+        for _ in range(20):
+            y = torch.randint(3, (8,))
+            x = torch.randn(8, 6) + functional.one_hot(y, 6)
+            optimizer.zero_grad()
+            loss = model(x, y)
+            loss.backward()
+            optimizer.step()
+            run.step(loss=loss, labels=y if told else None)
+    history = history_at(run.folder.path)
+    assert history.end is not None
+    assert (history.end.status, history.steps.end) == ("finished", 20)
+    assert history.facts is not None
+    assert history.facts.batch_size == 8
+    assert not alarms(history)

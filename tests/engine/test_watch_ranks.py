@@ -9,7 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
+from cvtui.doctor import Doctor
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.history import History
 from cvtui.runlog.ranks import read_ranks, straggler
@@ -33,11 +35,13 @@ JOB = """
         net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.Flatten(),
                             nn.Linear(144, 3))
         model = nn.parallel.DistributedDataParallel(net)
+        if "unequal" in how and rank == 1:
+            net[0].weight.data.mul_(1.5)
         optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
         torch.manual_seed(10 + rank)
         with step(model, optimizer) as run:
             for number in range(steps):
-                generator = torch.Generator().manual_seed(100 * rank + number)
+                generator = torch.Generator().manual_seed(number if "same" in how else 100 * rank + number)
                 x = torch.randn(8, 1, 6, 6, generator=generator)
                 y = torch.randint(3, (8,), generator=generator)
                 if "slow" in how and rank == world - 1:
@@ -46,7 +50,7 @@ JOB = """
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-                run.step(loss=loss)
+                run.step(loss=loss, labels=y)
                 if "commands" in how and rank == 0 and number == 2 and hasattr(run, "folder"):
                     for word in ("pause", "stop", "save"):
                         run.folder.send(Command(command=word, time=0.0))
@@ -113,6 +117,25 @@ def test_two_ranks_are_one_run_with_equal_bits_and_the_slow_rank_is_named(tmp_pa
     slow = straggler(ranks)
     assert slow is not None
     assert (slow.rank, slow.why) == (1, "data")
+    assert [one.id for one in Doctor(history).update() if one.id in ("F52", "F53", "F54", "F55")] == ["F52"]
+
+
+@pytest.mark.long
+def test_the_doctor_tells_unequal_weights_and_equal_batches(tmp_path: Path) -> None:
+    history = torchrun(tmp_path, "unequal", "same")
+    ranks = read_ranks(history.folder)
+    looks = [rank.checks for rank in ranks]
+    assert all(one is not None and one.wrapped == "ddp" and sum(one.labels) == 80 for one in looks)
+    assert looks[0] is not None
+    torch.manual_seed(3)
+    weights = [one.detach() for one in torch.nn.Conv2d(1, 4, 3, padding=1).parameters()]
+    weights += [torch.ones(4), torch.zeros(4), *(one.detach() for one in torch.nn.Linear(144, 3).parameters())]
+    numbers = torch.cat([one.flatten() for one in weights]).double()
+    first = looks[0].weights[0]
+    assert (first.sum, first.norm) == pytest.approx((float(numbers.sum()), float(numbers.norm())))
+    found = {one.id: one for one in Doctor(history).update()}
+    assert found["F54"].sentence.startswith("The weights of rank 1 are not those of rank 0 (before the first step)")
+    assert found["F54"].consequences == ("F53",)
 
 
 @pytest.mark.long

@@ -93,7 +93,7 @@ async def test_a_strangers_resnet_is_attached_live(script: tuple[str, subprocess
         before = view.history.steps_done
         await wait_until_async(lambda: view.history.steps_done > before + 3, what="more steps")
         await wait_until_async(lambda: view.view.state == "finished", 120, "the end")
-    assert process.wait(30) == 0, (tmp_path / "said").read_text()
+    assert process.wait(60) == 0, (tmp_path / "said").read_text()
     history = History(folder)
     history.poll()
     assert (history.state(), history.steps_done, len(history.epochs)) == (

@@ -113,7 +113,7 @@ def test_ctrl_c_stops_the_lab_as_well(tmp_path: Path) -> None:
 
     wait_until(working, 60, "the lab to begin")
     os.kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 130
     (log,) = base.glob("*/events.jsonl")
     assert json.loads(log.read_text().splitlines()[-1])["status"] == "stopped"

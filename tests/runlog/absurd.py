@@ -57,7 +57,8 @@ RECORDS: tuple[dict[str, Any], ...] = (
      "frozen": ["a"], "no_gradient": ["a"], "stale_gradient": 0.1, "rates": [[0, 0.1]], "training_mode": True,
      "validation_mode": False, "train_mode_loss": 1.0, "eval_mode_loss": 1.0, "mode_losses": [[1, 1.0, 1.0]],
      "overfit_loss": 1.0, "overfit_accuracy": 0.5, "overfit_steps": 10, "overfit_images": 10,
-     "overfit_rates": [[0.1, 1.0, 0.5]], "zeroed_loss": 1.0, "predicted": [1, 2]},
+     "overfit_rates": [[0.1, 1.0, 0.5]], "zeroed_loss": 1.0, "frozen_compared": 2, "frozen_changed": ["a"],
+     "predicted": [1, 2]},
     {"type": "log", "time": 1003.0, "text": "t", "level": "info", "step": 20, "threads": 2},
     {"type": "end", "time": 1004.0, "step": 40, "status": "finished", "reason": "r"},
 )  # fmt: skip

@@ -38,7 +38,7 @@ def test_two_senders_at_once_each_command_once_and_in_order(tmp_path: Path) -> N
 
     try:
         wait_until(all_there, 60, "1,000 commands")
-        assert [sender.wait(10) for sender in senders] == [0, 0]
+        assert [sender.wait(60) for sender in senders] == [0, 0]
     finally:
         for sender in senders:
             sender.kill()

@@ -148,8 +148,8 @@ def test_a_writer_that_tears_lines_while_we_read(tmp_path: Path) -> None:
             assert history.skipped == 0
             return history.end is not None
 
-        wait_until(over, 30, "the end record")
-        assert writer.wait(10) == 0
+        wait_until(over, what="the end record")
+        assert writer.wait(60) == 0
     assert everything(history) == everything(read(source))
 
 

@@ -9,32 +9,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from cvtui import door
 from cvtui.cli.commands.ranks import ranks as command
 from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.ranks import RankStarted, RankSteps, rank_file, read_ranks, straggler
+from cvtui.runlog.ranks import UNKNOWN, RankFiles, RankStarted, rank_file, read_ranks, straggler, verdict
 from cvtui.runlog.tail import append_line
-
-
-def times(first: int, data: list[float | None], own: list[float], whole: float) -> RankSteps:
-    """Make steps of `whole` seconds, with an update of 0.1: what is no own work is spent in waiting for others."""
-    passes = [whole - 0.1 - (wait or 0.0) for wait in data]
-    count = len(data)
-    return RankSteps(
-        first=first, data=data, passes=passes, own=list(own), update=[0.1] * count, seconds=[whole] * count,
-        images=[8] * count, memory=1 << 20,
-    )  # fmt: skip
-
-
-def run_of(base: Path, *ranks: list[RankSteps]) -> RunFolder:
-    folder = RunFolder.create(base, "r", "")
-    door.make_folder(folder.ranks)
-    for number, records in enumerate(ranks):
-        start = RankStarted(time=1.0, rank=number, world_size=len(ranks), host="h", pid=10 + number, device="cpu")
-        for record in (start, *records):
-            append_line(rank_file(folder, number), msgspec.json.encode(record))
-    return folder
+from tests.runlog.rank_making import run_of, times
 
 
 def test_the_rank_that_waits_for_data_is_slow_and_not_the_one_that_waits_for_it(tmp_path: Path) -> None:
@@ -78,6 +58,34 @@ def test_steps_after_a_restart_replace_those_before_and_broken_lines_spoil_thems
     append_line(path, msgspec.json.encode(times(2, [0.0], [0.4], 7.0)))
     (rank,) = read_ranks(folder)
     assert (sorted(rank.steps), rank.started.pid, rank.worst()) == ([0, 1, 2], 99, (2, 7.0))
+
+
+def test_a_growing_file_is_read_on_and_holds_the_newest_steps(tmp_path: Path) -> None:
+    folder = run_of(tmp_path, [times(0, [0.0] * 3, [0.4] * 3, 1.0)])
+    files = RankFiles(folder, kept=4)
+    assert files.poll()
+    assert not files.poll()
+    append_line(rank_file(folder, 0), msgspec.json.encode(times(3, [0.0] * 3, [0.4] * 3, 2.0)))
+    assert files.poll()
+    (rank,) = files.ranks
+    assert (list(rank.steps), rank.worst()) == ([2, 3, 4, 5], (5, 2.0))  # of equal ones the newest
+    assert files.version == 2
+    assert len(read_ranks(folder)[0].steps) == 6
+
+
+def test_it_is_told_where_nobody_can_know_who_is_slow(tmp_path: Path) -> None:
+    equal, unseen = (
+        times(0, [0.0] * 3, [0.4] * 3, 1.0),
+        msgspec.structs.replace(times(0, [0.0] * 3, [0.4] * 3, 1.0), own=[None] * 3),
+    )
+    told = {}
+    for name, ranks in {"equal": [[equal], [equal]], "unseen": [[equal], [unseen]], "none": [[equal], []]}.items():
+        (tmp_path / name).mkdir()
+        told[name] = verdict(read_ranks(run_of(tmp_path / name, *ranks)))
+    assert told["equal"] == "No one rank keeps the others waiting."
+    assert told["unseen"] == told["none"] == UNKNOWN + "no step has its own work recorded on every rank."
+    (rank, *_) = read_ranks(run_of(tmp_path, [equal], [equal]))
+    assert verdict([rank]) == UNKNOWN + "not every rank has recorded its steps."
 
 
 def test_the_command_prints_each_rank_and_json(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from cvtui.tui.train import LiveView
 from tests.runlog.absurd import ABSURD, RECORDS, together
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 
 def absurd_runs(base: Path, values: list[Any]) -> list[RunFolder]:
     """Make a run for each value, in which every value of every record is it at some place.

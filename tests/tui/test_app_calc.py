@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from textual import events
 
-from cvtui.calc import trace
+from cvtui.calc import Table, trace
+from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.net.parser import parse
+from cvtui.text import binary_size
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.screens.calc import CalcScreen, summary_lines
 from cvtui.tui.screens.train import TrainScreen
@@ -112,3 +114,56 @@ async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
         await wait_until_async(lambda: name in str(place(app).query_one("LayerSummary").render()), what="its words")
         await pilot.press("e")
         await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the line's focus")
+
+
+OWN = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, num_classes=5):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4 * 30 * 30, num_classes)
+        self.conv.weight.requires_grad_(False)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).flatten(1))
+"""
+
+
+@pytest.mark.torch
+async def test_pytorch_code_is_counted_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_to_count.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+        screen = place(app)
+        before = screen.line("input").input.value
+        screen.line("net").input.value = "mine_to_count:"
+        await wait_until_async(lambda: screen.line("net").error is not None, what="a target without a name")
+        assert (screen.line("input").input.value, screen.line("classes").input.value) == ("", "")
+        screen.line("input").input.value = "3x32,"
+        await wait_until_async(lambda: screen.line("input").error is not None, what="a wrong size")
+        screen.line("net").input.value = "mine_to_count:Net"
+        screen.line("input").input.value = "32x32x3"
+        await wait_until_async(lambda: screen.code.waiting, what="the count")
+        await wait_until_async(lambda: screen.code._process is not None, what="its process")
+        first = screen.code._process
+        assert first is not None
+        screen.line("classes").input.value = "7"  # ends the one before
+        await wait_until_async(lambda: first.poll() is not None, what="the end of the first process")
+        await wait_until_async(lambda: not screen.table.stale, 60, "the table")
+        shown = screen.table.table
+        assert isinstance(shown, ModuleTable)
+        assert [(row.name, row.output) for row in shown.rows] == [("conv", (30, 30, 4)), ("fc", (7,))]
+        assert (shown.parameters, shown.trained) == (4 * 27 + 4 + 3600 * 7 + 7, 4 + 3600 * 7 + 7)
+        assert shown.rows[0].receptive_field == ((3, 3), (1, 1), (0, 0))
+        subtitle = str(screen.query_one("#calc-head").border_subtitle)
+        need = 4 * (shown.parameters + 3 * shown.trained) + 64 * 4 * (3 * 1024 + 3600)  # both layers' inputs
+        assert subtitle == f"25,319 parameters, 122,400 MACs; {binary_size(need)} with adamw, batch 64"
+        screen.line("net").input.value = "conv8"
+        await wait_until_async(lambda: isinstance(screen.table.table, Table), what="an expression again")
+        assert screen.line("input").input.value == "32x32x3" != before, "what was typed stays"
+        assert screen.line("classes").input.value == "7"
+        assert not screen.code.waiting

@@ -22,6 +22,8 @@ from cvtui.tui.train.modals import LeaveModal
 from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until, wait_until_async
 
+pytestmark = pytest.mark.walked
+
 TINY = Recipe(net="fc16-relu-fc", epochs=1, threads=1, watch_every=5)
 LONG = Recipe(net="fc16-relu-fc", epochs=100_000, threads=1, watch_every=0)
 TORCH = 90.0

@@ -146,5 +146,5 @@ async def test_monstrous_expressions_are_one_line_of_error(tmp_path: Path, text:
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await at_calc(app, pilot)
         screen.line("net").input.value = text
-        await wait_until_async(lambda: screen.line("net").error is not None, 5, "the error")
+        await wait_until_async(lambda: screen.line("net").error is not None, what="the error")
         assert screen.table.stale

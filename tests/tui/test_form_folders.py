@@ -20,6 +20,8 @@ from tests.recipe.test_folder_layouts import LAYOUTS
 from tests.tui.test_app_form import form_view_of, ready, row, session, type_into
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:

@@ -16,6 +16,8 @@ from tests.engine.data.held_pictures import MAKERS
 from tests.tui.test_app_form import examined, form_view_of, ready, row, session
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 KINDS = [kind for kind in MAKERS if kind != "parquet" or find_spec("pyarrow") is not None]
 
 

@@ -13,6 +13,8 @@ from cvtui.draw.columns import Column, fit
 from cvtui.tui.form.layer_table import LayerTable
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 COLUMNS = LayerTable.COLUMNS
 SMALLEST = sum(c.least + 2 for c in COLUMNS if c.need == 0) - 2
 
@@ -80,14 +82,16 @@ async def test_a_long_net_scrolls_and_the_total_stays() -> None:
     async with app.run_test(size=(80, 12)) as pilot:
         app.grid.set_table(app.traced())
         app.grid.focus()
-        await wait_until_async(lambda: app.grid.has_focus and app.grid.max_scroll_y > 900, 10, "the table and its keys")
+        await wait_until_async(
+            lambda: app.grid.has_focus and app.grid.max_scroll_y > 900, what="the table and its keys"
+        )
         await pilot.press("end")
-        await wait_until_async(lambda: app.grid.text.splitlines()[-2].startswith("fc1"), 10, "the net's end")
+        await wait_until_async(lambda: app.grid.text.splitlines()[-2].startswith("fc1"), what="the net's end")
         lines = app.grid.text.splitlines()
         assert lines[-1].startswith("total")
         assert lines[0].startswith("layer")
         await pilot.press("home")
-        await wait_until_async(lambda: app.grid.text.splitlines()[1].startswith("conv1"), 10, "its beginning")
+        await wait_until_async(lambda: app.grid.text.splitlines()[1].startswith("conv1"), what="its beginning")
 
 
 @pytest.mark.parametrize("width", range(60, 100, 3))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from textual.message import Message
 from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
+from cvtui.tui.form.form_view import FormView
 from cvtui.tui.form.validation import engine_problems
 from tests.tui.test_app_form import examined, form_view_of, ready, row, session, type_into
 from tests.waiting import wait_until_async
@@ -64,6 +67,51 @@ async def test_a_net_that_the_engine_cannot_build_is_said_at_the_net(
         assert str(status.content) == "✗ fix: net"
         await type_into(pilot, app, "net", "conv8-fc")
         assert row(app, "net").problem is None
+
+
+ENGINE = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "start" in asked:
+        sys.exit(0)
+    wrong = asked["predict"]["freeze"] == "wrong*"
+    found = {"error": "freeze: 'wrong*' freezes no parameter of this net"} if wrong else {"activation_std": {}}
+    print(json.dumps({"recipe": asked["predict"], **found}), flush=True)
+"""
+
+
+async def test_start_waits_for_the_engines_word_and_a_refusal_starts_nothing(tmp_path: Path) -> None:
+    app = session(tmp_path, Recipe(net="torchvision:resnet18", init="own", freeze="wrong*"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app)
+        view = form_view_of(app)
+        starts: list[Recipe] = []
+
+        def post(message: Message) -> bool:
+            if not isinstance(message, FormView.Start):
+                return FormView.post_message(view, message)
+            starts.append(message.recipe)
+            return True
+
+        view.post_message = post  # type: ignore[method-assign]
+        view.engine.enabled, view.engine._command = True, [sys.executable, "-c", ENGINE]
+        status = view.query_one("#status", Static)
+        await pilot.press("ctrl+r")
+        assert str(status.content) == "building the net …"
+        view.open()
+        await wait_until_async(lambda: row(app, "freeze").problem is not None, what="the engine's word")
+        assert (str(status.content), starts) == ("✗ fix: freeze", [])
+        assert view.query_one("#start").has_class("-blocked")
+        first = view.engine._process
+        await pilot.press("ctrl+r")  # the file that it read may be another by now: a fresh process is asked
+        assert view.engine._process is not first
+        await wait_until_async(lambda: str(status.content) == "✗ fix: freeze", what="its word again")
+        assert starts == []
+        await type_into(pilot, app, "freeze", "conv1*")
+        await pilot.press("ctrl+r")
+        await wait_until_async(lambda: len(starts) == 1, what="the start")
+        assert starts[0].freeze == "conv1*"
 
 
 def test_the_engines_words_stand_at_the_field_that_they_name() -> None:

@@ -19,7 +19,7 @@ from cvtui.tui.jobs import job as job_module
 from cvtui.tui.jobs.catalog import JOBS, JobSpec
 from cvtui.tui.jobs.job import Job
 from cvtui.tui.jobs.job_form import JobForm
-from cvtui.tui.jobs.job_view import JobView, state_line
+from cvtui.tui.jobs.job_view import JobView, errors_wrapped, state_line
 from cvtui.tui.jobs.leave_modal import LeaveJobsModal
 from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until, wait_until_async
@@ -115,6 +115,24 @@ def test_a_failure_is_shown_with_its_code() -> None:
     wait_until(lambda: not job.poll(), what="its end")
     assert (job.code, job.ended_well) == (3, False)
     assert "exit code 3" in state_line(job).plain
+
+
+async def test_an_error_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)):
+        job = Job("Export", ["export", "nobody", "--html", "x.html"])
+        app.push_screen(JobView(job))
+        await wait_until_async(lambda: not job.poll(), what="its end")
+        view = app.screen
+        assert isinstance(view, JobView)
+        await wait_until_async(lambda: "cvtui:" in str(view.query_one("#job-text", Static).content), what="its words")
+        lines = str(view.query_one("#job-text", Static).content).splitlines()
+        assert " ".join(lines) == job.output.strip()
+        width = view.query_one("#job-output").content_region.width
+        assert max(map(len, lines)) <= width < len(job.output.strip())
+        table = "a" * 200
+        assert errors_wrapped(table, 40) == table
 
 
 async def form_of(app: CvtuiApp) -> JobForm:

@@ -21,6 +21,8 @@ from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
 from tests.waiting import wait_until, wait_until_async
 
+pytestmark = pytest.mark.walked
+
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
@@ -141,7 +143,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
             await wait_until_async(lambda: page.run is not None and page.run.alive, what="the start")
             run = page.run
             assert run is not None
-            await wait_until_async(lambda run=run: run.shown is not None, 30, "its first word")  # type: ignore[misc]
+            await wait_until_async(lambda run=run: run.shown is not None, what="its first word")  # type: ignore[misc]
             if stop == "button":
                 await pilot.click(ActionLine, offset=(2, 0))
             else:
@@ -151,7 +153,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
                     assert run.alive  # escape leaves the page, the lab goes on
                     await here.open("lr")
                 await pilot.press("x")
-            await wait_until_async(lambda run=run: run.state == "stopped", 10, "the stop")  # type: ignore[misc]
+            await wait_until_async(lambda run=run: run.state == "stopped", what="the stop")  # type: ignore[misc]
             assert run.process.returncode is not None
             await wait_until_async(lambda: "stopped" in page.line.text, what="the word")
             assert here.page is page
@@ -167,7 +169,7 @@ async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
         await wait_until_async(lambda: "landscape" in here.runs, what="the start")
         process = here.runs["landscape"].process
         assert process.poll() is None
-    wait_until(lambda: process.poll() is not None, 10, "the lab's end")
+    wait_until(lambda: process.poll() is not None, what="the lab's end")
 
 
 async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:

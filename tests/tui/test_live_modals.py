@@ -14,6 +14,8 @@ from cvtui.recipe.learning_rate import parse_rate
 from cvtui.runlog.events import EpochDone
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
 
+pytestmark = pytest.mark.walked
+
 
 @pytest.mark.parametrize(
     ("text", "value"),

@@ -6,17 +6,27 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog import lock, other_hosts
 from cvtui.runlog.commands import CommandReader
+from cvtui.runlog.events import PictureSaved
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.hosts.mirror import open_mirror
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail.pictures_view import PicturesView
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.train import TrainScreen
 from tests.runlog.hosts.far_host import StandIn
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
+
+
+def picture_file(folder: RunFolder, name: str) -> Path:
+    folder.pictures.mkdir(exist_ok=True)
+    return folder.pictures / name
 
 
 async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +68,17 @@ async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pyte
             await pilot.press("space")
             reader = CommandReader(run.folder.commands)
             await wait_until_async(lambda: [command.command for command in reader.poll()] == ["pause"], what="pause")
+            Image.new("RGB", (4, 4), (250, 120, 10)).save(picture_file(run.folder, "filters-000017.png"))
+            run.write(PictureSaved(step=17, name="filters", path="pictures/filters-000017.png", note="four"))
+            run.step(1)
+            await wait_until_async(lambda: view.history.pictures, what="the record of a picture")
+            await pilot.press("i")
+            pictures = app.screen
+            assert isinstance(pictures, PicturesView)
+            pictures.page = "filters"
+            note = pictures.query_one("#note", Static)
+            await wait_until_async(lambda: str(note.content) == "four", what="the picture")
+            await pilot.press("escape")
             far.down.touch()
             far.kill()
             await wait_until_async(lambda: "far: " in view.header.text, what="the broken line")

@@ -111,13 +111,13 @@ def test_a_terminal_with_sixels_gets_them(run: RunFolder) -> None:
         terminal.shows("finished")
         assert "\x1b[c" not in terminal.said, "nobody has asked the terminal yet"
         terminal.type("i")
-        wait_until(lambda: "\x1bP" in terminal.said, 15, "a sixel picture")
+        wait_until(lambda: "\x1bP" in terminal.said, what="a sixel picture")
         before = len(terminal.said)
         terminal.type("x")
-        wait_until(lambda: "          \x1b[0m\x1b[48;5;" in terminal.said[before:], 15, "the same in characters")
+        wait_until(lambda: "          \x1b[0m\x1b[48;5;" in terminal.said[before:], what="the same in characters")
         before = len(terminal.said)
         terminal.type("x")
-        wait_until(lambda: "\x1bP" in terminal.said[before:], 15, "the sixel picture again")
+        wait_until(lambda: "\x1bP" in terminal.said[before:], what="the sixel picture again")
         assert terminal.said.count("\x1b[c") == 1, "it was asked once"
         terminal.type("\x1b")
         terminal.type("\x11")

@@ -131,10 +131,10 @@ async def test_the_list_is_alive_while_it_is_visible_and_only_then(tmp_path: Pat
         await wait_until_async(lambda: place(app).has_class("-none"), what="the word about no runs")
         assert "ctrl+r" in str(place(app).query_one("#none").render())
         run = WrittenRun(tmp_path, "fresh")
-        await wait_until_async(lambda: len(place(app).table.rows) == 1, 10, "the new run")
+        await wait_until_async(lambda: len(place(app).table.rows) == 1, what="the new run")
         run.step(run.per_epoch)
         run.epoch()
-        await wait_until_async(lambda: place(app).table.rows[0].epochs == 1, 10, "its first epoch")
+        await wait_until_async(lambda: place(app).table.rows[0].epochs == 1, what="its first epoch")
         screen = place(app)
         await pilot.press("2")
         await wait_until_async(lambda: app.current_mode == "calc", what="another place")
@@ -143,7 +143,7 @@ async def test_the_list_is_alive_while_it_is_visible_and_only_then(tmp_path: Pat
         run.close()
         (tmp_path / "fresh").rename(tmp_path / ".fresh")
         await pilot.press("escape", "4")
-        await wait_until_async(lambda: place(app).has_class("-none"), 10, "the empty list")
+        await wait_until_async(lambda: place(app).has_class("-none"), what="the empty list")
 
 
 async def test_what_lies_beside_the_runs_does_no_harm(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_real_tmux_passes_it_on_and_swallows_it_where_that_is_off(tmp_path: Pa
             wait_until(partial(_holds, seen, b"\a"), what="the bell through tmux")
         finally:
             subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
-            client.communicate(timeout=20)
+            client.communicate(timeout=60)
         assert _holds(seen, b"777;notify;run finished;97 %") == (allowed == "on")
 
 

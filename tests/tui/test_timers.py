@@ -27,7 +27,7 @@ async def test_a_single_shot_that_is_overdue_when_it_begins_fires(monkeypatch: p
         await pilot.pause()
         late(monkeypatch)
         app.set_timer(0.01, lambda: fired.append(True))
-        await wait_until_async(lambda: fired, 5, "the only shot")
+        await wait_until_async(lambda: fired, what="the only shot")
 
 
 class Host(App[None]):
@@ -45,6 +45,6 @@ async def test_a_resize_is_not_lost_and_neither_are_those_after_it(monkeypatch: 
         shown = app.query_one(Static)
         late(monkeypatch)
         await pilot.resize_terminal(100, 20)
-        await wait_until_async(lambda: shown.size == (100, 20), 5, "the resize")
+        await wait_until_async(lambda: shown.size == (100, 20), what="the resize")
         await pilot.resize_terminal(90, 30)
-        await wait_until_async(lambda: shown.size == (90, 30), 5, "the one after it")
+        await wait_until_async(lambda: shown.size == (90, 30), what="the one after it")

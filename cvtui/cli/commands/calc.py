@@ -50,9 +50,10 @@ for a wanted output:      cvtui calc "conv32f?s?p?" --output 16x16x32
                "macs", "activations",
                "receptive_field": {"size": [h, w], "stride": [h, w], "offset": [h, w]},
                "fan_in", "note"}, …],
-   "totals": {"parameters", "macs", "activations"}}
+   "totals": {"parameters", "trained", "macs", "activations", "kept"}}
 One MAC is one multiply-add (2 FLOPs), biases apart. A unit (i, j) sees size pixels from
-offset + (i, j) x stride on; stride 0: all units see the same; null: not known. With ? in NET
+offset + (i, j) x stride on; stride 0: all units see the same; null: not known. "kept" are the
+bytes of an image that wait for the backward pass. With ? in NET
 there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}]}], with
 --against-fc "against_fc": [{"name", "fc", "conv", "ratio", "sparse", "shared"}].
 """
@@ -89,14 +90,14 @@ def calc(
     if recipe is not None and is_target(recipe.net):
         code = recipe.net
     if code:
-        for name, given in (("--output", wanted), ("--against-fc", against_fc), ("--batch", batch)):
+        for name, given in (("--output", wanted), ("--against-fc", against_fc)):
             if given:
                 raise RequestError(f"{name}: for a net expression only, not for {code}")
         inputs = parse_inputs(input_size, channels_first=chw) if input_size is not None else None
         if recipe is not None and (inputs is None or classes is None):
             found, classes = _data(net, recipe, None, classes)
             inputs = inputs or (image_shape(found),)
-        _module(code, inputs, classes, as_json)
+        _module(code, inputs, classes, batch or _batch(recipe), as_json)
         return
     size = parse_size(input_size, channels_first=chw) if input_size is not None else None
     request = _request(net, recipe, size, classes, batch)
@@ -114,11 +115,15 @@ def _request(net: str, recipe: Recipe | None, size: Size | None, classes: int | 
 
     if recipe is None:
         return _Request(net, parse(net), size or DEFAULT_INPUT, classes or DEFAULT_CLASSES, batch or DEFAULT_BATCH)
+    size, classes = _data(net, recipe, size, classes)
+    return _Request(recipe.net, parse(recipe.net), size, classes, batch or _batch(recipe))
+
+
+def _batch(recipe: Recipe | None) -> int:
+    """Return the recipe's batch size; the default without one, or for auto."""
     from cvtui.recipe.recipe import AUTO
 
-    size, classes = _data(net, recipe, size, classes)
-    batch = batch or (DEFAULT_BATCH if recipe.batch_size == AUTO else recipe.batch_size)
-    return _Request(recipe.net, parse(recipe.net), size, classes, batch)
+    return DEFAULT_BATCH if recipe is None or recipe.batch_size == AUTO else recipe.batch_size
 
 
 def _recipe(net: str) -> Recipe | None:
@@ -199,8 +204,8 @@ def _json(solution: Solution, against_fc: bool) -> dict[str, object]:
     return found
 
 
-def _module(net: str, inputs: tuple[InputShape, ...] | None, classes: int | None, as_json: bool) -> None:
+def _module(net: str, inputs: tuple[InputShape, ...] | None, classes: int | None, batch: int, as_json: bool) -> None:
     """Calculate a net of torchvision, or of user code, built and run on the meta device."""
     from cvtui.cli.commands.calc_module import show_module
 
-    show_module(net, inputs, classes, as_json)
+    show_module(net, inputs, classes, batch, as_json)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from cvtui.calc import size_text
 from cvtui.calc.sizes import InputShape, inputs_text
 from cvtui.cli import out
-from cvtui.cli.output.calc_view import COUNTED, table_json
+from cvtui.cli.output.calc_view import COUNTED, SEES, field_text, print_memory, table_json
 from cvtui.cli.output.table import TextCell, TextColumn, bar, print_grid
 from cvtui.text import binary_size
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from cvtui.calc.module_table import ModuleRow, ModuleTable
 
 
-def show_module(target: str, inputs: tuple[InputShape, ...] | None, classes: int | None, as_json: bool) -> None:
+def show_module(
+    target: str, inputs: tuple[InputShape, ...] | None, classes: int | None, batch: int, as_json: bool
+) -> None:
     """Print the table, or the JSON object, of a model that is given as PyTorch code."""
     from cvtui.engine.nn.summary import summarize_target
 
@@ -29,14 +31,17 @@ def show_module(target: str, inputs: tuple[InputShape, ...] | None, classes: int
     if as_json:
         click.echo(json.dumps(table_json(found), ensure_ascii=False))
     else:
-        _print(out.console(markup=True), found)
+        _print(out.console(markup=True), found, batch)
 
 
-def _print(console: Console, found: ModuleTable) -> None:
+def _print(console: Console, found: ModuleTable, batch: int) -> None:
     rows = found.rows
     console.print(f"[bold]{escape(found.target)}[/]  on {inputs_text(found.inputs)}", highlight=False, soft_wrap=True)
     console.print(f"[dim]{COUNTED}[/]")
-    console.print("[dim]Run by PyTorch on a copy without numbers, in eval mode, for one input.[/]\n")
+    console.print("[dim]Run by PyTorch on a copy without numbers, in eval mode, for one input.[/]")
+    if any(row.receptive_field for row in rows):
+        console.print(SEES)
+    console.print()
     parameters, macs = max(found.parameters, 1), max(found.macs, 1)
     print_grid(
         console,
@@ -52,13 +57,17 @@ def _print(console: Console, found: ModuleTable) -> None:
             TextColumn("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], need=3),
             TextColumn("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 2, f"{found.macs:,}"),
             TextColumn("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 4),
+            TextColumn("sees", [field_text(row, found) for row in rows], need=4),
             TextColumn("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
             TextColumn("activations", [f"{row.activations:,}" if row.activations else "" for row in rows], "right", 9,
                        f"{found.activations:,}"),
             TextColumn("", [TextCell(row.note, "yellow") for row in rows], need=6, most=40),
         ],
     )  # fmt: skip
-    console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)
+    if any(row.note.startswith("not counted") for row in rows):
+        console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)
+    else:
+        print_memory(console, found, batch)
 
 
 def _split(row: ModuleRow) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,15 +9,13 @@ import click
 from cvtui.cli import out
 from cvtui.cli.commands.data import tell_notes
 from cvtui.cli.commands.train import make_recipe
-from cvtui.cli.exit import EXIT_FAILED, EXIT_WRONG
+from cvtui.cli.exit import EXIT_FAILED
+from cvtui.cli.precheck_process import run_precheck
 from cvtui.cli.recipe_options import recipe_options
-from cvtui.errors import RequestError, process_error
-from cvtui.own_python import own_module
 
 if TYPE_CHECKING:
-    from cvtui.doctor import Diagnosis, Doctor
+    from cvtui.doctor import Diagnosis
     from cvtui.doctor.checklist import ChecklistItem
-    from cvtui.recipe.recipe import Recipe
 
 
 @click.command("check")
@@ -55,39 +52,6 @@ check.params[1:1] = recipe_options()
 
 def _is_sick(roots: list[Diagnosis]) -> bool:
     return any(one.severity != "note" for one in roots)
-
-
-def run_precheck(recipe: Recipe) -> Doctor:
-    """Run the check in a process of its own; return a doctor that has read its records.
-
-    RequestError for what can't be trained.
-    """
-    import msgspec
-
-    from cvtui.doctor import Doctor
-    from cvtui.recipe.toml import dumps
-    from cvtui.runlog.events import AnyRecord
-    from cvtui.runlog.worker_process import worker_environment, worker_threads
-
-    done = subprocess.run(
-        own_module("cvtui.engine", "--check"),
-        input=dumps(recipe).encode(),
-        capture_output=True,
-        env=worker_environment(worker_threads(recipe.threads)),
-        check=False,
-    )
-    if done.returncode:
-        why = process_error(done.stderr.decode("utf-8", "replace"), done.returncode)
-        if done.returncode == EXIT_WRONG:
-            raise RequestError(why)
-        raise click.ClickException(f"check: {why}")
-    decoder = msgspec.json.Decoder(AnyRecord)
-    doctor = Doctor()
-    for line in done.stdout.splitlines():
-        if line.startswith(b'{"type":'):  # what a user's module prints is no record
-            doctor.take(decoder.decode(line))
-    doctor.update()
-    return doctor
 
 
 def show(items: list[ChecklistItem], roots: list[Diagnosis]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,15 @@ import click
 
 from cvtui.cli import out
 from cvtui.cli.run_argument import RunName, RunPlaces, places_option
+from cvtui.job_share import tell_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cvtui.export.loader_script import NetText
     from cvtui.runlog.folder import RunFolder
     from cvtui.runlog.history import History
+    from cvtui.runlog.model_metadata import ModelMetadata
 
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -63,7 +67,7 @@ def export(
     """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights, the model.
 
     --onnx, --pt2 and --torchscript are compared with PyTorch on 64 validation images and refused where they differ; a
-    short Python file beside each loads it and predicts, without cvtui.
+    short Python file beside each, and beside --safetensors, loads it and predicts, without cvtui.
     """
     from cvtui import export as room
     from cvtui.cli.run_argument import find_run
@@ -106,17 +110,45 @@ def _written(write: Callable[[History, Path], Any], history: History, path: Path
 
 
 def _write_safetensors(folder: RunFolder, path: Path, checkpoint: str) -> None:
+    """Write the weights, and the Python file that rebuilds their net where that goes without the user's code."""
+    from cvtui.engine.handover.net_source import NoSource, net_source
     from cvtui.engine.train.export_weights import write_safetensors
 
-    name, count = write_safetensors(folder, path, checkpoint)
-    out.line(f"{path}  ({count} tensors of {name})")
+    found = write_safetensors(folder, path, checkpoint)
+    out.line(f"{path}  ({found.tensors} tensors of {found.about.checkpoint})")
+    try:
+        net = net_source(found.about, found.weights)
+    except NoSource as why:
+        out.line(f"no Python file beside it: {why}", err=True)
+        return
+    _write_script("safetensors", path, found.about, net=net)
+
+
+def _write_script(
+    kind: str, path: Path, about: ModelMetadata, with_preprocess: bool = False, net: NetText | None = None
+) -> None:
+    """Write the Python file beside a model. RequestError where one that is not ours has its name."""
+    from cvtui import export as room
+    from cvtui.errors import RequestError
+
+    script = room.write_loader_script(kind, path, about, with_preprocess, net)
+    if script is None:
+        raise RequestError(
+            f"export: {str(room.script_path(path, kind))!r} was not written by cvtui, so it was left as it is",
+            hint=f"{path} is written; rename that file to get its own",
+        )
+    out.line(f"{script}  (loads it and predicts)")
+
+
+def _show_progress(text: str) -> None:
+    """Tell what takes time: a terminal, or the screen that has started this command."""
+    tell_share(0.0, text)
+    if sys.stderr.isatty():
+        out.line(text, err=True)
 
 
 def _write_models(folder: RunFolder, checkpoint: str, models: dict[str, Path], with_preprocess: bool) -> None:
     """Write each model file, checked, and the Python file that loads it. ClickException (exit 1) for a wrong one."""
-    from cvtui import export as room
-    from cvtui.errors import RequestError
-
     if "onnx" in models:
         from cvtui.engine.handover.extras import check_onnx_installed
 
@@ -126,9 +158,10 @@ def _write_models(folder: RunFolder, checkpoint: str, models: dict[str, Path], w
     from cvtui.engine.handover.programs import write_pt2, write_torchscript
     from cvtui.engine.handover.trained import load_trained
 
-    trained = load_trained(folder, checkpoint, lambda text: out.line(text, err=True))
+    trained = load_trained(folder, checkpoint, _show_progress)
     about = trained.metadata
-    for kind, path in models.items():
+    for done, (kind, path) in enumerate(models.items()):
+        tell_share(done / len(models), f"writing {path.name}")
         write = {"onnx": write_onnx, "pt2": write_pt2, "torchscript": write_torchscript}[kind]
         try:
             found = write(trained, path, with_preprocess)
@@ -139,10 +172,4 @@ def _write_models(folder: RunFolder, checkpoint: str, models: dict[str, Path], w
             f"{path}  ({about.checkpoint}, epoch {about.epoch}{mean}; on {found.images} validation images at most "
             f"{found.difference:.2g} from PyTorch)"
         )
-        script = room.write_loader_script(kind, path, about, with_preprocess)
-        if script is None:
-            raise RequestError(
-                f"export: {str(room.script_path(path, kind))!r} was not written by cvtui, so it was left as it is",
-                hint=f"{path} is written; rename that file to get its own",
-            )
-        out.line(f"{script}  (loads it and predicts)")
+        _write_script(kind, path, about, with_preprocess)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import click
 
 from cvtui.cli.commands.data import need
-from cvtui.cli.commands.train import Train, check_runs_folder
+from cvtui.cli.commands.train import Train, check_runs_folder, named
 from cvtui.cli.end_options import END_OPTIONS, end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.cli.start_run import start_run
 from cvtui.errors import RequestError
+
+if TYPE_CHECKING:
+    from cvtui.recipe.recipe import Recipe
+    from cvtui.runlog.folder import RunFolder
 
 
 class Fork(Train):
@@ -67,7 +75,11 @@ def fork(
     saved = run_fork.pick(history, epoch=epoch, checkpoint=checkpoint)
     changes = {name: text for name, text in options.items() if text is not None}
     name = changes.pop("name", "")
-    checked = check(override(recipe, {**changes, "name": name}))
+    _check_kept(parent, recipe, changes)
+    try:
+        checked = check(override(recipe, {**changes, "name": name}))
+    except RequestError as error:
+        raise named(error, None, changes) from None
     check_same_classes(parent, history.run, checked.data.classes)
     if saved.epoch >= checked.recipe.epochs:
         raise RequestError(
@@ -81,4 +93,15 @@ def fork(
     return start_run(folder, checked, runs, hooks, screen=not (no_ui or as_json), as_json=as_json, quiet=quiet)
 
 
-fork.params[3:3] = [option for option in recipe_options() if option.name not in ("net", "only")]
+fork.params[3:3] = recipe_options()
+
+
+def _check_kept(parent: RunFolder, recipe: Recipe, changes: Mapping[str, str]) -> None:
+    """Check that net and classes stay. RequestError with the way out."""
+    again = f"cvtui {shlex.quote(str(parent.path / 'recipe.toml'))}"
+    for name, what, more in (("net", "net", f" --weights {parent.name}"), ("only", "classes", "")):
+        if changes.get(name, kept := getattr(recipe, name)) != kept:
+            raise RequestError(
+                f"--{name}: a fork keeps the {what} of its run ({kept or 'all of its data'})",
+                hint=f"{again} --{name} {shlex.quote(changes[name])}{more} trains a new run",
+            )

@@ -12,7 +12,7 @@ from cvtui.cli.run_argument import RunName, runs_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
-    from cvtui.runlog.ranks import Rank, Straggler
+    from cvtui.runlog.ranks import Rank
 
 WIDE = 10_000
 
@@ -44,7 +44,7 @@ def ranks(run: str | None, runs: Path, as_json: bool) -> None:
         told = None if slow is None else {**msgspec.to_builtins(slow), "sentence": slow.sentence}
         click.echo(msgspec.json.encode({"ranks": [as_dict(one) for one in found], "straggler": told}).decode())
     else:
-        _print(found, slow)
+        _print(found)
 
 
 def as_dict(rank: Rank) -> dict[str, Any]:
@@ -70,9 +70,10 @@ def as_dict(rank: Rank) -> dict[str, Any]:
     }
 
 
-def _print(found: list[Rank], slow: Straggler | None) -> None:
+def _print(found: list[Rank]) -> None:
     from rich.table import Table
 
+    from cvtui.runlog.ranks import verdict
     from cvtui.text import harmless, percent
 
     console = out.console()
@@ -102,4 +103,4 @@ def _print(found: list[Rank], slow: Straggler | None) -> None:
     missing = found[0].started.world_size - len(found)
     if missing > 0:
         out.line(f"{missing} of {found[0].started.world_size} ranks recorded nothing.")
-    out.line(slow.sentence if slow is not None else "No one rank keeps the others waiting.")
+    out.line(verdict(found))

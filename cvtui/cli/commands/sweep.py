@@ -19,7 +19,11 @@ from cvtui.job_share import tell_share
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cvtui.compare import Judge, Race
+    from cvtui.compare.cluster import Cluster
+    from cvtui.compare.grid import Entrant
 
 POLL_SECONDS = 0.2
 NOT_VARIED = frozenset({"name"})
@@ -28,13 +32,40 @@ NOT_VARIED = frozenset({"name"})
 @click.command("sweep")
 @click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
 @runs_option("Where the run folders go.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, metavar="N", help="Runs at once.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 200),
+    metavar="N",
+    help="Runs at once: 2, on several GPUs one for each, with submitit all.",
+)
+@click.option(
+    "--launcher",
+    type=click.Choice(["processes", "submitit"]),
+    default="processes",
+    show_default=True,
+    help="Processes of this machine, or jobs on a Slurm cluster (extra: slurm).",
+)
+@click.option(
+    "--slurm",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="With submitit: partition=gpu, gpus_per_node=1, timeout_min=120 …; cluster=local tries it here.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
-def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: str | None) -> int:
+def sweep(
+    recipe: str | None,
+    runs: Path,
+    jobs: int | None,
+    launcher: str,
+    slurm: tuple[str, ...],
+    as_json: bool,
+    **options: str | None,
+) -> int:
     """Run a fair race: every combination of the values given, from the same weights and with the same batches.
 
     Any option of a recipe takes a list: --lr 1e-1,1e-2,1e-3 --init he,xavier. Each run gets a folder of its own, and
-    they share the cores. Each curve is named by its shape, as in the lecture: low, good, high or very high.
+    they share the cores; on a machine with several GPUs each has one of them. Each curve is named by its shape, as in
+    the lecture: low, good, high or very high.
     """
     from cvtui.compare import Race, expand, judge
     from cvtui.compare.differences import compared
@@ -49,16 +80,13 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
         raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
     base = make_recipe(recipe, {name: values[0] for name, values in lists.items()}, runs).asked
     entrants = expand(base, lists)
-    if jobs > 1 and any(entrant.checked.auto for entrant in entrants):
-        raise RequestError(
-            "sweep: --batch-size auto takes the memory for one run alone", hint="--jobs 1, or give it numbers"
-        )
+    jobs, gpus, cluster = _places(entrants, runs, jobs, launcher, slurm)
     for entrant in entrants:
         need(entrant.checked.recipe)
     if not as_json:
         tell_notes(note for entrant in entrants for note in entrant.checked.data.notes)
     stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
-    with Race(entrants, runs, stem, jobs) as race:
+    with Race(entrants, runs, stem, jobs, gpus=gpus, cluster=cluster) as race:
         watch_race(race, quiet=as_json)
         labels = [racer.label for racer in race.racers]
         result = compared([racer.history for racer in race.racers])
@@ -72,6 +100,27 @@ def sweep(recipe: str | None, runs: Path, jobs: int, as_json: bool, **options: s
     else:
         show_result(result, labels, verdicts)
     return 0 if any(outcome.state in ("finished", "diverged") for outcome in result.outcomes) else 1
+
+
+def _places(
+    entrants: Sequence[Entrant], runs: Path, jobs: int | None, launcher: str, slurm: Sequence[str]
+) -> tuple[int, list[str], Cluster | None]:
+    """Return how many runs there are at once, the GPUs to hand out, and the cluster that takes them."""
+    from cvtui.compare.cluster import Cluster, parameters_of
+    from cvtui.compare.gpus import visible_gpus
+    from cvtui.compare.race import chooses_gpu
+
+    if launcher == "submitit":
+        return jobs or len(entrants), [], Cluster(runs, parameters_of(slurm))
+    if slurm:
+        raise RequestError("--slurm: it is for --launcher submitit")
+    gpus = visible_gpus() if any(map(chooses_gpu, entrants)) else []
+    jobs = jobs or max(2, len(gpus))
+    if jobs > max(1, len(gpus)) and any(entrant.checked.auto for entrant in entrants):
+        raise RequestError(
+            "sweep: --batch-size auto takes the memory for one run alone", hint="--jobs 1, or give it numbers"
+        )
+    return jobs, gpus, None
 
 
 sweep.params[1:1] = [
@@ -113,7 +162,12 @@ def _share(race: Race) -> tuple[float, str]:
 
 
 def _report(race: Race, told: set[str], console: Any) -> None:
+    waiting = sum(racer.process is None for racer in race.racers)
     for racer in race.racers:
+        if racer.where and racer.folder.name not in told:
+            told.add(racer.folder.name)
+            queue = f"; {waiting} of {len(race.racers)} wait" if waiting else ""
+            console.print(f"{racer.label}: begins {racer.where}{queue}", highlight=False)
         if racer.over and racer.label not in told:
             told.add(racer.label)
             console.print(f"{racer.label}: {racer.state}", highlight=False)
@@ -134,5 +188,6 @@ def race_picture(race: Race, console: Any, judge: Judge) -> Any:
     for racer in race.racers:
         filled = round(racer.share * 30)
         bar = "━" * filled + "╌" * (30 - filled)
-        lines.append(Text(f"{racer.label:<{wide}}  {bar} {racer.share:4.0%}  {racer.state}"))
+        where = f" {racer.where}" if racer.where and not racer.over else ""
+        lines.append(Text(f"{racer.label:<{wide}}  {bar} {racer.share:4.0%}  {racer.state}{where}"))
     return Group(*lines)

@@ -120,7 +120,7 @@ def make_recipe(path: str | None, changes: Mapping[str, str], runs: Path = Path(
         made = override(base, changes)
         return check(replace(made, weights=weights_in(made.weights, runs)))
     except RequestError as error:
-        raise _named(error, path, changes) from None
+        raise named(error, path, changes) from None
 
 
 def _base(path: Path) -> Recipe:
@@ -135,7 +135,7 @@ def _base(path: Path) -> Recipe:
     return load(path)
 
 
-def _named(error: RequestError, path: str | None, changes: Mapping[str, str]) -> RequestError:
+def named(error: RequestError, path: str | None, changes: Mapping[str, str]) -> RequestError:
     """Name the option, or the line of a file, in an error about a field ("batch_size: …")."""
     name, colon, rest = error.message.partition(": ")
     if not colon or name not in FIELDS:

@@ -10,13 +10,14 @@ from rich.console import Console
 from cvtui.calc import Conv, Row, Table, expression, size_text
 from cvtui.calc.dense import against_dense
 from cvtui.calc.memory import training_memory
+from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.solve import Answer, Solution
 from cvtui.cli.output.markup import escaped
 from cvtui.cli.output.table import TextCell, TextColumn, bar, print_grid
 from cvtui.text import binary_size
 
 if TYPE_CHECKING:
-    from cvtui.calc.module_table import ModuleRow, ModuleTable
+    from cvtui.calc.module_table import ModuleRow
 
 _COLOURS = {
     "conv": "cyan",
@@ -37,6 +38,7 @@ COUNTED = (
     "MACs: convolutions and matrix products; no biases, norms, pooling, activations."
 )
 """What the numbers of the table are."""
+SEES = "[dim]sees: receptive field in pixels of the input /stride @first pixel of unit 0.[/]"
 
 
 def print_table(console: Console, table: Table, title: str) -> None:
@@ -45,7 +47,7 @@ def print_table(console: Console, table: Table, title: str) -> None:
     console.print(f"[bold]{escaped(title)}[/]{gap}on {_input_text(table)}", highlight=False, soft_wrap=True)
     console.print(f"[dim]{COUNTED}[/]")
     if len(table.input) == 3:
-        console.print("[dim]sees: receptive field in pixels of the input /stride @first pixel of unit 0.[/]")
+        console.print(SEES)
     if console.width >= 150:
         console.print("[dim]linked: share of all possible connections, input to output, that exist.[/]")
     console.print()
@@ -53,14 +55,14 @@ def print_table(console: Console, table: Table, title: str) -> None:
     _print_notes(console, table.rows)
 
 
-def print_memory(console: Console, table: Table, batch: int) -> None:
+def print_memory(console: Console, table: Table | ModuleTable, batch: int) -> None:
     """Print the memory that training needs, by optimiser; those that need the same share a line."""
     from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
     memory = training_memory(table, batch)
     console.print(f"\n[bold]Memory to train[/] with {batch:,} images a batch, float32:", highlight=False)
     console.print(
-        f"  parameters {binary_size(memory.parameters)}, gradients {binary_size(memory.gradients)}, "
+        f"  parameters {binary_size(memory.parameters)}, gradients {binary_size(memory.gradients)}{_frozen(table)}, "
         f"kept for the backward pass {binary_size(memory.activations)}",
         highlight=False,
     )
@@ -74,6 +76,11 @@ def print_memory(console: Console, table: Table, batch: int) -> None:
             f"together {'about ' if factored else ''}[bold]{binary_size(memory.total(copies))}[/]",
             highlight=False,
         )
+
+
+def _frozen(table: Table | ModuleTable) -> str:
+    frozen = table.frozen if isinstance(table, ModuleTable) else 0
+    return f" ({frozen:,} parameters are frozen by its code)" if frozen else ""
 
 
 def print_solution(console: Console, solution: Solution, wanted: bool) -> None:
@@ -134,7 +141,13 @@ def table_json(table: Table | ModuleTable) -> dict[str, Any]:
     return {
         "input": _input_json(table),
         "layers": [_row_json(row) for row in table.rows],
-        "totals": {"parameters": table.parameters, "macs": table.macs, "activations": table.activations},
+        "totals": {
+            "parameters": table.parameters,
+            "trained": table.trained if isinstance(table, ModuleTable) else table.parameters,
+            "macs": table.macs,
+            "activations": table.activations,
+            "kept": training_memory(table, 1).activations,
+        },
     }
 
 
@@ -183,7 +196,7 @@ def _columns(table: Table) -> list[TextColumn]:
         TextColumn("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], "left", 5),
         TextColumn("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 3, f"{table.macs:,}"),
         TextColumn("of all ", [bar(row.macs / macs) if row.macs else "" for row in rows], "left", 6),
-        TextColumn("sees", [_field(row, table) for row in rows], need=4),
+        TextColumn("sees", [field_text(row, table) for row in rows], need=4),
         TextColumn("fan-in", [f"{row.fan_in:,}" if row.fan_in else "" for row in rows], "right", 8),
         TextColumn("activations", [f"{row.activations:,}" for row in rows], "right", 11, f"{table.activations:,}"),
         TextColumn("linked", [_connected(row) for row in rows], "right", 12),
@@ -203,7 +216,7 @@ def _connected(row: Row) -> str:
     return f"{share:.0%}" if share == 1 else f"{share:.2%}" if share >= 0.0005 else f"{share:.1e}"
 
 
-def _field(row: Row, table: Table) -> str:
+def field_text(row: Row | ModuleRow, table: Table | ModuleTable) -> str:
     """Format a receptive field: size, /stride, @offset; `all` where it is the whole input."""
     field = row.receptive_field
     if field is None:

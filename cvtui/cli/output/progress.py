@@ -46,7 +46,6 @@ class RunReport:
         """Print what is known before PyTorch is imported: the import takes seconds."""
         for label, words in facts(self.checked):
             self._line(f"{label:<9} {words}")
-        self._line(f"{'folder':<9} {self.folder.path}")
         if self._bar:
             self._bar.open()
         else:
@@ -84,7 +83,8 @@ class RunReport:
             self._bar.show(history)
 
     def _begun(self, history: History, run: RunStarted) -> None:
-        """Print what the worker has found out before its first step."""
+        """Print what the worker has found out before its first step; a folder that it refused does not stay."""
+        self._line(f"{'folder':<9} {self.folder.path}")
         for label, words in started_facts(run):
             self._line(f"{label:<9} {words}")
         for log in history.logs if self.checked.auto else ():
@@ -127,7 +127,8 @@ class RunReport:
                 say(history.trouble, "make room, then `cvtui resume` goes on from its last checkpoint")
             elif signals and end is None:
                 kept = history.checkpoints[-1].path if history.checkpoints else ""
-                say(f"ended at once; the last checkpoint is {kept}" if kept else "ended before anything was saved")
+                nothing = f"ended before anything was saved in {self.folder.path}"
+                say(f"ended at once; the last checkpoint is {kept}" if kept else nothing)
             else:
                 self._failed(history, code, status)
         elif end.status == "diverged":

@@ -38,7 +38,6 @@ def decay_too_large(obs: Observations) -> RuleResult | None:
             value=told,
             threshold=limit("F29", "shrink"),
             evidence=f"rate x decay{' / (1 - momentum)' if obs.momentum else ''} = {told:.2g}",
-            sure=0.85,
             cure={} if obs.own_loop else {"weight_decay": short(decay * 5e-4 / shrink)},
             severity="note" if obs.recovered and shrink < limit("F29", "anyway") else None,
         )
@@ -65,7 +64,6 @@ def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResu
         value=float(norms[small[0]] / norms[0]),
         threshold=limit("F29", "half"),
         evidence=f"sum of the layers' norms {norms[0]:.3g} to {norms[small[0]]:.3g}",
-        sure=0.7,
         cure=cure,
         severity="note" if obs.recovered else None,
     )
@@ -114,7 +112,6 @@ def clipped(obs: Observations) -> RuleResult | None:
         value=float(norms[place]) / asked if asked else bound,
         threshold=limit("F33", "times") if asked else limit("F33", "norm"),
         evidence=f"gradient norm / limit = {norms[place] / asked:.3g}" if asked else f"gradient norm {bound:.3g}",
-        sure=0.85,
         cure={"clip": short(float(np.nanpercentile(norms, 90)))} if asked else {},
         severity="note" if obs.adaptive or obs.recovered else None,  # Adam's step does not follow the size
     )

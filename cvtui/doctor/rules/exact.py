@@ -12,6 +12,8 @@ from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 
 TAIL = 20
 """Tensors left out before the last layers: whoever trains the head of so deep a net means it."""
+HEAD = 2
+"""Tensors of one layer: an optimizer of the last layer alone is meant, however deep the net is."""
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
 
@@ -67,7 +69,6 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
         value=obs.negative_loss,
         threshold=0,
         evidence=f"loss {obs.negative_loss:.3g} at step {obs.negative_step:,}",
-        sure=0.95,
     )
 
 
@@ -107,7 +108,7 @@ def not_trained(obs: Observations) -> RuleResult | None:
         if not everything and (set(facts.left_out) <= set(facts.no_gradient) if idle is None else idle == missing):
             words = "left out of the optimiser and get no gradient (no_grad or detach)"
             return _kept(facts.left_out, missing, count, words)
-        if not everything and facts.holds_tail and missing >= TAIL:
+        if not everything and facts.holds_tail and (missing >= TAIL or count - missing <= HEAD < missing):
             return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
         whose = " It holds the parameters of another model." if facts.foreign else ""
         which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
@@ -156,7 +157,6 @@ def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, adv
         threshold=0,
         evidence=f"{percent(kept / max(count, 1))} of the parameter tensors are frozen",
         severity="note",
-        sure=0.6,
         advice=advice,
     )
 
@@ -254,7 +254,6 @@ def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
         value=rate / highest_then,
         threshold=share,
         evidence=f"rate {rate:.2g} by step {step:,}",
-        sure=0.9,
     )
 
 

@@ -51,7 +51,6 @@ def modes_differ(obs: Observations) -> RuleResult | None:
             value=momentum,
             threshold=limit("F23", "momentum"),
             evidence=f"batch norm's momentum {momentum:.2g}",
-            sure=0.8,
         )
     return None
 
@@ -66,7 +65,6 @@ def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Rule
         value=evaluated / trained,
         threshold=limit("F23", "times"),
         evidence=f"loss {trained:.3g} in training mode, {evaluated:.3g} in evaluation mode",
-        sure=0.9,
     )
 
 
@@ -85,7 +83,6 @@ def validation_differs(obs: Observations) -> RuleResult | None:
             value=other,
             threshold=chance,
             evidence=f"agreement with neighbours: training {train:.3g}, validation {other:.3g}",
-            sure=0.9,
         )
     return _inputs_differ(obs) or _by_epochs(obs)
 
@@ -113,7 +110,6 @@ def _inputs_differ(obs: Observations) -> RuleResult | None:
         value=val_mean,
         threshold=limit("F21", "mean"),
         evidence=f"mean {mean:.3g} and {val_mean:.3g}",
-        sure=0.9,
     )
 
 
@@ -160,7 +156,6 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
                 value=val,
                 threshold=limit("F21", "below") * even,
                 evidence=f"training {_result(train, epoch.train_loss)}, validation {_result(val, epoch.val_loss)}",
-                sure=0.8 if below else 0.6,
             )
     return None
 
@@ -213,7 +208,6 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         threshold=least,
         evidence=f"agreement of nearest neighbours {max(train, other):.3g}, chance {chance:.3g}",
         files=_doubtful(obs),
-        sure=0.75,
         test="overfit",
         severity="note" if failed is None else None,
         name="labels that near neighbours do not share" if failed is None else "",
@@ -266,7 +260,6 @@ def _learnt_by_heart(obs: Observations) -> RuleResult | None:
                 value=val,
                 threshold=beyond(obs, limit("F13", "guess")),
                 evidence=f"validation accuracy {val or 0:.3g}, training {train or 0:.3g}",
-                sure=0.7,
                 test="overfit",
             )
     return None
@@ -289,7 +282,6 @@ def noisy_labels(obs: Observations) -> RuleResult | None:
         threshold=limit("F14", "gap"),
         evidence=f"agreement with neighbours: validation {other:.3g}, training {train:.3g}",
         files=_doubtful(obs),
-        sure=0.8,
     )
 
 
@@ -315,7 +307,6 @@ def overfitting(obs: Observations) -> RuleResult | None:
                 value=gap,
                 threshold=limit("F18", "gap") if gap >= limit("F18", "gap") else None,
                 evidence=f"accuracy gap {gap:.3g} after epoch {epoch.epoch}, validation loss {cost:.3g}",
-                sure=0.9,
             )
     return None
 
@@ -354,7 +345,6 @@ def underfitting(obs: Observations) -> RuleResult | None:
         value=float(last / guess),
         threshold=limit("F19", "low"),
         evidence=f"loss {last:.3g} = {last / guess:.2g} of a guess",
-        sure=0.8 if narrow else 0.5,
         severity=None if narrow else "note",
     )
 
@@ -370,7 +360,6 @@ def one_unit(obs: Observations) -> RuleResult | None:
         value=1,
         threshold=limit("F19", "narrow"),
         evidence="a layer of one unit",
-        sure=0.9,
     )
 
 

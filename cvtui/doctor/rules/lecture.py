@@ -74,7 +74,6 @@ def dies_out(obs: Observations) -> RuleResult | None:
         value=share,
         threshold=limit("L02", "share"),
         evidence=f"spread of {last} / spread of {first} = {share:.2g}",
-        sure=0.85,
         cure={} if obs.own_loop else {"init": "he"},
         severity="note" if obs.recovered else None,
     )
@@ -98,7 +97,6 @@ def relu_after_xavier(obs: Observations) -> RuleResult | None:
         value=share,
         threshold=limit("L01", "share"),
         evidence=f"spread of the last ReLU / of the first = {share:.2g}",
-        sure=0.8,
         cure={"init": "he"},
     )
 
@@ -115,7 +113,6 @@ def all_positive(obs: Observations) -> RuleResult | None:
         value=low,
         threshold=0.0,
         evidence=f"smallest input {low:.3g}",
-        sure=0.7,
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
 
@@ -140,7 +137,6 @@ def shrinks_fast(obs: Observations) -> RuleResult | None:
                 value=min(sides),
                 threshold=max(sizes),
                 evidence=f"map {sides[0]}x{sides[1]}, window {sizes[0]}x{sizes[1]}",
-                sure=0.8,
             )
     return None
 
@@ -189,5 +185,4 @@ def sensitive_to_shifts(obs: Observations) -> RuleResult | None:
         f"The net has no convolution: each of the {height}x{width} places has weights of its own, and a shift by one "
         "pixel makes another image.",
         evidence="no convolution",
-        sure=0.9,
     )

@@ -74,3 +74,60 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
         threshold=limit("F47", "apart"),
         evidence=f"two evaluations of the same images lie {apart:.3g} apart",
     )
+
+
+@rule("F49", "facts")
+def wrong_accuracy(obs: Observations) -> RuleResult | None:
+    """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
+    facts = obs.facts
+    words = _counted(obs)
+    if not words or not facts.accuracies:
+        return None
+    place = max(range(len(facts.accuracies)), key=lambda row: abs(facts.accuracies[row][0] - facts.accuracies[row][1]))
+    told, right = facts.accuracies[place]
+    return RuleResult(
+        f"The accuracy that is told is not the share of right answers: {words}. At worst {told:.3g} was told, and "
+        f"{right:.3g} were right.",
+        step=len(facts.accuracies) - 1,
+        value=told,
+        threshold=right,
+        evidence=f"told {told:.3g}, right {right:.3g}, in {len(facts.accuracies)} steps the same way",
+    )
+
+
+def _counted(obs: Observations) -> str:
+    """Say how the accuracy is counted; "" where nothing is known to be wrong."""
+    facts, factor = obs.facts, obs.facts.accuracy_factor or 0.0
+    outputs = facts.outputs or 0
+    if facts.accuracy_counted == "factor of the images" and factor > 0:
+        return f"the right answers of a batch are divided by {1 / factor:,.4g}, not by the images of that batch"
+    return {
+        "by output": f"each of an image's {outputs:,} outputs counts for itself, and {outputs - 1:,} of {outputs:,} "
+        "are right with no net at all",
+        "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
+        "rounded down": "it is that share rounded down to a whole number, as by a division of whole numbers",
+        "factor of the share": f"it is {factor:.3g} times that share",
+    }.get(facts.accuracy_counted, "")
+
+
+@rule("F50", "facts")
+def undivided(obs: Observations) -> RuleResult | None:
+    """Find gradients of mean losses that are added up over several batches, and not divided by their number."""
+    facts = obs.facts
+    counts = set(facts.accumulated)
+    if len(counts) != 1 or facts.optimizers > 1 or facts.loss_scale is None:
+        return None
+    count = counts.pop()
+    times = f"{count:,}"
+    added = f"Before each update the gradients of {times} batches are added up, and no loss is divided by {times}:"
+    if count < 2 or abs(facts.loss_scale - 1) > limit("F50", "tolerance"):
+        return None
+    return RuleResult(
+        f"{added} they are "
+        f"{times} times those of the mean, and so is what weight decay, clipping and the rate are set for.",
+        step=0,
+        value=facts.loss_scale,
+        threshold=1 / count,
+        evidence=f"{times} backward passes an update, each of a loss times {facts.loss_scale:.3g}",
+        severity="note" if count < limit("F50", "batches") else None,
+    )

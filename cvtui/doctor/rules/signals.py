@@ -42,7 +42,6 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         value=share,
         threshold=high if share > 1 else low,
         evidence=f"first loss / entropy of the labels = {share:.3g}",
-        sure=0.9 if large else 0.6,
         cure={} if obs.own_loop else {"init": "he"},
         # Weights of the usual size: the first steps mend it. Better than a guess, and right: it was trained before.
         severity="note" if (share > 1 and not large) or (share < 1 and obs.own_loop and early) else None,
@@ -88,7 +87,6 @@ def exploding(obs: Observations) -> RuleResult | None:
         value=norm / usual if spike else norm,
         threshold=limit("F07", "times" if spike else "norm"),
         evidence=f"gradient norm {norm:.3g}" + (f", {usual:.3g} before" if spike else ""),
-        sure=0.8,
         cure={} if obs.own_loop or raised else {"clip": 1.0},
         severity="note" if obs.recovered else None,
     )
@@ -134,7 +132,6 @@ def saturated(obs: Observations) -> RuleResult | None:
         value=share,
         threshold=limit("F05", "share"),
         evidence=f"share of pinned units {share:.3g}",
-        sure=0.85,
         cure={} if obs.own_loop else {"init": "xavier"},
         severity="note" if obs.recovered else None,
     )
@@ -187,7 +184,6 @@ def _tell_dead(obs: Observations, sample: int, relu: int, before: int) -> RuleRe
         value=float(layers.of("grad_zeros")[sample, before]),
         threshold=limit("F04", "zeros"),
         evidence=f"share of gradients that are 0 in {layers.names[before]}",
-        sure=0.85,
         cure={"init": "he"} if born and not obs.own_loop else {} if obs.raised_by(step) else _lower(obs),
         severity="note" if obs.recovered else None,
     )
@@ -215,7 +211,6 @@ def _dead_unseen(obs: Observations, zeros: Array, guess: float) -> RuleResult | 
                 value=share,
                 threshold=limit("F04", "zeros"),
                 evidence=f"share of gradients that are 0 in {layers.names[column]}",
-                sure=0.6,
                 severity="note" if obs.recovered else None,
             )
     return None
@@ -250,7 +245,6 @@ def vanishing(obs: Observations) -> RuleResult | None:
             value=float(first[sample] / last[sample]),
             threshold=limit("F06", "ratio"),
             evidence=f"gradient of the first layer / of the last = {first[sample] / last[sample]:.2g}",
-            sure=0.85,
             advice="Use ReLU with he in place of sigmoid, or batch norm." if sigmoid else "",
             cure={} if obs.own_loop or sigmoid else {"init": "he"},
             severity="note" if obs.recovered else None,

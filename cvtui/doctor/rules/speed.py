@@ -92,7 +92,6 @@ def rate_too_high(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=_crossed(pace),
         evidence=_evidence(pace),
-        sure=pace.sure,
         cure={} if by_hand else cure,
         advice="Set the rate back to what it was, from a checkpoint of before." if by_hand else "",
         test="rate/10",
@@ -115,7 +114,6 @@ def warm_up_missing(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=_crossed(pace),
         evidence=_evidence(pace),
-        sure=0.8 * pace.sure,
         cure={**cure, "warmup": str(steps)} if cure else {},
         test="rate/10",
         severity="note" if obs.recovered else None,
@@ -152,7 +150,6 @@ def batch_and_rate(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=_crossed(pace) if word == "large" else limit("F02", "ratio") if pace.looks else None,
         evidence=f"{seen}batch {batch:,}, rate {rate:.3g}",
-        sure=min(0.75, pace.sure),
         cure={} if obs.own_loop else {"lr": better},
         test="rate/10" if word == "large" else "",
         severity="note" if obs.recovered or (obs.own_loop and falls(obs)) else None,
@@ -165,7 +162,7 @@ def _crawls(obs: Observations, batch: int, times: float) -> StepSize | None:
     usual = batch < limit("F30", "large") or times * 64 / batch >= 1 / limit("F30", "far") or times < 1e-3
     if guess is None or usual or obs.steps_done <= step or obs.warmed_up or not obs.loss_at(step) > 0.9 * guess:
         return None
-    return StepSize(step, "", math.nan, rise(obs, step), 0.7)
+    return StepSize(step, "", math.nan, rise(obs, step))
 
 
 def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
@@ -180,7 +177,7 @@ def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
     if not len(found):
         return None
     step = int(windows.end[found[0] + 3]) - 1
-    return StepSize(step, "", math.nan, rise(obs, step), 0.6)
+    return StepSize(step, "", math.nan, rise(obs, step))
 
 
 @rule("F02", "steps", "layers", "end")
@@ -202,7 +199,6 @@ def rate_too_low(obs: Observations) -> RuleResult | None:
         value=pace.ratio,
         threshold=limit("F02", "ratio"),
         evidence=f"middle update ratio {pace.ratio:.2g}",
-        sure=pace.sure,
         cure={"lr": short(rate * times)} if rate and not obs.own_loop and not by_hand else {},
         severity="note" if obs.recovered else None,
     )

@@ -69,7 +69,6 @@ def not_shuffled(obs: Observations) -> RuleResult | None:
         value=sum(seen) / expected,
         threshold=limit("F12", "share"),
         evidence=f"classes in the first batches: {', '.join(map(str, seen))}",
-        sure=0.98,
     )
 
 
@@ -117,7 +116,6 @@ def not_normalised(obs: Observations) -> RuleResult | None:
         threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low") if wide else None,
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
         severity="note" if obs.norm_first and (abs(mean) < limit("F11", "spreads") * std or learns(obs)) else None,
-        sure=0.9,
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
 
@@ -172,7 +170,6 @@ def _at_the_floor(obs: Observations, floor: float) -> RuleResult | None:
         value=float(last),
         threshold=floor,
         evidence=f"loss {last:.4g} at an accuracy of {right:.3g}",
-        sure=0.7,
         severity="warn",
     )
 
@@ -192,7 +189,6 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         times = first / facts.cross_entropy
         if abs(times / batch - 1) > limit("F16", "tolerance"):
             return None
-        sure = 1.0
     elif facts.parameters is None:
         return None  # the first facts come with the first steps: they tell whether the first loss is what it should be
     else:
@@ -202,7 +198,6 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         times = first / guess
         if not limit("F16", "share") * batch < times < 1.5 * batch:
             return None
-        sure = 0.7
     return RuleResult(
         f"The first loss is {first:.4g}: {times:.3g} times what it should be, at {batch} images a batch. It is summed "
         f"over the batch, so the rate counts {batch} times.",
@@ -210,7 +205,6 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         value=times,
         threshold=float(batch),
         evidence=f"first loss {first:.4g}",
-        sure=sure,
     )
 
 
@@ -272,7 +266,6 @@ def much_dropout(obs: Observations) -> RuleResult | None:
         value=p,
         threshold=limit("F34", "p"),
         evidence=f"dropout p = {p:.3g}",
-        sure=0.9,
     )
 
 
@@ -306,7 +299,6 @@ def linear_row(obs: Observations) -> RuleResult | None:
         evidence=f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} of linear layers in a row",
         # depthwise + pointwise, a linear bottleneck, a batch norm between (LevIT): known good ways
         severity=None if plain else "note",
-        sure=0.95 if plain else 0.5,
     )
 
 

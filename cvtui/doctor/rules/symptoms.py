@@ -62,7 +62,6 @@ def _tell_not_learning(obs: Observations, first: int, last: int, loss: float, gu
         value=loss / guess,
         threshold=limit("F36", "low"),
         evidence=f"loss of steps {begun:,} to {step:,} / loss of a guess = {loss / guess:.3g}",
-        sure=0.8,
         test="overfit",
         severity="note" if obs.recovered else None,
     )
@@ -100,7 +99,6 @@ def one_answer(obs: Observations) -> RuleResult | None:
         value=entropy,
         threshold=limit("F37", "entropy"),
         evidence=f"entropy of the answers {entropy:.2g} nat at step {int(last):,}",
-        sure=0.9,
         test="zeroed",
         severity=None if lasting and not obs.recovered else "note",  # many a net begins so, and learns
     )

@@ -17,10 +17,12 @@ from cvtui.engine.infer.answers import Answers, LabelledBatch, file_batches, gat
 from cvtui.engine.infer.comparison import compare
 from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
+from cvtui.engine.infer.set_numbers import set_numbers
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
 from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
-from cvtui.engine.train.validated import validated_run
+from cvtui.engine.train.checkpoint import is_several
+from cvtui.engine.train.validated import load_checkpoint, validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
 from cvtui.recipe.datasets.class_names import match
@@ -32,7 +34,7 @@ from cvtui.runlog.evaluation import Comparison, EvaluateAsk, Evaluation, Told, w
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Progress
-from cvtui.runlog.origin import recipe_of
+from cvtui.runlog.origin import first_run, recipe_of
 
 Tell = Callable[[Told], None]
 
@@ -58,15 +60,20 @@ def evaluate_stdin() -> int:
 def evaluations(ask: EvaluateAsk, tell: Tell) -> Iterator[Evaluation | Comparison]:
     """Yield the evaluation of each run that is asked for, and for two their comparison."""
     first = answered(RunFolder.open(Path(ask.run)), ask, tell)
-    yield finished(RunFolder.open(Path(ask.run)), ask, first)
+    told = finished(RunFolder.open(Path(ask.run)), ask, first)
+    yield told
     if not ask.other:
         return
     other = RunFolder.open(Path(ask.other))
     second = answered(other, ask, tell)
     if second.answers.classes != first.answers.classes:
         raise RequestError(f"{Path(ask.run).name!r} and {other.name!r} have different classes: nothing to compare")
-    yield finished(other, ask, second)
-    yield compare(first.answers, second.answers, Path(ask.run).name, other.name)
+    also = finished(other, ask, second)
+    yield also
+    compared = compare(first.answers, second.answers, Path(ask.run).name, other.name)
+    if told.trained_on != also.trained_on:
+        compared.notes.append(f"{told.run} was trained on {told.trained_on}, {also.run} on {also.trained_on}")
+    yield compared
 
 
 def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> EvaluatedRun:
@@ -82,6 +89,12 @@ def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> EvaluatedRun:
 
     if not ask.data and ask.split != "test":
         return _own(folder, ask, progress)
+    if is_several(load_checkpoint(folder, ask.checkpoint)):
+        raise RequestError(
+            f"pictures of {recipe_of(folder, 'evaluated').data} are in several classes: evaluated are the run's own "
+            "validation images",
+            hint="leave --data and --split test out; `cvtui predict RUN IMAGE… --json` answers other images",
+        )
     return _other(folder, ask, progress)
 
 
@@ -91,7 +104,8 @@ def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], Non
     views = views_of(training.recipe) if ask.tta else ()
     size = training.data.validation.size
     files = training.data.names.validation.files
-    found = gather(of_training(training), own_batches(training), size, files, progress, views)
+    table = training.label_table
+    found = gather(of_training(training), own_batches(training), size, files, progress, views, table)
     listed = set(training.data.files[1])
     found.unread += [(path, why) for path, why in training.data.unreadable if path in listed]
     name = checkpoint_file(folder, ask.checkpoint).name
@@ -206,7 +220,11 @@ def _temperature(folder: RunFolder, checkpoint: str, step: int) -> float | None:
 def finished(folder: RunFolder, ask: EvaluateAsk, found: EvaluatedRun) -> Evaluation:
     """Return the numbers; calibrate first where that is asked, and keep what is worth keeping beside the run."""
     temperature = calibrate(folder, found) if ask.calibrate else found.temperature
-    evaluation = numbers(found.answers, temperature, **found.about)
+    about = {"trained_on": _trained_on(folder), **found.about}
+    if found.answers.table is not None:
+        evaluation = set_numbers(found.answers, **about)
+    else:
+        evaluation = numbers(found.answers, temperature, **about)
     best = checkpoint_file(folder).name == evaluation.checkpoint
     if best and not ask.tta and not ask.data:
         try:
@@ -217,14 +235,23 @@ def finished(folder: RunFolder, ask: EvaluateAsk, found: EvaluatedRun) -> Evalua
     return evaluation
 
 
+def _trained_on(folder: RunFolder) -> str:
+    run = first_run(folder)
+    count = run.data.get("train") if run is not None else None
+    return f"{count:,} images of {run.recipe.get('data')}" if run is not None and isinstance(count, int) else ""
+
+
 def calibrate(folder: RunFolder, found: EvaluatedRun) -> float:
     """Fit the temperature on these answers and keep it beside the run. RequestError for logits without numbers."""
     import numpy as np
 
     answers = found.answers
+    if answers.table is not None:
+        raise RequestError("--calibrate: pictures are in several classes; one temperature is fitted for one class an "
+                           "image")  # fmt: skip
     if not np.isfinite(answers.logits).all():
         raise RequestError("--calibrate: some logits are NaN or infinite; the run has diverged")
-    temperature = fit_temperature(answers.logits, answers.truth)
+    temperature = fit_temperature(answers.logits, answers.truth, yes_no=answers.yes_no)
     if not COLDEST < temperature < HOTTEST:
         right = "every one is right, so " if (answers.truth == answers.said).all() else ""
         cold = f"{right}the surest answers would be the best"

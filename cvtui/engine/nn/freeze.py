@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from fnmatch import fnmatchcase
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from torch import nn
@@ -11,10 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvtui.calc import Size
 from cvtui.engine.nn.module_net import called_head
-from cvtui.errors import RequestError, nearest
+from cvtui.recipe.frozen_names import ModelTensors, frozen_names, no_head
 from cvtui.recipe.net_target import is_target
-
-ALL_BUT_HEAD, UNTIL = "all-but-head", "until:"
+from cvtui.recipe.recipe import Recipe
 
 
 class FrozenParameters(NamedTuple):
@@ -31,17 +30,10 @@ def freeze(model: nn.Module, how: str, net: str, size: Size) -> FrozenParameters
 
     how: the recipe's `freeze`. RequestError where it matches nothing or leaves nothing to train.
     """
-    names = _frozen_names(model, how, net, size)
+    names = frozen_in(model, how, net, size)
     parameters = dict(model.named_parameters())
     kept = {name: parameter for name, parameter in parameters.items() if name in names}
     left = [name for name, parameter in parameters.items() if name not in names and parameter.requires_grad]
-    if not kept:
-        raise RequestError(
-            f"freeze: {how!r} freezes no parameter of this net{_near(how, model)}",
-            hint=f"allowed: {ALL_BUT_HEAD}, until:LAYER or one pattern on parameter names; {_layers(model)}",
-        )
-    if not left:
-        raise RequestError(f"freeze: {how!r} leaves nothing to train; freeze less, {ALL_BUT_HEAD} for example")
     frozen = tuple(name for name, parameter in kept.items() if parameter.requires_grad)
     for parameter in kept.values():
         parameter.requires_grad_(False)
@@ -103,27 +95,42 @@ def train_mode(model: nn.Module) -> None:
             module.eval()
 
 
+def kept_statistics(model: nn.Module) -> list[str]:
+    """Return the names of the buffers of frozen batch norms."""
+    return [
+        f"{name}.{buffer}"
+        for name, module in model.named_modules()
+        if _keeps_statistics(module)
+        for buffer, value in module._buffers.items()
+        if value is not None
+    ]
+
+
 def _keeps_statistics(module: nn.Module) -> bool:
     return isinstance(module, _BatchNorm) and bool(module.__dict__.get("keeps_statistics"))
 
 
-def _frozen_names(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
-    """Return the full names of the frozen parameters and buffers."""
-    owned = {module: list(_tensors(name, owner)) for module, (name, owner) in enumerate(model.named_modules())}
-    modules = [name for name, _ in model.named_modules()]
-    every = {name for names in owned.values() for name in names}
-    if how == ALL_BUT_HEAD:
-        head = head_of(model, net, size, "freeze")
-        return every - set(owned[modules.index(head)])
-    if how.startswith(UNTIL):
-        wanted = how.removeprefix(UNTIL)
-        found = [place for place, name in enumerate(modules) if name and f"{name}.".startswith(f"{wanted}.")]
-        if not found:
-            raise RequestError(
-                f"freeze: this net has no layer {wanted!r}{nearest(wanted, modules[1:])}", hint=_layers(model)
-            )
-        return {name for place in range(found[-1] + 1) for name in owned[place]}
-    return {name for name in every if fnmatchcase(name, how)}
+def frozen_in(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
+    """Return the full names of the parameters and buffers that `how` freezes. RequestError."""
+    owned = {name: list(_tensors(name, owner)) for name, owner in model.named_modules()}
+    parameters = dict(model.named_parameters())
+    trainable = [name for name, parameter in parameters.items() if parameter.requires_grad]
+    return frozen_names(ModelTensors(owned, parameters, trainable), how, lambda: head_of(model, net, size, "freeze"))
+
+
+@contextmanager
+def frozen_throughout(recipe: Recipe, size: Size, model: nn.Module) -> Iterator[None]:
+    """Context in which nothing wants a gradient that `recipe` never trains. RequestError as `freeze`."""
+    names = frozen_in(model, recipe.freeze, recipe.net, size) if recipe.freeze else ()
+    frozen = [p for name, p in model.named_parameters() if name in names and p.requires_grad]
+    held = frozen if not recipe.unfreeze_at else []
+    try:
+        for parameter in held:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_(True)
 
 
 def _tensors(name: str, module: nn.Module) -> Iterator[str]:
@@ -142,8 +149,7 @@ def head_of(model: nn.Module, net: str, size: Size, field: str) -> str:
         layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
         head = layers[-1] if layers else ""
     if not head:
-        way = f"so {ALL_BUT_HEAD} names no head; use until:NAME" if field == "freeze" else "so all is the backbone"
-        raise RequestError(f"{field}: this net has no last fc or 1x1 conv, {way}")
+        raise no_head(field)
     return head
 
 
@@ -151,16 +157,3 @@ def _is_whole(name: str, norm: _BatchNorm, frozen: Collection[str]) -> bool:
     """Return True where all parameters of a batch norm are frozen; without any, where its statistics are."""
     own = [f"{name}.{parameter}" for parameter, value in norm._parameters.items() if value is not None]
     return all(one in frozen for one in own) if own else f"{name}.running_mean" in frozen
-
-
-def _near(how: str, model: nn.Module) -> str:
-    if how == ALL_BUT_HEAD or how.startswith(UNTIL):
-        return ""
-    if how in dict(model.named_modules()):
-        return f"; a layer's parameters are '{how}.*'"
-    return nearest(how, [ALL_BUT_HEAD, *dict(model.named_parameters())])
-
-
-def _layers(model: nn.Module) -> str:
-    names = [name for name, _ in model.named_children()]
-    return f"its layers: {', '.join(names[:8])}" + (f" and {len(names) - 8:,} more" if len(names) > 8 else "")

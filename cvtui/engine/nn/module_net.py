@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from cvtui.engine.nn.summary import summarize_module
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
+
+Counted: TypeAlias = Callable[[nn.Module], contextlib.AbstractContextManager[None]]
 
 
 class ModuleNet(NamedTuple):
@@ -40,9 +42,10 @@ class ForwardPass(NamedTuple):
     """Name of the last fc or 1x1 conv that was called and has as many outputs as the model; "" for none."""
 
 
-def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet:
+def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: Counted | None = None) -> ModuleNet:
     """Build a target for images of `size` (H, W, C) and that number of classes; its weights are drawn by `seed`.
 
+    counted_in: makes a context in which the finished model is counted.
     A head of another width is replaced: the last fc or 1x1 conv that was called. What is no tensor of logits (an
     output with `logits`, a tuple, a dict) is reduced to them. RequestError, in one line, for whatever can't be trained.
     """
@@ -57,7 +60,8 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0) -> ModuleNet
         told = _fit_head(model, target, size, classes)
     if not any(p.requires_grad for p in model.parameters()):  # a new head of a frozen net does
         raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
-    table = summarize_module(model, size, str(target))
+    with counted_in(model) if counted_in is not None else contextlib.nullcontext():
+        table = summarize_module(model, size, str(target))
     return ModuleNet(model, table, told)
 
 

@@ -91,9 +91,11 @@ def summarize_module(model: nn.Module, size: Size | tuple[InputShape, ...], targ
             run = CountedRun(twin, inputs, target, "cpu")
     rows = _rows(twin, run)
     shown = as_read(inputs[0].shape) if len(inputs) == 1 else ()
+    frozen = sum(p.numel() for p in twin.parameters() if not p.requires_grad and not is_lazy(p))
     return ModuleTable(
-        target, shown, tuple(rows), sum(row.parameters for row in rows), run.macs, run.kept, inputs=inputs
-    )
+        target, shown, tuple(rows), sum(row.parameters for row in rows), run.macs, run.kept, inputs=inputs,
+        frozen=frozen,
+    )  # fmt: skip
 
 
 def _as_its_own(model: nn.Module, inputs: tuple[InputShape, ...]) -> tuple[InputShape, ...]:

@@ -28,6 +28,7 @@ from cvtui.engine.observe.model_facts import (
 )
 from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
+from cvtui.engine.observe.update_passes import UpdatePasses
 from cvtui.engine.optim.groups import held_by
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
@@ -39,6 +40,8 @@ BATCHES = 10
 """First batches whose labels are counted."""
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
+MODE_STEPS = 25
+"""Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
 
@@ -87,6 +90,7 @@ class Probe:
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
         self._images: Tensor | None = None
+        self._modes_at = -MODE_STEPS
         self._epochs = 0
         self._mode: bool | None = None
         """Training mode of the last forward pass with gradients."""
@@ -118,24 +122,25 @@ class Probe:
         # zero_grad leaves the others alone
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
         self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
-        self._handles += self._stale.handles
+        self._passes = UpdatePasses(wanted[:1], lambda: not self._quiet, self._within_memory)
+        self._handles += self._stale.handles + self._passes.handles
 
     def close(self) -> None:
-        for handle in (self._after, *self._handles, *self._root, *self._update_handles):
-            handle.remove()
+        self._after.remove()
+        for handles in (self._handles, self._root, self._update_handles):
+            _remove(handles)
         self._pairs.close()
         self._loss.close()
-        self._handles.clear()
-        self._root.clear()
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         images = next((value for value in inputs if isinstance(value, Tensor)), None)
-        if images is None or self._quiet or not images.numel():
+        if images is None or self._quiet or not images.dim() or not images.numel():
             return
         if not torch.is_grad_enabled():
             self._look_at_validation(module, images)
             return
         self._mode = module.training
+        self._passes.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
         if self.scan_inputs and images.is_floating_point():
@@ -165,7 +170,7 @@ class Probe:
         if not torch.is_grad_enabled() or self._quiet:
             return
         self._loss.after_forward(output)
-        if not self.seen and isinstance(output, Tensor):
+        if not self.seen and isinstance(output, Tensor) and output.dim():  # (of one number: it is the loss itself)
             self._first["output"] = output.detach()
 
     @contextmanager
@@ -186,7 +191,9 @@ class Probe:
         return self._trouble
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
-        self._stale.before_update(held_by(optimizer))
+        held = held_by(optimizer)
+        self._stale.before_update(held)
+        self._passes.before_update(held)
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
@@ -195,15 +202,21 @@ class Probe:
 
     # ------------------------------------------------------------------ what the recorder tells
 
-    def step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None = None) -> None:
-        """Take one step's loss and, where they are known, its labels (N)."""
+    def step(
+        self,
+        loss: Tensor | float,
+        labels: Tensor | None,
+        logits: Tensor | None = None,
+        accuracy: Tensor | float | None = None,
+    ) -> None:
+        """Take one step's loss and, where they are known, its labels (N) and the accuracy that was told."""
         self.number += 1
         self._follow_modes()
         if self._reported_batches:
             return
         self.seen += 1
         if self.seen <= BATCHES:
-            labels = self._loss.step(loss, labels)
+            labels = self._loss.step(loss, labels, accuracy)
         if labels is not None and (labels.dim() != 1 or labels.is_floating_point()):
             labels = None
         if self.seen == 1:
@@ -212,10 +225,6 @@ class Probe:
             self._counts.append((labels.detach(), len(labels)))
         if self.seen == BATCHES:
             self._after.remove()
-        if self.seen == STEPS:
-            for handle in self._handles:
-                handle.remove()
-            self._handles.clear()
 
     def _first_step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None) -> None:
         self._first["loss"] = torch.as_tensor(loss).detach().float().reshape(())
@@ -232,10 +241,12 @@ class Probe:
         """Note a step in evaluation mode, and watch no longer for an update once one was made."""
         if self._mode is False and self._eval_step is None:
             self._eval_step = self.number - 1
-        if self._update_handles and (self._updates or self.number > UNMOVED) and self.seen >= STEPS:
-            for handle in self._update_handles:
-                handle.remove()
-            self._update_handles.clear()
+        if self.seen + 1 < STEPS:
+            return
+        if self._update_handles and (self._updates or self.number > UNMOVED):
+            _remove(self._update_handles)
+        if self._handles and (self._passes.known or self.number > UNMOVED):
+            _remove(self._handles)
 
     def take(self) -> Facts | None:
         """Return what is new, read from the device now."""
@@ -279,11 +290,11 @@ class Probe:
             facts["updates"] = 0
         if self._eval_step is not None and "eval_step" not in self._reported:
             facts["eval_step"] = self._eval_step
+        if self._passes.known and "accumulated" not in self._reported:
+            facts["accumulated"] = self._passes.accumulated()
         self._reported |= set(facts)
         if self._epochs > 1 and self._reported_validation and not self.scan_inputs:
-            for handle in self._root:
-                handle.remove()
-            self._root.clear()
+            _remove(self._root)
         return facts
 
     def _read_finite(self) -> dict[str, Any]:
@@ -326,7 +337,7 @@ class Probe:
     def _read_batches(self) -> dict[str, Any]:
         if self._loss.waiting:
             self._guessed_labels(0)
-        facts: dict[str, Any] = {}
+        facts = self._loss.answered(last=self._reported_batches)
         if self._counts:
             sizes = [size for _, size in self._counts]
             together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
@@ -347,7 +358,8 @@ class Probe:
         """Look at the first batch with the weights of an epoch's end; the model is left as it was.
 
         Its loss in training and in evaluation mode (of a model with batch norm, where labels are known), and after the
-        first epoch whether evaluation mode answers twice alike. None where nothing was found.
+        first epoch whether evaluation mode answers twice alike; epochs of a few steps share a look. None where nothing
+        was found.
         """
         self._epochs += 1
         facts: dict[str, Any] = {}
@@ -357,7 +369,9 @@ class Probe:
         try:
             if self._epochs == 1 and self._images is not None:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._images)
-            if self.batch is not None and has_batch_norm(self.model):
+            due = self.number - self._modes_at >= MODE_STEPS
+            if due and self.batch is not None and has_batch_norm(self.model):
+                self._modes_at = self.number
                 pair = losses_of_both(self.model, *self.batch)
                 if pair is not None:
                     facts |= {"train_mode_loss": pair[0], "eval_mode_loss": pair[1]}
@@ -371,3 +385,9 @@ def _first_of(images: Tensor) -> Tensor:
     """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
     count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
     return images if count >= len(images) else images[:count].clone()
+
+
+def _remove(handles: list[Handle]) -> None:
+    for handle in handles:
+        handle.remove()
+    handles.clear()

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.first_answers import FirstAnswers
 from cvtui.engine.observe.forward_hooks import Handle, may_compile
+from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
-from cvtui.engine.observe.loss_graph import LossRead, foreign_leaves, read_loss
+from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
 from cvtui.engine.observe.model_facts import loss_facts
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.engine.optim.groups import held_by
@@ -23,8 +24,6 @@ from cvtui.text import rounded_or_none
 
 LARGEST = 1 << 20
 """Numbers of an output, of which the gradient is kept."""
-CLEAR = 0.95
-"""Share of rows whose gradient must point at one label."""
 
 
 class LossProbe:
@@ -49,7 +48,10 @@ class LossProbe:
         self._steps = 0
         self._guessed: list[tuple[Tensor, Tensor]] = []
         """(output, its gradient) of steps whose labels nothing else tells."""
-        self._targets: list[Tensor] = []
+        self.answers = FirstAnswers()
+        self._passes = 0
+        """Forward passes since the last step."""
+        self._root_is_mean = False
 
     # ------------------------------------------------------------------ in the steps
 
@@ -63,8 +65,9 @@ class LossProbe:
     def after_forward(self, output: Any) -> None:
         """Keep the output and its place in the graph, and see its gradient when it comes."""
         self._drop_hook()
+        self._passes += 1
         self._output = self._node = self._gradient = None
-        if isinstance(output, Tensor) and output.requires_grad and output.grad_fn is not None:
+        if isinstance(output, Tensor) and output.dim() and output.grad_fn is not None:
             self._output, self._node = output.detach(), output.grad_fn
             if output.dim() <= 2 and output.numel() <= LARGEST:
                 self._hook = output.register_hook(self._take_gradient)  # type: ignore[no-untyped-call]
@@ -72,7 +75,9 @@ class LossProbe:
     def _take_gradient(self, gradient: Tensor) -> None:
         self._gradient = gradient.detach()
 
-    def step(self, loss: Tensor | float, labels: Tensor | None) -> Tensor | None:
+    def step(
+        self, loss: Tensor | float, labels: Tensor | None, accuracy: Tensor | float | None = None
+    ) -> Tensor | None:
         """Read what is there after a step; returns its labels (N), told or as the loss was called with them."""
         self._drop_hook()
         calls = self._calls.calls if self._calls is not None else []
@@ -80,6 +85,10 @@ class LossProbe:
         if node is None and self._calls is not None:
             node = self._calls.root
         if not self._steps:
+            root = self._calls.root if self._calls is not None else None
+            self._root_is_mean = (
+                root is not None and stem(root) in LIBRARY and getattr(root, "_saved_reduction", 0) == 1
+            )
             names = self._calls.names if self._calls is not None else {}
             self._terms = loss_facts(node)
             self._read, self._called = read_loss(node, self._node, names), calls
@@ -87,10 +96,13 @@ class LossProbe:
             own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
             self._foreign = [tuple(leaf.shape) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
         if labels is None:
-            labels = labels_of(calls, len(self._output)) if self._output is not None and self._output.dim() else None
+            labels = labels_of(calls, len(self._output)) if self._output is not None else None
         if labels is None and self._output is not None and self._gradient is not None:
             self._guessed.append((self._output, self._gradient))
+        if self._passes == 1:  # of several it is not known which one the accuracy is told of
+            self.answers.add(self._output, self._gradient, labels, accuracy)
         self._steps += 1
+        self._passes = 0
         self._output = self._node = self._gradient = None
         if self._calls is not None:
             self._calls.end()
@@ -119,6 +131,13 @@ class LossProbe:
                  for output, gradient in self._guessed]  # fmt: skip
         self._guessed.clear()
         return [one for one in found if one is not None]
+
+    def answered(self, last: bool) -> dict[str, Any]:
+        """Return what the answers so far show; after the `last` time they are forgotten."""
+        found = ({"loss_scale": 1.0} if self._root_is_mean else {}) | self.answers.facts(self._read.sign)
+        if last:
+            self.answers = FirstAnswers()
+        return found
 
     def facts(self, labels: Tensor | None, first_loss: float | None) -> dict[str, Any]:
         """Return the fields about the first step's loss; labels (N) of its batch, where they are known."""
@@ -188,44 +207,6 @@ def _ends(values: Tensor) -> list[float]:
     """Return [lowest, highest]; [] where one is not finite."""
     low, high = values.min().item(), values.max().item()
     return [] if low - low or high - high else [float(f"{low:.6g}"), float(f"{high:.6g}")]
-
-
-def labels_from(output: Tensor, gradient: Tensor, sign: int) -> Tensor | None:
-    """Return the labels (N) that the gradient at the outputs shows; None where it shows none.
-
-    Of N x C the label's entry alone is below 0 (above 0 where the loss was negated). Of one output the loss's formula
-    is solved for the label.
-    """
-    if gradient.shape != output.shape or not gradient.numel():
-        return None
-    if output.dim() == 1 or output.shape[1] == 1:
-        return _of_one_output(output.reshape(-1), gradient.reshape(-1))
-    below = (gradient < 0).sum(1)
-    above = (gradient > 0).sum(1)
-    flipped = sign < 0 or (output.shape[1] > 2 and (above == 1).float().mean() >= CLEAR > (below == 1).float().mean())
-    pointed = above if flipped else below
-    if (pointed == 1).float().mean() < CLEAR:
-        return None
-    return gradient.argmax(1) if flipped else gradient.argmin(1)
-
-
-def _of_one_output(output: Tensor, gradient: Tensor) -> Tensor | None:
-    """Solve the gradients of binary cross-entropies and squares for whole labels; at least one of them not 0."""
-    count = len(output)
-    inside = (output > 0) & (output < 1)
-    for share in (count, 1):
-        scaled = gradient * share
-        for solved, known in (
-            (output - scaled * output * (1 - output), inside),
-            (output.sigmoid() - scaled, torch.ones_like(inside)),
-            (output - scaled / 2, torch.ones_like(inside)),
-        ):
-            known = known & (gradient != 0)
-            whole = solved.round()
-            near = ((solved - whole).abs() < 2e-3) & (whole >= 0)
-            if known.any() and near[known].all() and known.float().mean() >= CLEAR and whole[known].max() > 0:
-                return whole.long().clamp_min(0)
-    return None
 
 
 def matching(output: Tensor, labels: Tensor, loss: float) -> str:

@@ -77,7 +77,7 @@ class RankTimes:
             self._outside = True
             return
         self._data += self._passed()
-        images = next((one for one in inputs if isinstance(one, Tensor)), None)
+        images = first_tensor(inputs)
         self._images += len(images) if images is not None and images.dim() else 0
 
     def _before_inner(self, _module: nn.Module, _inputs: Any) -> None:
@@ -159,6 +159,15 @@ def rank_started(rank: int, world_size: int, device: torch.device, step: int, re
         step=step,
         restart=restart,
     )
+
+
+def first_tensor(inputs: Any, depth: int = 3) -> Tensor | None:
+    """Return the first tensor of a forward pass's inputs, also in lists and dicts (Lightning gives a whole batch)."""
+    if isinstance(inputs, Tensor):
+        return inputs
+    parts = inputs.values() if isinstance(inputs, dict) else inputs if isinstance(inputs, list | tuple) else ()
+    found = (first_tensor(part, depth - 1) for part in parts) if depth else iter(())
+    return next((one for one in found if one is not None), None)
 
 
 def memory(device: torch.device) -> int:

@@ -187,7 +187,7 @@ class StepRecorder:
         else:
             self._metrics.add_share(loss, norm, accuracy)
         if self.probe is not None:
-            self.probe.step(loss, labels, logits)
+            self.probe.step(loss, labels, logits, accuracy)
         self._rates.append(rate)
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)

@@ -32,7 +32,7 @@ class StaleGradients:
         self._arrived: dict[int, Tensor | None] = {}
         """By parameter: what was left of its gradient at each arrival since its last update; None: nothing, once."""
         places = sorted({0, len(parameters) // 2, len(parameters) - 1})[:PARAMETERS] if parameters else ()
-        self.handles = [_on_gradient(parameters[place], self._hook(parameters[place])) for place in places]
+        self.handles = [on_gradient(parameters[place], self._hook(parameters[place])) for place in places]
 
     def _hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
         def arrives(gradient: Tensor) -> None:
@@ -62,6 +62,7 @@ class StaleGradients:
         return torch.stack(self._shares).median().item() if self._shares else None
 
 
-def _on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Handle:
+def on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Handle:
+    """Call `called` with each gradient that arrives at a parameter."""
     handle: Handle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
     return handle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from cvtui._version import __version__
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
@@ -20,8 +21,18 @@ from cvtui.runlog.model_input import input_size, unit_of_old
 from cvtui.runlog.model_metadata import ModelMetadata, encode, mean_and_std, temperature_of
 
 
-def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[str, int]:
-    """Write the weights of one checkpoint (see `checkpoint_file`); return its name and the number of tensors.
+class Written(NamedTuple):
+    """What a safetensors file holds."""
+
+    about: ModelMetadata
+    weights: dict[str, Tensor]
+    """Without the tensors of the preprocessing."""
+    tensors: int
+    """How many, those of the preprocessing included."""
+
+
+def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
+    """Write the weights of one checkpoint (see `checkpoint_file`).
 
     Whole or not at all. RequestError when the checkpoint is damaged; OSError when the disk refuses. Tensors are
     contiguous, named as in the state dict; the metadata are those of every exported model (tensors of the
@@ -34,12 +45,12 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    checkpoint.refuse_several(state, "exports are")
-    tensors = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
+    weights = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
+    tensors, about = dict(weights), _metadata(folder, source.name, state)
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):
             tensors[f"preprocess.{key}"] = value.contiguous()
-    data = save(tensors, {"format": "pt", **encode(_metadata(folder, source.name, state))})
+    data = save(tensors, {"format": "pt", **encode(about)})
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -47,7 +58,12 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> tuple[st
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-    return source.name, len(tensors)
+    return Written(about, weights, len(tensors))
+
+
+def activation_of(recipe: Recipe) -> str:
+    """Return what makes probabilities of the logits of a recipe's net."""
+    return "sigmoid" if several_of(recipe) else "softmax"
 
 
 def _metadata(folder: RunFolder, name: str, state: Mapping[str, Any]) -> ModelMetadata:
@@ -60,5 +76,6 @@ def _metadata(folder: RunFolder, name: str, state: Mapping[str, Any]) -> ModelMe
         cvtui=__version__, net=recipe.net, classes=list(state["classes"]), size=list(input_size(recipe, folder)),
         unit=unit, preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, name, int(state["step"])),
         checkpoint=name, step=int(state["step"]), epoch=int(state["epoch"]), ema=bool(state.get("ema")),
-        recipe=dict(state["recipe"]),
+        recipe=dict(state["recipe"]), activation=activation_of(recipe), several=checkpoint.is_several(state),
+        depth=state.get("depth") and tuple(state["depth"]),
     )  # fmt: skip

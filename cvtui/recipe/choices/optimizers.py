@@ -33,9 +33,9 @@ class OptimizerChoice(Choice):
         return 0.2 if self.decoupled else 5e-4
 
 
-def copies_of(optimizer: Chosen[OptimizerChoice], ema: float) -> int:
-    """Count the numbers kept per parameter: the rule's state, and a running mean of the weights."""
-    return optimizer.spec.state(optimizer.values) + (ema > 0)
+def copies_of(optimizer: Chosen[OptimizerChoice]) -> int:
+    """Count the numbers that the rule keeps for each parameter that is trained."""
+    return optimizer.spec.state(optimizer.values)
 
 
 def check_library(optimizer: Chosen[OptimizerChoice]) -> None:

@@ -72,7 +72,7 @@ def _take(row: str, runs: dict[str, RunThere]) -> None:
         return
     inode, size, date, path = match.groups()
     parts = PurePosixPath(path).parts
-    if len(parts) < 2 or LABS in parts[:-2] or not all(_harmless(part) for part in parts):
+    if len(parts) < 2 or LABS in parts[:-2] or not all(harmless_name(part) for part in parts):
         return
     folder = "/".join(parts[:-1])
     runs.setdefault(folder, RunThere(folder)).files[parts[-1]] = FileThere(
@@ -80,7 +80,7 @@ def _take(row: str, runs: dict[str, RunThere]) -> None:
     )
 
 
-def _harmless(part: str) -> bool:
+def harmless_name(part: str) -> bool:
     """Return True for a name that is a plain name here, too: it can't lead out of the mirror, and isn't hidden."""
     return bool(part) and not part.startswith(".") and not any(sign in part for sign in "/\\\0") and len(part) < 200
 

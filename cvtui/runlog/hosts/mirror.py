@@ -24,7 +24,7 @@ from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.runlog.hosts.address import Address, parse_address
 from cvtui.runlog.hosts.connection import Connection, LineBroken, advice
-from cvtui.runlog.hosts.listing import list_there
+from cvtui.runlog.hosts.listing import harmless_name, list_there
 from cvtui.runlog.hosts.run_copy import PIECE, Progress, RunCopy, progress_of
 from cvtui.runlog.other_hosts import ADDRESS_NAME, cache_root, mirrors
 from cvtui.text import error_line
@@ -47,6 +47,8 @@ class Mirror:
         self._copies: dict[str, RunCopy] = {}
         self._listed = False
         self._commands: deque[tuple[str, bytes]] = deque()
+        self._pictures: dict[tuple[str, str], str] = {}
+        """Pictures that were asked for: (run, name) -> why there is none, "" while it is on its way."""
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
@@ -91,6 +93,17 @@ class Mirror:
             raise RequestError(f"{self.address.name} is not being watched: nothing was sent")
         self._commands.append((path, words))
         self._wake.set()
+
+    def bring_picture(self, path: str, name: str) -> str:
+        """Have a picture of a run copied, by its name; return what a person is told while it isn't here."""
+        if self.trouble:
+            return self.trouble
+        if self._thread is None or path not in self._copies or not harmless_name(name):
+            return f"It lies on {self.address.name}, and can't be copied."
+        why = self._pictures.setdefault((path, name), "")
+        if not why:
+            self._wake.set()
+        return f"{self.address.name}: {why}" if why else f"Copying it from {self.address.name} …"
 
     def status(self) -> str:
         """Return what a list of runs says about the host: its trouble, or what is still being read; "" for all well."""
@@ -145,6 +158,7 @@ class Mirror:
         self._line.hang_up()
         lost = len(self._commands)
         self._commands.clear()
+        self._pictures.clear()  # what is still on the screen is asked for again
         dropped = " (the last command was not sent)" if lost else ""
         way = f"; {advice(why, self.address)}" if "denied" in why or "key verification" in why else ""
         self._tell(f"{self.address.name}: {why.rstrip('.')}{dropped}{way}; next try in {pause:.0f} s")
@@ -198,10 +212,20 @@ class Mirror:
         left = ROUND_BYTES
         for copy in sorted(copies, key=lambda copy: (not copy.there.alive, -copy.folder_time)):
             self._send_commands()
+            self._bring_pictures()
             copy.bring_small(self._line)
             if left > 0 or copy.there.alive:
                 left -= copy.bring_log(self._line)
             copy.settle()
+
+    def _bring_pictures(self) -> None:
+        for path, name in [asked for asked, why in list(self._pictures.items()) if not why]:
+            copy = self._copies.get(path)
+            why = copy.bring_picture(self._line, name) if copy is not None else "the run is gone there"
+            if why:
+                self._pictures[path, name] = why
+            else:
+                self._pictures.pop((path, name), None)
 
     def _send_commands(self) -> None:
         while self._commands:

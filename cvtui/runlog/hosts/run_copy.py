@@ -23,6 +23,7 @@ PIECE = 4 << 20
 COMPARED = 64
 """Bytes before our place that must be the same there for a log to be continued."""
 LARGEST, LOG_END = 1 << 20, 1 << 16
+PICTURES, LARGEST_PICTURE = "pictures", 4 << 20
 _END = b'{"type":"end"'
 
 
@@ -151,6 +152,20 @@ class RunCopy:
             self._size = 0
         self._inode = log.inode
 
+    def bring_picture(self, line: Connection, name: str) -> str:
+        """Copy one file of `pictures` there; return why not, or "". LineBroken."""
+        parts: list[bytes] = []
+        place = f"{PICTURES}/{name}"
+        reader = f"[ ! -L ./{PICTURES} ] && head -c {LARGEST_PICTURE} {quoted('./' + place)}"
+        if line.ask(self._there(reader, place), parts.append, LARGEST_PICTURE) or not parts:
+            return f"{place} is not there any more"
+        try:
+            door.make_folder(self.folder.pictures)
+        except OSError as error:
+            return f"it can't be written here: {error.strerror}"
+        self._write(place, b"".join(parts))
+        return ""
+
     def append_command(self, line: Connection, words: bytes) -> str:
         """Append one line to commands.jsonl there; return why not, or "". LineBroken."""
         text = shlex.quote(words.decode())
@@ -165,7 +180,8 @@ class RunCopy:
     def _there(self, reader: str, name: str) -> str:
         """Return a script that runs `reader` in the run's folder there, where `name` is a regular file."""
         place = f"cd -- {quoted(self.address.path)} && cd -- {quoted('./' + self.path)}"
-        return f"( {place} && [ -f ./{name} ] && [ ! -L ./{name} ] && {reader} ) </dev/null 2>/dev/null"
+        file = quoted(f"./{name}")
+        return f"( {place} && [ -f {file} ] && [ ! -L {file} ] && {reader} ) </dev/null 2>/dev/null"
 
     # ------------------------------------------------------------------ here
 

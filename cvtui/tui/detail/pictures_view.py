@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from cvtui import settings
-from cvtui.runlog.other_hosts import home_of
+from cvtui.runlog.other_hosts import bring_picture
 from cvtui.text import clean, count, percent
 from cvtui.tui.detail.explanation_request import ExplanationRequest, explained_picture, title_of
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
@@ -96,6 +96,8 @@ class PicturesView(CardModal[None]):
         self.request = FeatureMapRequest(history)
         self.why = ExplanationRequest(history.folder)
         self._drawn: tuple[object, ...] = ()
+        self._coming = False
+        """A picture is on its way from the run's host: draw again."""
 
     def compose(self) -> ComposeResult:
         yield Static(id="pages")
@@ -127,6 +129,8 @@ class PicturesView(CardModal[None]):
     def _tick(self) -> None:
         self.request.tick()
         self.why.tick()
+        if self._coming:
+            self._drawn, self._coming = (), False
         self.draw()
 
     @property
@@ -277,7 +281,9 @@ class PicturesView(CardModal[None]):
             return
         self._set_subtitle(f"at step {count(picture.step)}")
         if image is None:
-            note.update(Content.styled(_unread(self.history, picture), "$text-warning"))
+            coming = clean(bring_picture(self.history.folder.path, picture.path))
+            self._coming |= bool(coming)
+            note.update(Content.styled(coming or f"{clean(picture.path)} can't be read.", "$text-warning"))
             return
         parts = with_names([clean(part) for part in picture.note.split("; ")], picture)
         across = max(1, picture.columns)
@@ -306,6 +312,8 @@ class PicturesView(CardModal[None]):
             self._draw_explanation(layer, note)
         shown = image_at(self.history, self.image, self.until)
         pixels = read_png(self.history.folder.path, shown.path) if shown is not None else None
+        if shown is not None and pixels is None:
+            self._coming |= bool(bring_picture(self.history.folder.path, shown.path))
         self.query_one("#looked", PictureBox).show(pixels)
         known = validation_count(self.history)
         self.query_one("#said", Static).update(image_caption(shown, self.image, known, self.request))
@@ -374,11 +382,3 @@ def no_pictures(history: History) -> str:
     if history.state() in ("starting", "running", "paused"):
         return "No pictures yet: the first come with the first epoch's end."
     return "No pictures: the run ended before its first epoch did, or its recipe asks for none."
-
-
-def _unread(history: History, picture: PictureSaved) -> str:
-    """Say why a picture isn't shown."""
-    address = home_of(history.folder.path)[0]
-    if address:
-        return f"The pictures of this run lie on its host ({clean(address)}); cvtui attach shows them there."
-    return f"{clean(picture.path)} can't be read."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -94,6 +95,7 @@ class FormView(Widget):
         self._predict_timer: Timer | None = None
         self._validate_timer: Timer | None = None
         self._cost = 0.0
+        self._waiting: Recipe | None = None
         self._optimizer = recipe.optimizer
         self._left = "data"
         """The field that escape left last."""
@@ -220,10 +222,11 @@ class FormView(Widget):
             return
         if self._validation is not None and texts == self._validation.texts and not again:
             return
+        self._waiting = None  # for the engine's word, before a start
         began = time.perf_counter()
         with self.app.batch_update():
             self._validation = validate(texts, self._runs)
-            self.form.show_problems(self._validation.problems)
+            self.form.show_problems(self.problems)
             self._preview.show(self._validation, self._engine)
             self._show_status(self._validation)
             self._explain(self.form.current)
@@ -244,6 +247,18 @@ class FormView(Widget):
                 self.form.show_problems(problems)
                 self._explain(self.form.current)
             self._show_status(self.validation)
+            if self._waiting is not None and not self._pending(self._waiting):
+                self._start_or_refuse(self._waiting)
+
+    def _pending(self, recipe: Recipe) -> bool:
+        """Return True while an answer of the engine about `recipe` is on its way."""
+        return self.engine.will_answer(recipe) and self.engine.answered != recipe
+
+    @property
+    def problems(self) -> Mapping[str, Problem]:
+        """Problems of the form as it stood at the last look; those that only the engine finds once it has answered."""
+        validation = self.validation
+        return (self._engine_problems(validation) if validation.ready else None) or validation.problems
 
     def _engine_problems(self, validation: Validation) -> dict[str, Problem] | None:
         """Return what the engine found in this recipe; None where it has not answered about it."""
@@ -256,8 +271,11 @@ class FormView(Widget):
 
     def _show_status(self, validation: Validation) -> None:
         status = self.query_one("#status", Static)
-        self.query_one("#start").set_class(not validation.ready, "-blocked")
-        problems = (self._engine_problems(validation) if validation.ready else None) or validation.problems
+        problems = self.problems
+        self.query_one("#start").set_class(bool(problems), "-blocked")
+        if self._waiting is not None:
+            status.update(Content.styled("building the net …", MUTED))
+            return
         if not problems and validation.ready and validation.table is not None:
             table = validation.table
             text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
@@ -307,18 +325,36 @@ class FormView(Widget):
         self.query_one("#start").focus()
 
     def action_start(self) -> None:
-        """Start, or focus the first invalid field."""
+        """Start, or focus the first invalid field; what only the engine can judge waits for its answer."""
         self.validate(again=True)
         if self._validation is None:  # ctrl+r was quicker than the first look: it counts all the same
             self.set_timer(0.02, self.action_start)
             return
-        if self.validation.recipe is not None:
-            self.post_message(self.Start(self.validation.recipe))
+        from cvtui.tui.form.validation import judged_by_engine
+
+        recipe = self.validation.recipe
+        if recipe is not None and self.problems:  # the file that it refused may be another by now
+            self._waiting = recipe
+            self.engine.ask_again(recipe)
+        elif recipe is not None and judged_by_engine(recipe) and self._pending(recipe):
+            self._waiting = recipe
+            self.engine.predict(recipe)
+        else:
+            self._start_or_refuse(recipe)
+            return
+        self._show_status(self.validation)
+
+    def _start_or_refuse(self, recipe: Recipe | None) -> None:
+        self._waiting = None
+        self._show_status(self.validation)
+        problems = self.problems
+        if recipe is not None and not problems:
+            self.post_message(self.Start(recipe))
             return
         self.fold(False)
-        first = next(name for name in self.form.rows if name in self.validation.problems)
+        first = next(name for name in self.form.rows if name in problems)
         self.form.focus_field(first)
-        self.app.notify(f"{first}: {self.validation.problems[first].message}", severity="error", markup=False)
+        self.app.notify(f"{first}: {problems[first].message}", severity="error", markup=False)
 
     def action_check(self) -> None:
         """`cvtui check` of the form as it stands."""

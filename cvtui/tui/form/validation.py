@@ -12,15 +12,16 @@ from cvtui.calc.memory import training_memory
 from cvtui.calc.module_table import ModuleTable
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import FirstLoss
-from cvtui.recipe.choices.optimizers import OPTIMIZERS, copies_of
+from cvtui.recipe.choices.optimizers import OPTIMIZERS, OptimizerChoice, copies_of
 from cvtui.recipe.choices.schedules import Schedule
-from cvtui.recipe.choices.spec import parse_choice
+from cvtui.recipe.choices.spec import Chosen, parse_choice
 from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.facts import DATA_FIELDS, facts
 from cvtui.recipe.datasets.locate import way_to_get
 from cvtui.recipe.fields import FIELDS, Value
 from cvtui.recipe.first_loss import first_loss_or_none
+from cvtui.recipe.frozen_names import frozen_throughout
 from cvtui.recipe.net_target import is_target
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
@@ -104,7 +105,7 @@ def _valid(texts: Mapping[str, str], checked: Checked) -> Validation:
         schedule=checked.schedule,
         steps_per_epoch=checked.steps_per_epoch,
         total_steps=checked.total_steps,
-        memory=_memory(checked.table, checked.data, recipe.batch_size, copies_of(checked.optimizer, recipe.ema)),
+        memory=_memory(checked.table, checked.data, recipe, checked.optimizer),
     )
 
 
@@ -117,6 +118,7 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
             table = check_net(str(values["net"]), data)
         except RequestError as error:
             problems.setdefault("net", _problem("net", error))
+    _check_freeze(values, table, problems)
     batch, epochs = values.get("batch_size"), values.get("epochs")
     if data is not None and isinstance(batch, int) and batch > 0:
         if batch > data.train:
@@ -124,9 +126,12 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
             problems.setdefault("batch_size", Problem(text))
         else:
             steps = steps_of(data.train, batch * int(values.get("accumulate", 1)), table)
-            if table is not None and "optimizer" in values:
+            if table is not None and "optimizer" in values and "freeze" not in problems:
                 optimizer = parse_choice(str(values["optimizer"]), OPTIMIZERS, "optimizer")
-                memory = _memory(table, data, batch, copies_of(optimizer, float(values.get("ema", 0))))
+                known = {
+                    name: values[name] for name in ("ema", "freeze", "unfreeze_at", "batch_size") if name in values
+                }
+                memory = _memory(table, data, Recipe(**known), optimizer)  # type: ignore[arg-type]
     if steps is not None and isinstance(epochs, int):
         total = steps * epochs
         needed = ("lr", "schedule", "schedule_per", "warmup", "epochs", "batch_size", "accumulate", "scale_lr")
@@ -147,6 +152,14 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
     )
 
 
+def _check_freeze(values: Mapping[str, Value], table: Table | ModuleTable | None, problems: dict[str, Problem]) -> None:
+    if table is not None and "freeze" in values:
+        try:
+            frozen_throughout(Recipe(freeze=str(values["freeze"])), table)
+        except RequestError as error:
+            problems.setdefault("freeze", _problem("freeze", error))
+
+
 def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFacts | None:
     """Of the data that is chosen; a callable is asked only when the run is started, since that runs its code."""
     known = {name: value for name, value in values.items() if name in DATA_FIELDS}
@@ -160,12 +173,15 @@ def _facts(values: Mapping[str, Value], problems: dict[str, Problem]) -> DataFac
         return None
 
 
-def _memory(table: Table | ModuleTable, data: DataFacts, batch: int, copies: int) -> int | None:
+def _memory(
+    table: Table | ModuleTable, data: DataFacts, recipe: Recipe, optimizer: Chosen[OptimizerChoice]
+) -> int | None:
     """Return the bytes of training state and of the images, which are kept as uint8; None of a net not counted yet."""
     if isinstance(table, ModuleTable) and not table.counted:
         return None
     pixels = (data.train + data.validation) * math.prod(data.size)
-    return training_memory(table, batch).total(copies) + pixels
+    net = training_memory(table, recipe.batch_size, frozen_throughout(recipe, table))
+    return net.total(copies_of(optimizer), mean=recipe.ema > 0) + pixels
 
 
 def _name_taken(runs: Path, name: str) -> Problem | None:
@@ -196,6 +212,11 @@ def _no_weights(weights: str) -> Problem | None:
     except (OSError, ValueError):
         return Problem(f"{weights!r} can't be read")
     return None
+
+
+def judged_by_engine(recipe: Recipe) -> bool:
+    """Return True for what can be refused only by building the net: code, weights, and names of its parts."""
+    return is_target(recipe.net) or any((recipe.weights, recipe.lr_backbone, recipe.layer_decay != 1))
 
 
 def engine_problems(recipe: Recipe, answer: Mapping[str, object]) -> dict[str, Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import TextWrapper
 from typing import ClassVar
 
 from textual import on
@@ -26,7 +27,7 @@ class JobView(BoxModal[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter", "dismiss(None)", "Back"),
-        Binding("x", "cancel", "Cancel the job"),
+        Binding("x", "cancel", "Stop", tooltip="Cancel the job"),
     ]
     DEFAULT_CSS = """
     JobView {
@@ -67,13 +68,21 @@ class JobView(BoxModal[None]):
         text = job.output
         if text != self._shown:
             self._shown = text
-            self.query_one("#job-text", Static).update(Content(text))
-            self.query_one("#job-output", Scroll).scroll_end(animate=False)
+            self._show()
         box = self.query_one(".box", Vertical)
         box.border_subtitle = "x: cancel · esc: back, it goes on" if running else "esc: back"
         self.query_one("#job-cancel", Button).display = running
         if not running:
             self._timer.stop()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def _show(self) -> None:
+        place = self.query_one("#job-output", Scroll)
+        width = place.scrollable_content_region.width
+        self.query_one("#job-text", Static).update(Content(errors_wrapped(self._shown, width)))
+        place.scroll_end(animate=False)
 
     @on(Button.Pressed, "#job-cancel")
     def action_cancel(self) -> None:
@@ -83,6 +92,13 @@ class JobView(BoxModal[None]):
     @on(Button.Pressed, "#job-back")
     def _back(self) -> None:
         self.dismiss(None)
+
+
+def errors_wrapped(text: str, width: int) -> str:
+    """Wrap the error lines of a command, whose way out stands at their end; tables stay as they are."""
+    wrap = TextWrapper(max(20, width), break_on_hyphens=False)
+    lines = text.splitlines()
+    return "\n".join(wrap.fill(line) if line.startswith(("cvtui: ", "Error: ")) else line for line in lines)
 
 
 def state_line(job: Job, turn: int = 0) -> Content:

@@ -69,6 +69,10 @@ class Pane(Widget):
         self.draw(history, view)
         return True
 
+    def has_content(self, history: History) -> bool:  # noqa: ARG002 - most panes are there for every run
+        """Return False for a run that the pane has nothing to say of: then it has no place on the screen."""
+        return True
+
     def key(self, history: History, view: ViewState) -> object:
         """Everything that the picture depends on, as something that can be compared."""
         return (history.version, view)

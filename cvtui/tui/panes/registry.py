@@ -13,6 +13,7 @@ from cvtui.tui.panes.log import LogPane
 from cvtui.tui.panes.loss import LossPane
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.prediction import PredictionPane
+from cvtui.tui.panes.ranks import RanksPane
 from cvtui.tui.panes.rate import RatePane
 from cvtui.tui.panes.values import ValuesPane
 
@@ -26,5 +27,6 @@ PANES: tuple[type[Pane], ...] = (
     FindingsPane,
     ValuesPane,
     PredictionPane,
+    RanksPane,
 )
 NAMES: tuple[str, ...] = tuple(pane.NAME for pane in PANES)

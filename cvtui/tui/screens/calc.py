@@ -13,11 +13,15 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from cvtui.calc import Row, Table, size_text, trace
+from cvtui.calc.memory import training_memory
+from cvtui.calc.module_table import ModuleRow, ModuleTable
 from cvtui.calc.net.parser import parse
-from cvtui.calc.sizes import parse_size
+from cvtui.calc.sizes import InputShape, parse_inputs, parse_size
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
-from cvtui.text import count
+from cvtui.recipe.net_target import is_target, parse_target
+from cvtui.text import binary_size, count
+from cvtui.tui.calc.code_count import CodeCount
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.form.field_row import caret_lines, cut
@@ -29,6 +33,10 @@ from cvtui.tui.widgets.table import Grid
 from cvtui.tui.widgets.text_field import TextField
 
 LABEL = 10
+BATCH = 64
+"""Images a batch of the memory to train."""
+ADAMW = 2
+"""Numbers that adamw keeps for each parameter."""
 
 
 class CalcLine(Widget):
@@ -90,9 +98,9 @@ class LayerSummary(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._row: Row | None = None
+        self._row: Row | ModuleRow | None = None
 
-    def show(self, row: Row | None) -> None:
+    def show(self, row: Row | ModuleRow | None) -> None:
         self._row = row
         self.refresh()
 
@@ -102,16 +110,17 @@ class LayerSummary(Widget):
         )
 
 
-def summary_lines(row: Row | None) -> list[Content]:
+def summary_lines(row: Row | ModuleRow | None) -> list[Content]:
     """At most four lines about a layer."""
     if row is None:
         return []
-    way = f"{size_text(row.input)} → {size_text(row.output)}"
+    way = f"{size_text(row.input)} → {size_text(row.output)}" if isinstance(row, Row) else size_text(row.output)
     lines = [Content.assemble((row.name, "bold $text-primary"), f"  {row.expression}  ", (way, "bold"))]
     if row.formula:
         lines.append(Content.assemble(("output  ", MUTED), row.formula))
     if row.counting:
-        share = f"   {row.connected:.3%} of all possible connections" if row.connected is not None else ""
+        linked = row.connected if isinstance(row, Row) else None
+        share = f"   {linked:.3%} of all possible connections" if linked is not None else ""
         lines.append(Content.assemble(("parameters  ", MUTED), row.counting, (share, MUTED)))
     if row.note:
         lines.append(Content.styled(f"▲ {row.note}", "$text-warning"))
@@ -150,13 +159,16 @@ class CalcScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._table: Table | None = None
+        self.code = CodeCount(self, self._counted, self._counting)
+        self._usual: dict[str, str] = {}
+        self._is_code = False
 
     def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
         data = DATA.get(recipe.data)
         size = size_text(data.size) if data is not None else "32x32x3"
         classes = str(len(data.classes)) if data is not None else "10"
+        self._usual = {"input": size, "classes": classes}
         with Card(id="calc-head") as head:
             head.border_title = "Expression"
             yield CalcLine("net", recipe.net, id="calc-net")
@@ -182,7 +194,7 @@ class CalcScreen(BaseScreen):
 
     @property
     def row(self) -> Row | None:
-        """The layer under the table's cursor."""
+        """The layer under the table's cursor, of a net expression."""
         row = self.table.row
         return row if isinstance(row, Row) else None
 
@@ -194,36 +206,88 @@ class CalcScreen(BaseScreen):
         self.calculate()
         self.line("net").input.focus()
 
+    def on_unmount(self) -> None:
+        self.code.cancel()
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self.calculate()
 
     def calculate(self) -> None:
-        """Update the table from the three lines; each shows its own problem."""
-        net, size, classes = self.line("net"), self.line("input"), self.line("classes")
+        """Update the table from the three lines; each shows its own problem. PyTorch code is counted by a process."""
+        self.code.cancel()
+        code = is_target(self.line("net").input.value)
+        self._follow_kind(code)
         with self.app.batch_update():
-            try:
-                shape = parse_size(size.input.value, "input")
-                size.show_error(None, "H x W x C, H x W, or one number")
-            except RequestError as error:
-                size.show_error(error)
-                shape = None
-            number = _whole(classes.input.value)
-            classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
-            table = None
-            try:
-                chain = parse(net.input.value)
-                table = trace(chain, shape, number, source=net.input.value) if shape and number else None
-                net.show_error(None)
-            except RequestError as error:
-                net.show_error(error)
-            self._show(table)
+            if code:
+                self._ask()
+            else:
+                self._show(self._traced())
 
-    def _show(self, table: Table | None) -> None:
-        self._table = table
+    def _follow_kind(self, code: bool) -> None:
+        """Leave size and classes to PyTorch code, and take them back for a net expression, unless they were typed."""
+        if code is self._is_code:
+            return
+        self._is_code = code
+        for name, usual in self._usual.items():
+            field = self.line(name).input
+            if field.value.strip() == ("" if not code else usual):
+                with field.prevent(Input.Changed):
+                    field.value = "" if code else usual
+
+    def _traced(self) -> Table | None:
+        """Calculate the net expression; None where a line is wrong."""
+        net, size, classes = self.line("net"), self.line("input"), self.line("classes")
+        try:
+            shape = parse_size(size.input.value, "input")
+            size.show_error(None, "H x W x C, H x W, or one number")
+        except RequestError as error:
+            size.show_error(error)
+            shape = None
+        number = _whole(classes.input.value)
+        classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
+        table = None
+        try:
+            chain = parse(net.input.value)
+            table = trace(chain, shape, number, source=net.input.value) if shape and number else None
+            net.show_error(None)
+        except RequestError as error:
+            net.show_error(error)
+        return table
+
+    def _ask(self) -> None:
+        """Have PyTorch code counted, where the lines are right."""
+        net, size, classes = self.line("net"), self.line("input"), self.line("classes")
+        inputs, number = size.input.value.strip(), classes.input.value.strip()
+        wrong = None if not number or _whole(number) else RequestError("a whole number from 1 up, or nothing")
+        classes.show_error(wrong, "outputs; empty: its own")
+        for line, read in ((net, lambda: parse_target(net.input.value)), (size, lambda: _inputs(inputs))):
+            try:
+                read()
+                line.show_error(None, "" if line is net else "224x224x3 or 77:int …; empty: its own")
+            except RequestError as error:
+                wrong = error
+                line.show_error(error)
+        self._show(None)
+        if wrong is None:
+            self.query_one("#calc-head").border_subtitle = "PyTorch code"
+            self.code.ask(net.input.value.strip(), inputs, number)
+
+    def _counting(self, seconds: float) -> None:
+        self.query_one("#calc-head").border_subtitle = f"PyTorch is loading and counts … {seconds:.0f} s"
+
+    def _counted(self, answer: ModuleTable | RequestError) -> None:
+        if isinstance(answer, RequestError):
+            self.query_one("#calc-head").border_subtitle = ""
+            self.line("net").show_error(answer)
+            return
+        self._show(answer)
+
+    def _show(self, table: Table | ModuleTable | None) -> None:
         self.table.set_table(table)
         self._show_layer()
+        self.query_one("#calc-head").border_subtitle = totals(table) if table is not None else ""
         card = self.query_one("#calc-table")
         if table is not None:
             card.border_subtitle = f"1 MAC = 1 multiply-add = 2 FLOPs; {count(table.activations)} activations an image"
@@ -235,11 +299,10 @@ class CalcScreen(BaseScreen):
 
     def _show_layer(self) -> None:
         """Show the layer under the table's cursor as text and picture."""
-        row = self.row
-        self.query_one(LayerSummary).show(row)
+        self.query_one(LayerSummary).show(self.table.row)
         shown = self.table.table
-        if isinstance(shown, Table):
-            self.picture.show_row(row, shown.input)
+        if shown is not None:
+            self.picture.show_row(self.row, shown.input if isinstance(shown, Table) else (1, 1, 1))
             self._name_picture()
 
     def _name_picture(self) -> None:
@@ -275,6 +338,17 @@ class CalcScreen(BaseScreen):
 
     async def action_to_train(self) -> None:
         await self.session.use_net(self.line("net").input.value)
+
+
+def totals(table: Table | ModuleTable) -> str:
+    """Sum up a net in a line: parameters, MACs, memory to train."""
+    need = training_memory(table, BATCH).total(ADAMW)
+    sums = f"{count(table.parameters)} parameters, {count(table.macs)} MACs"
+    return f"{sums}; {binary_size(need)} with adamw, batch {BATCH}"
+
+
+def _inputs(text: str) -> tuple[InputShape, ...] | None:
+    return parse_inputs(text, "input") if text else None
 
 
 def _whole(text: str) -> int | None:

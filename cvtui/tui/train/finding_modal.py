@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from cvtui.doctor.catalogue import FAULTS
+from cvtui.doctor.confidence import UNCLEAR
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
@@ -58,7 +59,8 @@ class FindingModal(BoxModal[str | None]):
         with Scroll(classes="box") as box:
             box.border_title = "Why"
             with_it = " with the cure" if self.finding.cure else ""
-            box.border_subtitle = f"f: fork{with_it} · g: go to the step · esc: back"
+            test = " · t: test" if self.finding.test in TESTS else ""
+            box.border_subtitle = f"f: fork{with_it} · g: go to the step{test} · esc: back"
             yield Static(Content("\n").join(self.lines()))
             with Horizontal(classes="buttons"):
                 label = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
@@ -79,7 +81,9 @@ class FindingModal(BoxModal[str | None]):
             yield _fact("", f"and {len(one.files) - SHOWN_FILES} more in `cvtui doctor`")
         if one.threshold is not None:
             yield _fact("threshold", f"{one.threshold:g}  (source: {clean(one.source)})")
-        yield _fact("confidence", f"{one.sure:.0%} ({_KINDS[one.kind]})")
+        if one.severity != "note":
+            unclear = "unclear, " if one.sure < UNCLEAR else ""
+            yield _fact("confidence", f"{unclear}{one.sure:.0%} ({_KINDS[one.kind]})")
         if one.consequences:
             names = [FAULTS[name].name if name in FAULTS else name for name in one.consequences]
             yield _fact("consequences", ", ".join(names))

@@ -157,6 +157,7 @@ class LiveView(Widget):
     def poll(self, panes: bool = True) -> None:
         """Read what is new in the folder and draw it at once; without `panes` draw only a change of state."""
         changed = self.history.poll()
+        self.grid.leave_out_empty(self.history)
         before = self.view
         self.overlay_runs.poll()
         self._update_state(self.history.state())

@@ -16,6 +16,7 @@ from cvtui.tui.train.pane_layout import Slot, plan
 from cvtui.tui.widgets import MUTED
 
 if TYPE_CHECKING:
+    from cvtui.runlog.history import History
     from cvtui.tui.panes.pane import Pane
 
 
@@ -52,6 +53,7 @@ class PaneGrid(Container):
         """The pane that has, or last had, the focus."""
         self.alone = alone
         """The maximised pane, or empty."""
+        self._left_out: frozenset[str] = frozenset()
         self._last_used: dict[str, int] = {}
         self._clock = 0
         self._layer_rows = 12
@@ -66,12 +68,21 @@ class PaneGrid(Container):
 
     def slots(self, size: Size | None = None) -> list[Slot]:
         size = self.size if size is None else size
-        return plan(
-            size.width, size.height, self._of_slot("curves"), self._of_slot("tables"), self._layer_rows, self.alone
-        )
+        alone = "" if self.alone in self._left_out else self.alone
+        return plan(size.width, size.height, self._of_slot("curves"), self._of_slot("tables"), self._layer_rows, alone)
 
     def _of_slot(self, slot: str) -> tuple[str, ...]:
-        return tuple(name for name, pane in self.panes.items() if slot == pane.SLOT)
+        return tuple(name for name, pane in self.panes.items() if slot == pane.SLOT and name not in self._left_out)
+
+    def leave_out_empty(self, history: History) -> None:
+        """Give the panes no place that have nothing to show of such a run."""
+        names = frozenset(name for name, pane in self.panes.items() if not pane.has_content(history))
+        if names == self._left_out:
+            return
+        self._left_out = names
+        if self.current in names:
+            self.current = next(name for name in self.panes if name not in names)
+        self.rearrange()
 
     def active(self, slot: Slot) -> str:
         """Return the pane that a slot shows: the one used last, or its first."""
@@ -93,7 +104,9 @@ class PaneGrid(Container):
             yield self._turn, visible[self._turn]
 
     def show(self, name: str) -> None:
-        """Bring a pane to the front of its slot and make it the current one."""
+        """Bring a pane to the front of its slot and make it the current one; nothing for one that is left out."""
+        if name in self._left_out:
+            return
         self._clock += 1
         self._last_used[name] = self._clock
         self.current = name
@@ -113,7 +126,7 @@ class PaneGrid(Container):
 
     def step(self, by: int) -> str:
         """Show the next pane (by = 1) or the previous one (−1), visible or not, and return its name."""
-        names = list(self.panes)
+        names = [name for name in self.panes if name not in self._left_out]
         name = names[(names.index(self.current) + by) % len(names)]
         self.show(name)
         return name

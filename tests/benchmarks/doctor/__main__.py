@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks.doctor import cures, faults, healthy, table
+from tests.benchmarks.doctor import calibration, cures, faults, healthy, table
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.judging import Verdict, judge_all
 from tests.benchmarks.doctor.real import __main__ as real
@@ -22,6 +22,9 @@ from tests.benchmarks.doctor.running import default_jobs, train_all
 
 def main() -> None:
     options = _options()
+    if options.calibrate:
+        print(calibration.calibrate(options.folder, options.folder / "real"))
+        return
     wanted = _cases(options)
     if not options.examine_only:
         print(f"{len(wanted):,} runs, {options.jobs} at a time")
@@ -53,6 +56,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--examine-only", action="store_true", help="train nothing (cures neither)")
     parser.add_argument("--no-cures", action="store_true", help="do not try the cures")
     parser.add_argument("--cures", action="store_true", help="write which cures help into cvtui/doctor/cures.toml")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="write confidences, by the results of --real and of all that lie there"
+    )
     parser.add_argument("--even", action="store_true", help="report the seeds that limits are chosen on")
     parser.add_argument("--all-seeds", action="store_true", help="report all seeds")
     parser.add_argument("--misses", action="store_true", help="say of each run that was not named what was said")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvtui.draw.evaluation_text import sections
+from cvtui.draw.evaluation_text import sections, summary
 from cvtui.engine.infer import answers as answers_module
 from cvtui.engine.infer.answers import Answers, large_array
 from cvtui.engine.infer.comparison import compare
@@ -156,13 +156,16 @@ def test_no_temperature_where_every_image_is_right(tmp_path: Path) -> None:
 
 def test_two_runs_on_the_same_images(run: RunFolder, tmp_path: Path) -> None:
     data = f"folder:{Path(run.path).parents[1] / 'pictures'}"
-    other = trained(tmp_path, "other", data=data, net="fc", epochs=1)
+    other = trained(tmp_path, "other", data=data, net="fc", epochs=1, limit=20)
     told = list(evaluations(EvaluateAsk(run=str(run.path), other=str(other.path)), lambda _: None))
     first, second, both = told
     assert isinstance(first, Evaluation)
     assert isinstance(second, Evaluation)
     assert isinstance(both, Comparison)
     assert first.run == both.first
+    assert (first.trained_on, second.trained_on) == (f"36 images of {data}", f"20 images of {data}")
+    assert both.notes == [f"{first.run} was trained on {first.trained_on}, other on {second.trained_on}"]
+    assert f"trained on {first.trained_on}" in summary(first)
     assert both.both_right + both.only_first == first.right
     assert both.both_right + both.only_second == second.right
     assert both.images == 36 == both.both_right + both.only_first + both.only_second + both.both_wrong

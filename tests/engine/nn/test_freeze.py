@@ -13,9 +13,11 @@ from torch import nn
 from cvtui.engine.nn.freeze import freeze, keep_frozen_norms, train_mode
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.preparation import prepare
+from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import training_step
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
+from cvtui.recipe.memory_check import memory_need
 from cvtui.recipe.toml import dumps
 from cvtui.recipe.validation import check
 from cvtui.runlog.fork import fork, pick
@@ -155,3 +157,57 @@ def test_the_running_mean_leaves_frozen_weights_to_the_last_bit() -> None:
     made.update_lr()
     training_step(made, next(made.batches(1)))
     assert torch.equal(made.eval_model.state_dict()["conv1.weight"], frozen)
+
+
+def kept_for_the_backward_pass(made: TrainingState) -> int:
+    """Bytes that autograd keeps of a batch of 4, without parameters and buffers."""
+    made.model.to(memory_format=torch.contiguous_format)  # else flattening copies
+    own = {t.untyped_storage().data_ptr() for t in (*made.model.parameters(), *made.model.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage
+        return tensor
+
+    train_mode(made.model)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = made.model(torch.rand(4, 1, 8, 8))
+    held = sum(storage.nbytes() for storage in kept.values())
+    del output
+    return held
+
+
+CODE = """
+from torch import nn
+
+def build(num_classes=10):
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(),
+        nn.Linear(64, num_classes),
+    )
+"""
+
+
+@pytest.mark.parametrize(
+    ("net", "how"),
+    [
+        (NET, ""), (NET, "all-but-head"), (NET, "until:bn1"), (NET, "conv1.*"),
+        ("frozen_for_a_test:build", "all-but-head"), ("frozen_for_a_test:build", "until:2"),
+    ],
+)  # fmt: skip
+def test_memory_leaves_out_what_is_frozen(net: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "frozen_for_a_test.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    made = training(net=net, init="own" if ":" in net else "he", freeze=how, optimizer="adamw", ema=0.9, batch_size=4)
+    need = memory_need(made.checked)
+    whole, trained = (sum(p.numel() for p in group) for group in (
+        made.model.parameters(), [p for group in made.optimizer.param_groups for p in group["params"]]
+    ))  # fmt: skip
+    assert (need.weights, need.gradients, need.optimizer) == (4 * whole, 4 * trained, 8 * trained + 4 * whole)
+    assert need.activations == kept_for_the_backward_pass(made)
+    if how:
+        thaws = training(net=net, init=made.recipe.init, freeze=how, unfreeze_at=2, epochs=2, batch_size=4, ema=0.9,
+                         optimizer="adamw")  # fmt: skip
+        assert memory_need(thaws.checked).optimizer == 12 * whole, "what is thawed later is trained, too"

@@ -155,8 +155,12 @@ def test_no_statistic_of_70_million_values_takes_more_than_256_mb(kind: str) -> 
 
 
 STEP = """
-import sys, torch
+import sys
 from tests.peak import peak_bytes
+from cvtui.engine.runtime.fast_start import end, leave_dynamo_out
+import torch
+import torch.utils.flop_counter  # with triton, 80 MB, which torch._dynamo or a watched step would load
+leave_dynamo_out()  # 1.7 s, in which the optimizer loads it
 from torch import nn
 import cvtui
 torch.set_num_threads(1)
@@ -175,6 +179,7 @@ else:
     with cvtui.watch(model, optimizer, every=1, runs=sys.argv[1]) as run:
         run.step(loss=step(), labels=y)
 print(peak_bytes(), model[0].weight.double().sum().item())
+end(0)
 """
 
 
@@ -196,8 +201,11 @@ def test_a_watched_step_of_many_weights_takes_little_more_than_a_plain_one(
 
 
 TIGHT = """
-import os, resource, sys, torch
+import os, resource, sys
 from pathlib import Path
+from cvtui.engine.runtime.fast_start import end, loading
+with loading():
+    import torch
 from torch import nn
 import cvtui
 torch.set_num_threads(1)
@@ -232,6 +240,7 @@ def train(watch):
     return model.state_dict()
 one, other = train(False), train(True)
 print(all(torch.equal(one[name], other[name]) for name in one))
+end(0)
 """
 
 

@@ -124,7 +124,7 @@ def test_a_real_file_system_without_room(small_disk: Path) -> None:
         filler = small_disk / "filler"
         fill(filler)
         running.wait(lambda: running.history.trouble, "the trouble on the screen")
-        wait_until(lambda: checkpoint.is_whole(run.checkpoints / "last.pt"), 5, "a whole checkpoint")
+        wait_until(lambda: checkpoint.is_whole(run.checkpoints / "last.pt"), what="a whole checkpoint")
         filler.unlink()
         done = running.history.steps_done
         running.wait(lambda: running.history.steps_done > done and not running.history.trouble, "steps after it")
@@ -168,7 +168,7 @@ def test_a_folder_deleted_in_mid_run_comes_back_with_the_weights(running: Runnin
         shutil.rmtree(run.path, ignore_errors=True)
         return not run.path.exists()
 
-    wait_until(delete, 10, "the folder to be gone")
+    wait_until(delete, what="the folder to be gone")
     running.wait(lambda: running.history.trouble == "the run folder is gone", "the word on the screen")
     before = running.history.steps_done
     assert running.end() == 143

@@ -109,6 +109,7 @@ def test_stopped_anywhere_and_resumed_it_equals_the_run_that_nobody_stopped(tmp_
     [
         ({"mix": "mixup", "loss": "hinge"}, "mix: a mixed image has two classes, hinge takes one"),
         ({"mix": "cutmix", "data": "spiral", "net": "fc"}, "mix: cutmix mixes pictures; .* has points"),
+        ({"mix": "mixup, mixup(0.2)"}, "mix: mixup stands there twice; .* name it once"),
         ({"mix": "mixup(0)"}, "mix: alpha of mixup .* can't be 0"),
         ({"mix": "mixip"}, "mix: 'mixip' is not known; allowed: mixup, cutmix; did you mean 'mixup'"),
     ],

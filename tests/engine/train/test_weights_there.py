@@ -263,7 +263,7 @@ def test_a_best_file_that_is_behind_is_caught_up_by_a_resume(tmp_path: Path, who
 def test_a_disk_that_is_full_to_the_end_is_exit_code_1_and_said_everywhere(tmp_path: Path) -> None:
     """A file system of 1.3 MB for the whole run folder, from the command line."""
     for disk in mounted(tmp_path / "disk", "1300k"):
-        large = ("--net", "fc128-relu-fc128-relu-fc", "--epochs", "40", "--threads", "1", "--watch-every", "1")
+        large = ("--net", "fc128-relu-fc128-relu-fc", "--epochs", "12", "--threads", "1", "--watch-every", "1")
         found = cvtui("--no-ui", *large, "--runs", str(disk), "--name", "full", "--keep", "every=1", cwd=tmp_path)
         assert found.returncode == 1, found
         assert "No space left on device" in found.stderr

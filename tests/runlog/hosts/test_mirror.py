@@ -293,6 +293,33 @@ def test_a_link_in_a_run_there_is_not_followed(far: StandIn) -> None:
     assert secret.read_text() == "secret"
 
 
+def test_a_picture_is_copied_when_it_is_asked_for(far: StandIn) -> None:
+    folder = make_folder(far.home / "runs")
+    write(folder, 2).close()
+    folder.pictures.mkdir(exist_ok=True)
+    data = bytes(range(256)) * 1000
+    (folder.pictures / "it's-000010.png").write_bytes(data)
+    secret = far.home / "secret.png"
+    secret.write_text("secret")
+    (folder.pictures / "link.png").symlink_to(secret)
+    mirror = open_mirror("ssh://far/~/runs")
+    mirror.sync()
+    here = mirror.folder / "run"
+    assert other_hosts.bring_picture(here, "pictures/it's-000010.png") == "It lies on far, and can't be copied."
+    mirror.start()
+    assert other_hosts.bring_picture(here, "pictures/it's-000010.png") == "Copying it from far …"
+    copy = here / "pictures" / "it's-000010.png"
+    wait_until(lambda: copy.exists() and copy.stat().st_size == len(data), what="the picture")
+    assert copy.read_bytes() == data
+    for name in ("link.png", "none.png"):
+        gone = f"far: pictures/{name} is not there any more"
+        wait_until(lambda: other_hosts.bring_picture(here, f"pictures/{name}") == gone, what=name)  # noqa: B023
+        assert not (here / "pictures" / name).exists()
+    for path in ("pictures/../secret.png", "secret.png", "/etc/passwd", "pictures/.hidden.png", "pictures/../../x.png"):
+        assert "lie" in other_hosts.bring_picture(here, path)
+    assert other_hosts.bring_picture(folder.path, "pictures/x.png") == ""
+
+
 def test_what_only_its_own_host_can_do_is_refused(far: StandIn) -> None:
     write(make_folder(far.home / "runs"), 2).close()
     mirror = open_mirror("ssh://far/~/runs")
@@ -341,6 +368,11 @@ def test_over_a_real_sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             RunFolder(mirror.folder / "run").send(Command(command="pause", time=1.0))
             reader = CommandReader(folder.commands)
             wait_until(reader.poll, what="the command")
+            (folder.path / "pictures").mkdir(exist_ok=True)
+            (folder.path / "pictures" / "a b.png").write_bytes(b"png" * 1000)
+            copy = mirror.folder / "run" / "pictures" / "a b.png"
+            other_hosts.bring_picture(mirror.folder / "run", "pictures/a b.png")
+            wait_until(lambda: copy.exists() and copy.read_bytes() == b"png" * 1000, what="the picture")
             other_hosts.close_all()
             (place / "authorized").write_text("")
             with pytest.raises(RequestError, match="Permission denied") as told:
