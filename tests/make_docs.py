@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.docs import doctor_table, run_folder
+from tests.docs import doctor_table, keys, run_folder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = {"run-folder.md": run_folder.page, "doctor.md": doctor_table.page}
+PAGES = {"run-folder.md": run_folder.page, "doctor.md": doctor_table.page, "keys.md": keys.page}
 """File below docs/ -> the function that makes it."""
 
 

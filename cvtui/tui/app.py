@@ -17,9 +17,10 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.tui import timers
-from cvtui.tui.jobs.catalog import JOBS, job_keys, spec_of
+from cvtui.tui.jobs.catalog import JOBS, spec_of
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.widgets.moves import capital
 
 if TYPE_CHECKING:
     from cvtui.notify.hooks import EndHooks
@@ -54,11 +55,11 @@ class CvtuiApp(App[None]):
         Binding("f9", "keys", "Keys", show=False, priority=True, tooltip="The keys of this place, also while typing"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
         *(
-            Binding(job_keys(spec.key), f"job('{spec.name}')", spec.title, show=False, tooltip=spec.about)
+            Binding(capital(spec.key), f"job('{spec.name}')", spec.title, show=False, tooltip=spec.about)
             for spec in JOBS
         ),
-        Binding(job_keys("T"), "doctor_test", "Test", show=False, tooltip="The doctor's short test of a finding"),
-        Binding(job_keys("J"), "show_job", "Job", show=False, tooltip="The job that was started last: bar and output"),
+        Binding(capital("T"), "doctor_test", "Test", show=False, tooltip="The doctor's short test of a finding"),
+        Binding(capital("J"), "show_job", "Job", show=False, tooltip="The job that was started last: bar and output"),
         Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
         Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="Quit, also while typing"),

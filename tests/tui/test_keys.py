@@ -19,6 +19,7 @@ from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.train import LiveView
 from cvtui.tui.widgets.key_bar import KeyBar
 from cvtui.tui.widgets.modal import Modal
+from tests.docs import keys
 from tests.waiting import wait_until_async
 
 SIZES = [(80, 24), (120, 35), (160, 45)]
@@ -46,7 +47,7 @@ def live_of(app: CvtuiApp) -> LiveView:
 @pytest.fixture
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no program to evaluate with: the pages open and say so."""
-    nothing = (["/no/such/program"], {})
+    nothing: tuple[list[str], dict[str, str]] = (["/no/such/program"], {})
     monkeypatch.setattr(evaluation_view, "evaluate_command", lambda _: nothing)
     monkeypatch.setattr(mistakes_view, "mistakes_command", lambda _: nothing)
 
@@ -114,3 +115,9 @@ async def test_escape_then_enter_starts_no_training(tmp_path: Path) -> None:
         current = form.form.current
         assert current is not None
         assert current.field.name == "epochs"
+
+
+def test_no_letter_has_two_meanings() -> None:
+    letters = keys.meanings()
+    assert {key: list(told) for key, told in letters.items() if len(told) > 1} == {}
+    assert {"j", "k", "g", "G", "q", "ctrl+d", "ctrl+u", "L"} <= set(letters)

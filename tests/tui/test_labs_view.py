@@ -122,7 +122,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         await wait_until_async(lambda: row.control.has_focus, what="the way to the bad knob")
         assert not here.runs
         assert not (tmp_path / "labs").exists()
-        await pilot.press("escape", "d")
+        await pilot.press("escape", "r")
         await wait_until_async(lambda: row.problem is None, what="the default")
         assert row.text == "all"
         assert not page.form.changed

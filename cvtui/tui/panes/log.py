@@ -28,6 +28,7 @@ COLOURS = {
 
 class LogPane(TextPane):
     NAME = "log"
+    KEY = "O"
     FOLLOWS = True
     TITLE = "Log"
 

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.labs_view import LabsView
 from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.widgets.moves import capital
 
 
 class LabsScreen(BaseScreen):
@@ -19,8 +20,8 @@ class LabsScreen(BaseScreen):
         Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),
         Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),
         Binding("escape", "back", "Back", tooltip="Leave the field, then the page; a lab that works goes on"),
-        Binding("k", "knobs", "Knobs", tooltip="To the knobs"),
-        Binding("d", "defaults", "Defaults", tooltip="Every knob back to its default"),
+        Binding(capital("E"), "knobs", "Edit", tooltip="To the knobs"),
+        Binding("r", "defaults", "Reset", tooltip="Every knob back to its default; once more: as they were"),
     ]
 
     def compose_body(self) -> ComposeResult:
@@ -87,5 +88,5 @@ class LabsScreen(BaseScreen):
             case "knobs":
                 return view.page is not None
             case "defaults":
-                return None if view.page is None or not view.page.form.changed else True
+                return None if view.page is None or not view.page.form.may_reset else True
         return True

@@ -26,7 +26,7 @@ from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.loss import LossPane
 from cvtui.tui.panes.pane import Pane
-from cvtui.tui.panes.registry import PANES
+from cvtui.tui.panes.registry import PANE_KEYS, PANES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.train.findings_control import FindingsControl
@@ -85,6 +85,7 @@ class LiveView(Widget):
         Binding("u", "go_on", "Resume", tooltip="Resume a stopped, lost or diverged run"),
         Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
+        *PANE_KEYS,
     ]
     DEFAULT_CSS = "LiveView { layout: vertical; width: 1fr; height: 1fr; background: $background; }"
 
@@ -260,6 +261,9 @@ class LiveView(Widget):
                     self.grid.show(pane.NAME)
                 else:
                     self.focus_pane()
+
+    def action_pane(self, name: str) -> None:
+        self.show_pane(name)
 
     def action_next_pane(self, by: int) -> None:
         self.grid.step(by)

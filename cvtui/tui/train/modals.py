@@ -115,8 +115,8 @@ class LeaveModal(BoxModal[Leaving]):
     """On leaving while the run lives: keep training, stop after saving, or stay here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "dismiss('keep')", "Keep training"),
-        Binding("s", "dismiss('stop')", "Stop"),
+        Binding("q", "dismiss('keep')", "Quit", tooltip="Quit; training continues in the background"),
+        Binding("x", "dismiss('stop')", "Stop", tooltip="Save, stop training, quit"),
         Binding("escape", "dismiss('stay')", "Stay"),
     ]
 
@@ -134,8 +134,8 @@ class LeaveModal(BoxModal[Leaving]):
                 markup=False,
             )
             with Horizontal(classes="buttons"):
-                yield Button("Keep training (k)", id="keep", variant="primary", compact=True)
-                yield Button("Save and stop (s)", id="stop", variant="warning", compact=True)
+                yield Button("Keep training (q)", id="keep", variant="primary", compact=True)
+                yield Button("Save and stop (x)", id="stop", variant="warning", compact=True)
                 yield Button("Stay", id="stay", compact=True)
 
     def on_mount(self) -> None:
@@ -175,7 +175,10 @@ below training to the end, with dropout on, says that there is room for a larger
 class WhyModal(BoxModal[None]):
     """Why validation can lie below training, with this run's own last numbers."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,enter", "dismiss(None)", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter", "dismiss(None)", "Back"),
+        Binding("v", "dismiss(None)", "Why?", show=False, tooltip="Back"),
+    ]
     DEFAULT_CSS = "WhyModal > .box { width: 78; }"
 
     def __init__(self, last: EpochDone | None) -> None:
