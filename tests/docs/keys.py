@@ -20,12 +20,12 @@ from cvtui.tui.widgets.modal import Modal
 HEAD = """\
 # Keys
 
-Made from the bindings of the program by `python -m tests.make_docs`. On the screen `?` shows those that do something where
-you are, what has the focus first; `/` searches them. `ctrl+p` finds every action by name.
+Made from the bindings of the program by `python -m tests.make_docs`. On the screen `?` shows those that do something
+where you are, what has the focus first; `/` searches them. `ctrl+p` finds every action by name.
 
 A letter means one thing over the whole program; only in a question with two answers `y` is yes and `n` is no. In a text
-field letters and digits are text: there F1 to F4 or alt+digit go to the places, F9 is `?` and ctrl+q is `q`; `esc` leaves
-the field.
+field letters and digits are text: there F1 to F4 or alt+digit go to the places, F9 is `?` and ctrl+q is `q`; `esc`
+leaves the field.
 
 `esc` goes back and never ends a run or a lab. `x` asks before it ends a run; a run that was stopped goes on with `u`,
 one that was deleted comes back with `U`; a lab or job that was stopped can be started again.
