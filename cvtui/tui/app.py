@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.screen import Screen
 
 from cvtui import settings
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
 
 timers.fire_single_shots_late()
+
+
+def _palette() -> type[Provider]:
+    from cvtui.tui.palette import Palette
+
+    return Palette
 
 
 class CvtuiApp(App[None]):
@@ -65,6 +72,7 @@ class CvtuiApp(App[None]):
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="Quit, also while typing"),
     ]
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {_palette}
     CSS = """
     Toast { background: $panel; }
     """
@@ -198,8 +206,7 @@ class CvtuiApp(App[None]):
             yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
         for spec in JOBS:
             yield SystemCommand(spec.title, spec.about, partial(self.action_job, spec.name))
-        view = self._shown_view()
-        if view is not None:
+        if (view := self.shown_view()) is not None:
             yield SystemCommand("Evaluate", "How good the run is, and where it fails", view.action_evaluate)
             yield SystemCommand("Predict", "What the run says of a picture of your own", view.action_predict)
             if view.history.ranks.ranks:
@@ -231,7 +238,7 @@ class CvtuiApp(App[None]):
     def action_job(self, name: str) -> None:
         """Ask for the options of a job on the run that is in view, or under the cursor of the list."""
         spec = spec_of(name)
-        folder, recipe = self._run_in_view(), None
+        folder, recipe = self.run_in_view(), None
         if spec.needs == "recipe":
             recipe = self._recipe_in_view(folder)
             if recipe is None:
@@ -246,7 +253,7 @@ class CvtuiApp(App[None]):
 
     def action_doctor_test(self) -> None:
         """Run the short test of the first finding that has one."""
-        view = self._shown_view()
+        view = self.shown_view()
         if view is None:
             self.notify("The doctor tests a run that is in view: open one first.", severity="warning", markup=False)
         elif not view.findings.test_first():
@@ -259,19 +266,19 @@ class CvtuiApp(App[None]):
             self.jobs = JobList(self, self.runs)
         return self.jobs
 
-    def _shown_view(self) -> LiveView | None:
+    def shown_view(self) -> LiveView | None:
         """Return the run's view, where that is what the Train place shows."""
         from cvtui.tui.screens.train import TrainScreen
 
         screen = self.base_screen
         return screen.view if isinstance(screen, TrainScreen) and screen.shows_run else None
 
-    def _run_in_view(self) -> RunFolder | None:
+    def run_in_view(self) -> RunFolder | None:
         """Return the run in view, or under the cursor of the list; elsewhere the newest."""
         chosen = getattr(self.base_screen, "chosen_run", None)
         if chosen is not None:
             return chosen.folder  # type: ignore[no-any-return]
-        view = self._shown_view()
+        view = self.shown_view()
         return view.folder if view is not None else next(iter(runs_below(self.places)), None)
 
     def _recipe_in_view(self, folder: RunFolder | None) -> Recipe | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.command import Command
+from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
@@ -13,6 +16,7 @@ from cvtui.tui.detail.evaluation_view import EvaluationView
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.mistakes_view import MistakesView
 from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.palette import Palette
 from cvtui.tui.screens.base import SCREENS
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.train import TrainScreen
@@ -35,6 +39,22 @@ async def opened(app: CvtuiApp, view: type) -> None:
 
 async def at(app: CvtuiApp, name: str) -> None:
     await wait_until_async(lambda: app.current_mode == name, what=name)
+
+
+def hits(app: CvtuiApp) -> list[str]:
+    """Return what the palette lists: titles, or that nothing matches."""
+    return [
+        str(option.hit.text) if isinstance(option, Command) else str(option.id)
+        for lines in app.screen.query(OptionList)
+        for option in lines.options
+    ]
+
+
+async def look_up(pilot: Pilot[None], app: CvtuiApp, words: str, title: str) -> None:
+    """Find a command by some words of it, and take it."""
+    await pilot.press("ctrl+p", *words)
+    await wait_until_async(lambda: hits(app)[:1] == [title], what=title)
+    await pilot.press("enter")
 
 
 def live_of(app: CvtuiApp) -> LiveView:
@@ -121,3 +141,28 @@ def test_no_letter_has_two_meanings() -> None:
     letters = keys.meanings()
     assert {key: list(told) for key, told in letters.items() if len(told) > 1} == {}
     assert {"j", "k", "g", "G", "q", "ctrl+d", "ctrl+u", "L"} <= set(letters)
+
+
+async def test_the_palette_finds_every_action_of_every_place_and_runs_and_labs_by_name(finished: RunFolder) -> None:
+    app = CvtuiApp(runs=finished.path.parent, prewarm=False)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await pilot.press("f4")
+        await at(app, "runs")
+        provider = Palette(app.screen)
+        await provider.startup()
+        titles = {command.title for command in provider._all}
+        assert {"Export", "Compare", "Evaluate", "Fork", "Rate", "Open run finished", "Open lab init"} <= titles
+        assert {"Rename", "Delete", "Calc: View", "Labs: Reset", "Train: Start", "Train: Check"} <= titles
+        told = {command.title: command.help for command in provider._all}
+        assert told["Rename"] == "Give the run another name (N)"
+        await look_up(pilot, app, "run fini", "Open run finished")
+        await wait_until_async(lambda: app.current_mode == "train" and bool(app.screen.query(LiveView)), what="the run")
+        await pilot.press("f2")
+        await at(app, "calc")
+        await look_up(pilot, app, "train smoo", "Train: Smooth")
+        await at(app, "train")
+        await wait_until_async(lambda: live_of(app).view.smoothing == 1, what="smoothing")
+        await look_up(pilot, app, "lab opt", "Open lab optim")
+        await at(app, "labs")
+        await pilot.press("ctrl+p", *"qqq")
+        await wait_until_async(lambda: hits(app) == ["--no-matches"], what="the words")
