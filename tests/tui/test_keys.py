@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 from textual.command import Command
 from textual.pilot import Pilot
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.mistakes import Mistake
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail import evaluation_view, mistakes_view
 from cvtui.tui.detail.evaluation_view import EvaluationView
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.mistakes_view import MistakesView
 from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.labs.labs_view import LabList
 from cvtui.tui.palette import Palette
+from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.screens.base import SCREENS
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.train import TrainScreen
@@ -39,6 +42,14 @@ async def opened(app: CvtuiApp, view: type) -> None:
 
 async def at(app: CvtuiApp, name: str) -> None:
     await wait_until_async(lambda: app.current_mode == name, what=name)
+
+
+def help_of(app: CvtuiApp) -> str:
+    return str(app.screen.query_one("Scroll Static", Static).render())
+
+
+def mistake(image: str, truth: str, said: str) -> Mistake:
+    return Mistake(image=image, number=0, truth=truth, said=said, share=0.9, truth_share=0.1, loss=2.3)
 
 
 def hits(app: CvtuiApp) -> list[str]:
@@ -166,3 +177,51 @@ async def test_the_palette_finds_every_action_of_every_place_and_runs_and_labs_b
         await at(app, "labs")
         await pilot.press("ctrl+p", *"qqq")
         await wait_until_async(lambda: hits(app) == ["--no-matches"], what="the words")
+
+
+@pytest.mark.usefixtures("no_process")
+async def test_slash_filters_every_list(finished: RunFolder) -> None:
+    app = CvtuiApp(runs=finished.path.parent, prewarm=False, attach=finished.path)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await wait_until_async(lambda: bool(app.screen.query(LiveView)), what="the run")
+        live, log = live_of(app), live_of(app).pane("log").query_one(StyledLines)
+        await pilot.press("O")
+        await wait_until_async(
+            lambda: live.grid.current == "log" and log.has_focus and len(log.lines) > 15, what="the log"
+        )
+        every = len(log.lines)
+        await pilot.press("slash", *"qqq")
+        await wait_until_async(lambda: not log.lines, what="no line")
+        await pilot.press("ctrl+u", *"rate", "enter")
+        await wait_until_async(lambda: 0 < len(log.lines) < every, what="some lines")
+        assert all("rate" in line.body.plain for line in log.lines)
+        await pilot.press("escape")
+        await wait_until_async(lambda: len(log.lines) == every, what="all lines")
+        await pilot.press("g")
+        await wait_until_async(lambda: log.scroll_offset.y == 0, what="the top")
+        await pilot.press("G")
+        await wait_until_async(lambda: log.scroll_offset.y == log.max_scroll_y, what="the end")
+
+        await pilot.press("question_mark")
+        await opened(app, HelpScreen)
+        await pilot.press("slash", *"checkpoint now")
+        await wait_until_async(lambda: "Save a checkpoint now" in help_of(app), what="the key")
+        assert "Pause the training" not in help_of(app)
+        await pilot.press(*"qqq")
+        await wait_until_async(lambda: "no match" in help_of(app), what="no match")
+        await pilot.press("escape", "escape", "3")
+        await at(app, "labs")
+        labs = app.screen.query_one(LabList)
+        await wait_until_async(lambda: labs.has_focus, what="the list")
+        await pilot.press("slash", *"toepl", "enter")
+        await wait_until_async(lambda: labs.names == ["toeplitz"], what="one lab")
+        await pilot.press("escape")
+        await wait_until_async(lambda: len(labs.names) > 10, what="all labs")
+        assert labs.name_here == "toeplitz"
+
+        view = MistakesView(finished)
+        app.push_screen(view)
+        await opened(app, MistakesView)
+        view.mistakes = [mistake("a/cat.png", "cat", "dog"), mistake("b/dog.png", "dog", "cow")]
+        await pilot.press("slash", *"cow", "enter")
+        await wait_until_async(lambda: [one.image for one in view.shown] == ["b/dog.png"], what="one mistake")

@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.labs_view import LabsView
 from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.moves import capital
 
 
@@ -57,7 +58,9 @@ class LabsScreen(BaseScreen):
     def action_back(self) -> None:
         """Out of the field, then out of the page; a lab that works goes on."""
         page = self.labs.page
-        if page is not None and page.form.current is not None:
+        if isinstance(self.focused, FilterField):
+            self.labs.all_labs()
+        elif page is not None and page.form.current is not None:
             page.sheet.focus()
         else:
             self.labs.close()
@@ -84,7 +87,7 @@ class LabsScreen(BaseScreen):
             case "stop":
                 return True if alive else None
             case "back":
-                return view.page is not None and view.in_page
+                return isinstance(self.focused, FilterField) or (view.page is not None and view.in_page)
             case "knobs":
                 return view.page is not None
             case "defaults":
