@@ -161,7 +161,7 @@ class LiveView(Widget):
         self.grid.leave_out_empty(self.history)
         before = self.view
         self.overlay_runs.poll()
-        self._update_state(self.history.state())
+        self._update_state(self.commands.state_of(self.history.state()))
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
             self.findings.update()
