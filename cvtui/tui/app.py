@@ -17,7 +17,7 @@ from cvtui import settings
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder, runs_below
-from cvtui.tui import timers
+from cvtui.tui import terminal_keys, timers
 from cvtui.tui.jobs.catalog import JOBS, spec_of
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 timers.fire_single_shots_late()
+terminal_keys.let_alt_digits_through()
 
 
 def _palette() -> type[Provider]:
@@ -57,7 +58,17 @@ class CvtuiApp(App[None]):
     made then asks in vain for the current screen."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(p.key, f"go_to('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in SCREENS),
-        *(Binding(f"f{p.key},alt+{p.key}", f"go_to('{p.name}')", p.title, show=False, priority=True) for p in SCREENS),
+        *(
+            Binding(
+                f"f{p.key},alt+{p.key}",
+                f"go_to('{p.name}')",
+                p.title,
+                show=False,
+                priority=True,
+                tooltip=f"{p.title}, also while typing",
+            )
+            for p in SCREENS
+        ),
         Binding("question_mark", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
         Binding("f9", "keys", "Keys", show=False, priority=True, tooltip="The keys of this place, also while typing"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual._xterm_parser import XTermParser
 from textual.command import Command
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
@@ -225,3 +227,9 @@ async def test_slash_filters_every_list(finished: RunFolder) -> None:
         view.mistakes = [mistake("a/cat.png", "cat", "dog"), mistake("b/dog.png", "dog", "cow")]
         await pilot.press("slash", *"cow", "enter")
         await wait_until_async(lambda: [one.image for one in view.shown] == ["b/dog.png"], what="one mistake")
+
+
+def test_what_a_terminal_sends_for_alt_and_a_digit_is_that_key() -> None:
+    parser = XTermParser()
+    tokens = [*parser.feed("\x1b2"), *parser.feed("")]
+    assert [token.key for token in tokens if isinstance(token, Key)] == ["alt+2"]

@@ -100,7 +100,6 @@ class HelpScreen(Modal[None]):
     AUTO_FOCUS = "Scroll"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Show all keys again, then back"),
-        Binding("question_mark", "dismiss", "Keys", show=False, key_display="?", tooltip="Close the keys"),
         Binding("slash", "filter", "Filter", tooltip="Search the keys: a word, or how a key is written"),
     ]
     DEFAULT_CSS = """

@@ -20,10 +20,10 @@ def moves(up: str, down: str, of: str = "") -> list[Binding]:
 def jumps(page_up: str, page_down: str, top: str, bottom: str) -> list[Binding]:
     """Return bindings of a page up and down, the top and the bottom."""
     return [
-        Binding(PAGE_UP, page_up, "Page up", show=False),
-        Binding(PAGE_DOWN, page_down, "Page down", show=False),
-        Binding(TOP, top, "Top", show=False),
-        Binding(BOTTOM, bottom, "Bottom", show=False),
+        Binding(PAGE_UP, page_up, "Page up", show=False, tooltip="Page up"),
+        Binding(PAGE_DOWN, page_down, "Page down", show=False, tooltip="Page down"),
+        Binding(TOP, top, "Top", show=False, tooltip="Top"),
+        Binding(BOTTOM, bottom, "Bottom", show=False, tooltip="Bottom"),
     ]
 
 
