@@ -82,6 +82,8 @@ class KeyBar(Widget):
         for key, (_, binding, enabled, _) in bindings.items():
             if not binding.show or not binding.description or binding.action in said or _plain(binding) in ALWAYS:
                 continue
+            if key.startswith("shift+") and len(key) == 7 and key[-1].isalpha():
+                continue  # a capital letter as some terminals send it, where a text field takes the letter itself
             said.add(binding.action)
             sign = binding.key_display or spelled(key)
             wide = len(sign) + len(binding.description) + 1
