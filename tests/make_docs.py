@@ -8,10 +8,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.docs import doctor_pages, doctor_table, run_folder
+from tests.docs import doctor_pages, doctor_table, keys, run_folder
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = {"run-folder.md": run_folder.page, "doctor.md": doctor_table.page, **doctor_pages.every_page()}
+PAGES = {
+    "run-folder.md": run_folder.page,
+    "doctor.md": doctor_table.page,
+    "keys.md": keys.page,
+    **doctor_pages.every_page(),
+}
 """File below docs/ -> the function that makes it."""
 
 

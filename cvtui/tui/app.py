@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.screen import Screen
 
 from cvtui import settings
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder, runs_below
-from cvtui.tui import timers
-from cvtui.tui.jobs.catalog import JOBS, job_keys, spec_of
+from cvtui.tui import terminal_keys, timers
+from cvtui.tui.jobs.catalog import JOBS, spec_of
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.widgets.moves import capital
 
 if TYPE_CHECKING:
     from cvtui.notify.hooks import EndHooks
@@ -33,6 +35,13 @@ if TYPE_CHECKING:
 
 
 timers.fire_single_shots_late()
+terminal_keys.let_alt_digits_through()
+
+
+def _palette() -> type[Provider]:
+    from cvtui.tui.palette import Palette
+
+    return Palette
 
 
 class CvtuiApp(App[None]):
@@ -49,19 +58,32 @@ class CvtuiApp(App[None]):
     made then asks in vain for the current screen."""
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(p.key, f"go_to('{p.name}')", p.title, show=False, tooltip=f"{p.title}: {p.about}") for p in SCREENS),
-        Binding("question_mark,f1", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
+        *(
+            Binding(
+                f"f{p.key},alt+{p.key}",
+                f"go_to('{p.name}')",
+                p.title,
+                show=False,
+                priority=True,
+                tooltip=f"{p.title}, also while typing",
+            )
+            for p in SCREENS
+        ),
+        Binding("question_mark", "keys", "Keys", key_display="?", tooltip="The keys of this place"),
+        Binding("f9", "keys", "Keys", show=False, priority=True, tooltip="The keys of this place, also while typing"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True, tooltip="Find any command by name"),
         *(
-            Binding(job_keys(spec.key), f"job('{spec.name}')", spec.title, show=False, tooltip=spec.about)
+            Binding(capital(spec.key), f"job('{spec.name}')", spec.title, show=False, tooltip=spec.about)
             for spec in JOBS
         ),
-        Binding(job_keys("T"), "doctor_test", "Test", show=False, tooltip="The doctor's short test of a finding"),
-        Binding(job_keys("J"), "show_job", "Job", show=False, tooltip="The job that was started last: bar and output"),
+        Binding(capital("T"), "doctor_test", "Test", show=False, tooltip="The doctor's short test of a finding"),
+        Binding(capital("J"), "show_job", "Job", show=False, tooltip="The job that was started last: bar and output"),
         Binding("t", "switch_theme", "Theme", show=False, tooltip="Dark or light"),
         Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, tooltip="Quit, also while typing"),
     ]
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[Any]] = {_palette}
     CSS = """
     Toast { background: $panel; }
     """
@@ -112,13 +134,23 @@ class CvtuiApp(App[None]):
         self.add_mode(SCREENS[0].name, SCREENS[0].screen)  # for going back to it: it is never made a second time
 
     async def action_go_to(self, name: str) -> None:
+        from textual.command import CommandPalette
+
+        while isinstance(self.screen, CommandPalette) or type(self.screen).__name__ == "HelpScreen":
+            await self.pop_screen()
         await self.switch_mode(name)
+
+    async def action_place(self, number: int) -> None:
+        """Go to a place by its digit, from a window; the window is there again when one comes back."""
+        await self.action_go_to(SCREENS[number - 1].name)
 
     async def train_screen(self) -> TrainScreen:
         """Switch to the Train screen."""
         from cvtui.tui.screens.train import TrainScreen
 
-        await self.switch_mode("train")
+        await self.action_go_to("train")
+        while len(self.screen_stack) > 1:  # windows on what was shown there before
+            await self.pop_screen()
         screen = self.get_screen_stack("train")[0]
         assert isinstance(screen, TrainScreen)
         return screen
@@ -161,10 +193,17 @@ class CvtuiApp(App[None]):
     # ------------------------------------------------------------------ keys that hold everywhere
 
     def action_keys(self) -> None:
-        from cvtui.tui.screens.help import HelpScreen, page
+        from textual.command import CommandPalette
 
-        facts = next(facts for facts in SCREENS if facts.name == self.base_screen.NAME)
-        self.push_screen(HelpScreen(facts.title, facts.about, page(self.base_screen, self)))
+        from cvtui.tui.screens.help import HelpScreen, page, title_of
+
+        if isinstance(self.screen, HelpScreen):
+            self.screen.dismiss()
+        elif self.screen is not self.base_screen and not isinstance(self.screen, CommandPalette):
+            self.push_screen(HelpScreen(title_of(self.screen), "", page(self.screen, self)))
+        else:
+            facts = next(facts for facts in SCREENS if facts.name == self.base_screen.NAME)
+            self.push_screen(HelpScreen(facts.title, facts.about, page(self.base_screen, self)))
 
     def action_switch_theme(self) -> None:
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
@@ -178,8 +217,7 @@ class CvtuiApp(App[None]):
             yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
         for spec in JOBS:
             yield SystemCommand(spec.title, spec.about, partial(self.action_job, spec.name))
-        view = self._shown_view()
-        if view is not None:
+        if (view := self.shown_view()) is not None:
             yield SystemCommand("Evaluate", "How good the run is, and where it fails", view.action_evaluate)
             yield SystemCommand("Predict", "What the run says of a picture of your own", view.action_predict)
             if view.history.ranks.ranks:
@@ -211,7 +249,7 @@ class CvtuiApp(App[None]):
     def action_job(self, name: str) -> None:
         """Ask for the options of a job on the run that is in view, or under the cursor of the list."""
         spec = spec_of(name)
-        folder, recipe = self._run_in_view(), None
+        folder, recipe = self.run_in_view(), None
         if spec.needs == "recipe":
             recipe = self._recipe_in_view(folder)
             if recipe is None:
@@ -226,7 +264,7 @@ class CvtuiApp(App[None]):
 
     def action_doctor_test(self) -> None:
         """Run the short test of the first finding that has one."""
-        view = self._shown_view()
+        view = self.shown_view()
         if view is None:
             self.notify("The doctor tests a run that is in view: open one first.", severity="warning", markup=False)
         elif not view.findings.test_first():
@@ -239,19 +277,19 @@ class CvtuiApp(App[None]):
             self.jobs = JobList(self, self.runs)
         return self.jobs
 
-    def _shown_view(self) -> LiveView | None:
+    def shown_view(self) -> LiveView | None:
         """Return the run's view, where that is what the Train place shows."""
         from cvtui.tui.screens.train import TrainScreen
 
         screen = self.base_screen
         return screen.view if isinstance(screen, TrainScreen) and screen.shows_run else None
 
-    def _run_in_view(self) -> RunFolder | None:
+    def run_in_view(self) -> RunFolder | None:
         """Return the run in view, or under the cursor of the list; elsewhere the newest."""
         chosen = getattr(self.base_screen, "chosen_run", None)
         if chosen is not None:
             return chosen.folder  # type: ignore[no-any-return]
-        view = self._shown_view()
+        view = self.shown_view()
         return view.folder if view is not None else next(iter(runs_below(self.places)), None)
 
     def _recipe_in_view(self, folder: RunFolder | None) -> Recipe | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from cvtui.recipe.recipe import Recipe
     from cvtui.runlog.folder import RunFolder
+    from cvtui.tui.train import LiveView
 
 
 class Session(Protocol):
@@ -34,6 +35,14 @@ class Session(Protocol):
     def set_shown_run(self, name: str, state: str) -> None: ...
 
     async def open_run(self, folder: RunFolder) -> None: ...
+
+    def run_in_view(self) -> RunFolder | None:
+        """Return the run in view, or under the cursor of the list; elsewhere the newest."""
+
+    def shown_view(self) -> LiveView | None:
+        """Return the run's view, where that is what the Train place shows."""
+
+    async def action_go_to(self, name: str) -> None: ...
 
     async def use_net(self, net: str) -> None: ...
 

@@ -112,7 +112,7 @@ async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
         await wait_until_async(lambda: place(app).table.cursor == 2, what="the third layer")
         name = place(app).table.rows[2].name
         await wait_until_async(lambda: name in str(place(app).query_one("LayerSummary").render()), what="its words")
-        await pilot.press("e")
+        await pilot.press("E")
         await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the line's focus")
 
 

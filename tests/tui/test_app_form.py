@@ -23,6 +23,7 @@ from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen, keys_of
 from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.widgets.picker import Picker
+from cvtui.tui.widgets.picker_list import PickerList
 from cvtui.tui.widgets.text_field import TextField
 from tests.waiting import wait_until_async
 
@@ -145,6 +146,12 @@ async def test_the_curve_is_the_schedules(tmp_path: Path) -> None:
         assert schedule.describe() in str(preview.query_one(".describe").render())
 
 
+def chosen_in_list(app: CvtuiApp) -> str | None:
+    (listed,) = app.screen.query(PickerList)
+    option = listed.highlighted_option
+    return option.id if option is not None else None
+
+
 async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -163,7 +170,9 @@ async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
         await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
         assert row(app, "data").text == "digits"
         assert isinstance(app.focused, Picker)
-        await pilot.press("enter", "q", "1", "4")  # letters belong to the list while it is open
+        await pilot.press("enter", *"fol")
+        await wait_until_async(lambda: chosen_in_list(app) == "folder", what="the name that begins so")
+        await pilot.press("escape", "enter", "q", "1", "4")  # letters belong to the list while it is open
         await pilot.pause()
         assert app.current_mode == "train"
         assert app.is_running

@@ -185,7 +185,7 @@ async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
         await wait_until_async(lambda: not isinstance(app.screen, LeaveModal), what="staying")
         await pilot.press("ctrl+q")
         await wait_until_async(lambda: isinstance(app.screen, LeaveModal), what="the question again")
-        await pilot.press("k")
+        await pilot.press("q")
         await wait_until_async(lambda: not app.is_running, what="the end of the screen")
     assert folder.alive()
     done = History(folder)
@@ -199,7 +199,7 @@ async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
         await wait_until_async(lambda: shown_run(app).view.state == "running", what="the running run")
         await pilot.press("q")
         await wait_until_async(lambda: isinstance(app.screen, LeaveModal), what="the question")
-        await pilot.press("s")
+        await pilot.press("x")
         await wait_until_async(lambda: not app.is_running, what="the end of the screen")
     wait_until(lambda: state_of(folder) == "stopped", what="the end of the run")
 

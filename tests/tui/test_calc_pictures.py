@@ -101,11 +101,11 @@ async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await at_calc(app, pilot)
         await wait_until_async(lambda: "place 1 of" in screen.picture.text, what="the first place")
-        await pilot.press("n", "right", "right", "left")
+        await pilot.press("right", "right", "right", "left")
         assert "place 3 of" in screen.picture.text
-        await pilot.press("p")
+        await pilot.press("space")
         await wait_until_async(lambda: screen.picture.position > 3, what="two beats")
-        await pilot.press("p")
+        await pilot.press("space")
         assert not screen.picture.playing
         for view, words in (("field", "sees 5x5"), ("connections", "is joined to"), ("matrix", "Toeplitz")):
             await pilot.press("w")

@@ -174,7 +174,7 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
         assert words[:2] == ["image 11 of 0 to 359", f"true class {newest.truth}"]
         assert words[2] == f"model says {newest.said} {100 * newest.share:.1f} %"
         state = history.state()
-        await pilot.press("g", "1", "2", "enter")
+        await pilot.press("h", "1", "2", "enter")
         assert "looking…" in said(view)
         await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 12")
         await wait_until_async(lambda: "looking…" not in said(view), what="the end of it")
@@ -183,7 +183,7 @@ async def test_feature_maps_of_any_layer_and_image(run: RunFolder) -> None:
         await pilot.press("left_square_bracket")
         await wait_until_async(lambda: title.border_title == "feature maps of relu1, validation image 11")
         assert not view.request.waiting, "it is there already"
-        await pilot.press("g", "9", "9", "9", "enter")
+        await pilot.press("h", "9", "9", "9", "enter")
         assert view.image == 11
         assert any("from 0 to 359" in one.message for one in app._notifications)
 

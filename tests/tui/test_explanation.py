@@ -64,7 +64,7 @@ async def test_why_beside_the_feature_maps(run: RunFolder, size: tuple[int, int]
         assert isinstance(view, PicturesView)
         while view.name_of_page != MAPS:
             await pilot.press("right")
-        await pilot.press("w")
+        await pilot.press("v")
         note, card = view.query_one("#note", Static), view.query_one("#card")
         await wait_until_async(lambda: "Grad-CAM" in str(card.border_title), what="the title")
         if not CAPTUM:
@@ -81,6 +81,6 @@ async def test_why_beside_the_feature_maps(run: RunFolder, size: tuple[int, int]
         assert shown is not None
         assert shown.shape == (8, 8, 3)
         for _ in range(3):
-            await pilot.press("w")
+            await pilot.press("v")
         assert view.why.method == ""
         await wait_until_async(lambda: "feature maps" in str(card.border_title).lower(), what="the maps again")

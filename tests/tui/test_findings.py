@@ -59,7 +59,7 @@ async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: t
         assert root.source in told
         assert apart(root.id) in [line.plain for line in app.screen.neighbours()]
         assert changes_of(root.cure) in told
-        await pilot.press("g")
+        await pilot.press("h")
         await wait_until_async(lambda: view.view.cursor == max(root.step, 0), what="the cursor at its step")
         await pilot.press("end")
         view.show_pane("doctor")

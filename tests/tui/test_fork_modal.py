@@ -29,7 +29,11 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         assert listed.option_count == 4, "three checkpoints, and from the start"
         said = app.screen.query_one("#fork-said")
         assert "it has done 3 of 3 epochs" in str(said.render())
+        listed.highlighted = 3
+        about = app.screen.query_one("#fork-about")
+        await wait_until_async(lambda: "with new weights" in str(about.render()), what="what the start means")
         listed.highlighted = 1
+        await wait_until_async(lambda: "that checkpoint's weights" in str(about.render()), what="what continues")
         app.screen.query_one(Input).value = "lr=fast"
         await wait_until_async(lambda: "is not a number" in str(said.render()), what="what is wrong")
         await pilot.press("enter")

@@ -89,7 +89,7 @@ async def test_stop(key: str, answer: bool) -> None:
         assert app.answers == [answer]
 
 
-@pytest.mark.parametrize(("key", "answer"), [("k", "keep"), ("s", "stop"), ("escape", "stay"), ("enter", "keep")])
+@pytest.mark.parametrize(("key", "answer"), [("q", "keep"), ("x", "stop"), ("escape", "stay"), ("enter", "keep")])
 async def test_leave(key: str, answer: str) -> None:
     app = Asking(LeaveModal("a-run"))
     async with app.run_test() as pilot:

@@ -331,14 +331,14 @@ async def test_leaving_a_run_whose_trainer_still_loads_asks_too(tmp_path: Path) 
         assert app.live.view.state == "starting"
         await pilot.press("q")
         assert isinstance(app.screen, LeaveModal)
-        await pilot.press("s")
+        await pilot.press("x")
         await pilot.pause()
     assert [command.command for command in CommandReader(folder.commands).poll()] == ["stop"]
     assert app.left == ["stop"]
 
 
 @pytest.mark.parametrize(
-    ("key", "left", "commands"), [("k", ["keep"], []), ("s", ["stop"], [("stop", None)]), ("escape", [], [])]
+    ("key", "left", "commands"), [("q", ["keep"], []), ("x", ["stop"], [("stop", None)]), ("escape", [], [])]
 )
 async def test_leaving_a_living_run(growing: WrittenRun, key: str, left: list[str], commands: list[object]) -> None:
     app = LiveHost(growing.folder, bar=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cvtui.runlog.events import CheckpointSaved, Finding
+from cvtui.runlog.events import CheckpointSaved, Finding, Log
 from cvtui.runlog.history import History
 from cvtui.tui.panes.log_entries import LogEntries, next_step
-from tests.tui.written_runs import WrittenRun, finished_run
+from tests.tui.written_runs import START, WrittenRun, finished_run
 
 
 def told(history: History) -> list[str]:
@@ -123,3 +123,18 @@ def test_what_was_kept_can_be_resumed(tmp_path: Path, monkeypatch: pytest.Monkey
     elsewhere = WrittenRun(tmp_path / "others", "mine")
     elsewhere.step(23)
     assert f"`cvtui resume others/mine{lower}`" in next_step(state, read(elsewhere.folder))
+
+
+def test_what_was_said_before_a_resume_stands_before_it(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    run.step(30)
+    run.log("said early")
+    run.step(30)
+    run.write(run._started(step=50, time=START + 1000))
+    run.done = 50
+    run.step(5)
+    run.write(Log(time=START + 1001, text="said late"))
+    run.close()
+    lines = told(read(run.folder))
+    resumed = next(place for place, text in enumerate(lines) if text.startswith("goes on from step 50"))
+    assert lines.index("said early") < resumed < lines.index("said late")

@@ -9,6 +9,7 @@ from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from cvtui.tui.widgets.key_bar import KeyBar
 from cvtui.tui.widgets.modal import Modal
 from tests.waiting import wait_until_async
 
@@ -24,7 +25,11 @@ class Ours(Modal[None]):
 
 
 class Theirs(ModalScreen[None]):
-    compose = Ours.compose
+    BINDINGS = Modal.BINDINGS
+
+    def compose(self) -> ComposeResult:
+        yield Static("a window", classes="box")
+        yield KeyBar()
 
 
 class Below(App[None]):

@@ -55,7 +55,7 @@ async def test_another_hosts_run_on_the_screen(tmp_path: Path, monkeypatch: pyte
             line = next(line for line in screen.table.text.splitlines() if " there " in line)
             assert "far:~/runs/sweep" in line
             screen.table.cursor = next(n for n, row in enumerate(screen.table.rows) if row.name == "there")
-            await pilot.press("p")
+            await pilot.press("o")
             assert not (mirror.folder / "sweep" / "there" / "pinned").exists()
             await pilot.press("enter")
             train = app.screen

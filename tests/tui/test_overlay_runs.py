@@ -125,7 +125,7 @@ async def test_a_chosen_run_is_drawn_with_its_own_colour_and_grows(runs: Runs) -
         assert "drawn over it: the best of each" in app.text("values")
         await pilot.press("a", "a", "a")
         np.testing.assert_allclose(app.lines("loss")["other"].x, [0.23, 0.46, 0.69])
-        await pilot.press("o", "n", "o")
+        await pilot.press("o", "delete", "o")
         await pilot.pause()
         assert app.live.overlay_runs.names == []
         assert "other" not in app.lines("loss")

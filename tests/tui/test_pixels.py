@@ -59,7 +59,7 @@ async def test_where_there_are_none_half_blocks_stay(run: RunFolder) -> None:
         await pilot.press("i")
         view = app.screen
         assert isinstance(view, PicturesView)
-        await pilot.press("x")
+        await pilot.press("I")
         assert view.query_one("#shown", PictureBox).pixels is None
         assert view.query_one("#shown RasterView").display
         assert any("pixels" in one.message or "terminal" in one.message for one in app._notifications)
@@ -82,7 +82,7 @@ async def main():
     async with app.run_test(size=(80, 24)) as pilot:
         while not (app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end):
             await asyncio.sleep(0.01)
-        await pilot.press("i", "x")
+        await pilot.press("i", "I")
         print([one.message for one in app._notifications][-1])
         print(any(name.startswith("textual_image") for name in sys.modules))
 asyncio.run(main())

@@ -60,6 +60,8 @@ async def test_a_killed_trainer_is_said_within_two_seconds_and_one_key_goes_on(t
             assert isinstance(app.screen, ResumeModal)
             await pilot.press("u")
             again = app.live.commands.worker
+            app.live.poll()
+            assert app.live.view.state in ("starting", "running")  # "lost" goes at once
             await wait_until_async(
                 lambda: "running" in app.live.header.text and app.live.history.steps_done > done, 60, "it to go on"
             )

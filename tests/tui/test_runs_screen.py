@@ -88,13 +88,13 @@ async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
             assert values[: len(known)] == known  # what is not known comes last
             assert known == sorted(known, reverse=table.reverse)
         before = table.sort_key
-        await pilot.press("s")
+        await pilot.press("greater_than_sign")
         await wait_until_async(lambda: table.sort_key != before, what="the next column")
         heading = table.text.splitlines()[0]
         await pilot.click(table, offset=(heading.index("best val") + 2, 0))
         await wait_until_async(lambda: table.sort_key == "best", what="the column of the heading")
         best = [row.name for row in table.rows]
-        await pilot.press("o")
+        await pilot.press("S")
         await wait_until_async(lambda: not table.reverse, what="the other order")
         assert [row.name for row in table.rows if row.best_val_accuracy is not None] == [
             name for name in reversed(best) if name != "bad"
@@ -195,17 +195,17 @@ async def test_care_for_runs(tmp_path: Path) -> None:
         await wait_until_async(lambda: [row.name for row in table.rows] == ["bad"], what="the run that passes")
         await pilot.press("c", *"too", "space", *"fast", "enter")
         await wait_until_async(lambda: table.rows[0].note == "too fast", what="the note")
-        await pilot.press("p")
+        await pilot.press("o")
         await wait_until_async(lambda: table.rows[0].pinned, what="the pin")
-        await pilot.press("e", "home", "shift+end", *"worse", "enter")
+        await pilot.press("N", "home", "shift+end", *"worse", "enter")
         await wait_until_async(lambda: (tmp_path / "worse").is_dir(), what="the new name")
         await pilot.press("escape")
         await wait_until_async(lambda: len(table.rows) == 3, what="all runs")
         table.cursor = next(n for n, row in enumerate(table.rows) if row.name == "worse")
-        await pilot.press("d")
+        await pilot.press("backspace")
         await wait_until_async(lambda: len(table.rows) == 2, what="one run less")
         assert not (tmp_path / "worse").exists()
-        await pilot.press("u")
+        await pilot.press("U")
         await wait_until_async(lambda: len(table.rows) == 3, what="the run again")
         await pilot.press("?")
         await wait_until_async(lambda: type(app.screen).__name__ == "HelpScreen", what="the keys")

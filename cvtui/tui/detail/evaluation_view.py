@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
@@ -21,13 +21,15 @@ from cvtui.text import count
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import CardModal
+from cvtui.tui.widgets.moves import capital
+from cvtui.tui.widgets.scroll import Scroll
 
 if TYPE_CHECKING:
     from cvtui.runlog.evaluation import Told
     from cvtui.runlog.folder import RunFolder
 
 REFRESH_SECONDS = 0.2
-KEYS = "r evaluate again · t test or validation · c calibrate · escape back"
+KEYS = "e: evaluate again · → test or validation · F: calibrate · esc: back"
 LISTED = 50
 
 
@@ -36,10 +38,12 @@ class EvaluationView(CardModal[None]):
 
     AUTO_FOCUS = "#page"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,e", "dismiss", "Back", tooltip="Back to all panes; ends an evaluation under way"),
-        Binding("r", "again", "Again", tooltip="Evaluate the best checkpoint again"),
-        Binding("t", "split", "Test", tooltip="The test images, or again those for validation"),
-        Binding("c", "calibrate", "Calibrate", tooltip="Fit a temperature on the validation images and keep it"),
+        Binding("escape", "dismiss", "Back", tooltip="Back to all panes; ends an evaluation under way"),
+        Binding("e", "again", "Evaluate", tooltip="Evaluate the best checkpoint again"),
+        Binding("right,left", "split", "Test", tooltip="The test images, or again those for validation"),
+        Binding(
+            capital("F"), "calibrate", "Calibrate", tooltip="Fit a temperature on the validation images and keep it"
+        ),
     ]
     DEFAULT_CSS = """
     EvaluationView {
@@ -58,7 +62,7 @@ class EvaluationView(CardModal[None]):
         self._answered = False
 
     def compose(self) -> ComposeResult:
-        with Container(id="card"), VerticalScroll(id="page"):
+        with Container(id="card"), Scroll(id="page"):
             yield Static(id="text")
 
     def on_mount(self) -> None:
@@ -81,7 +85,7 @@ class EvaluationView(CardModal[None]):
             self.words = f"of {time.strftime('%Y-%m-%d %H:%M', time.localtime(self.found.time))}"
             saved = door.state(self.folder.checkpoints / self.found.checkpoint)
             if saved is not None and saved.st_mtime > self.found.time:
-                self.words += ", before the checkpoint that is there now: r evaluates it"
+                self.words += ", before the checkpoint that is there now: e evaluates it"
         self._show()
 
     # ------------------------------------------------------------------ keys

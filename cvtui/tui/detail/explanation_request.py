@@ -1,4 +1,4 @@
-"""Request explanations of a validation image (`w` among the feature maps) from a process of their own."""
+"""Request explanations of a validation image (`v` among the feature maps) from a process of their own."""
 
 from __future__ import annotations
 

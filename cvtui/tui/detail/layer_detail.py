@@ -21,6 +21,7 @@ from cvtui.tui.detail.raster_view import RasterView
 from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
+from cvtui.tui.widgets.moves import DOWN, UP
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import Histogram, LayerStats
@@ -33,9 +34,9 @@ class LayerDetail(Modal[None]):
     """Everything that the log holds of one layer; up and down go to its neighbours. Follows a living run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss", "Back", tooltip="Back to all panes"),
-        Binding("up", "other(-1)", "Layer before", tooltip="The layer before this one"),
-        Binding("down", "other(1)", "Next layer", tooltip="The layer after this one"),
+        Binding("escape,enter", "dismiss", "Back", tooltip="Back to all panes"),
+        Binding(UP, "other(-1)", "Up", tooltip="The layer before this one"),
+        Binding(DOWN, "other(1)", "Down", tooltip="The layer after this one"),
     ]
     DEFAULT_CSS = """
     LayerDetail {
@@ -47,7 +48,6 @@ class LayerDetail(Modal[None]):
         }
         & #heats, & #plots { layout: horizontal; height: 1fr; }
         & #weights { height: 6; }
-        & #keys { height: 1; color: $foreground 60%; padding: 0 1; }
     }
     """
 
@@ -73,7 +73,6 @@ class LayerDetail(Modal[None]):
             with Container(classes="card", id="weights") as card:
                 card.border_title = "Weights"
                 yield Static(id="words")
-        yield Static("escape back · ↑ ↓ other layers", id="keys")
 
     def on_mount(self) -> None:
         self.query_one("#ratio", LinePlot).log_y = True

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import OptionList, Static
+from textual.widgets import Input, OptionList, Static
 
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, decode
 from cvtui.runlog.worker_process import mistakes_command
@@ -22,6 +22,8 @@ from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import read_file, tail_of
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.filter_field import FilterField
+from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from cvtui.tui.detail.raster_view import Image
 
 REFRESH_SECONDS = 0.2
-KEYS = "enter large · ← → cell · escape back"
+KEYS = "enter: large · ← → cell · /: filter · esc: back"
 
 
 class MistakesView(CardModal[None]):
@@ -39,7 +41,8 @@ class MistakesView(CardModal[None]):
 
     AUTO_FOCUS = "#list"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back", tooltip="Back to the list, and from there to the pictures"),
+        Binding("slash", "filter", "Filter", tooltip="Show some mistakes: words of the file or of a class"),
+        Binding("escape", "back", "Back", tooltip="Back to the list, and from there to the pictures"),
         Binding("right", "cell(1)", "Cell", tooltip="The mistakes of the next cell of the confusion matrix"),
         Binding("left", "cell(-1)", "Cell", tooltip="The mistakes of the cell before"),
     ]
@@ -66,11 +69,13 @@ class MistakesView(CardModal[None]):
         self._process: ChildProcess | None = None
 
     def compose(self) -> ComposeResult:
-        with Container(id="card"), Horizontal():
-            yield OptionList(id="list")
-            with Vertical(id="side"):
-                yield PictureBox(id="picture")
-                yield Static(id="about")
+        with Container(id="card"):
+            yield FilterField("words of the file, the true or the said class")
+            with Horizontal():
+                yield ItemList(id="list")
+                with Vertical(id="side"):
+                    yield PictureBox(id="picture")
+                    yield Static(id="about")
 
     def on_mount(self) -> None:
         if self.pixels is not None:
@@ -124,8 +129,22 @@ class MistakesView(CardModal[None]):
         self.cell = cells[(cells.index(self.cell) + by) % len(cells)] if self.cell in cells else None
         self._fill()
 
+    def action_filter(self) -> None:
+        self.query_one(FilterField).open()
+
+    @on(Input.Changed, "FilterField")
+    def _filter(self) -> None:
+        self._fill()
+
+    @on(Input.Submitted, "FilterField")
+    def _filtered(self) -> None:
+        self.query_one(OptionList).focus()
+
     def action_back(self) -> None:
         card = self.query_one("#card")
+        if self.query_one(FilterField).close():
+            self.query_one(OptionList).focus()
+            return
         if card.has_class("-large"):
             card.remove_class("-large")
             self.query_one(OptionList).focus()
@@ -133,7 +152,12 @@ class MistakesView(CardModal[None]):
             self.dismiss()
 
     def _fill(self) -> None:
-        self.shown = [one for one in self.mistakes if self.cell in (None, (one.truth, one.said))]
+        keeps = self.query_one(FilterField).keeps
+        self.shown = [
+            one
+            for one in self.mistakes
+            if self.cell in (None, (one.truth, one.said)) and keeps(one.image, one.truth, one.said)
+        ]
         box = self.query_one(OptionList)
         box.clear_options()
         box.add_options([row_of(one) for one in self.shown])

@@ -37,6 +37,7 @@ from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_o
 from cvtui.tui.detail.text_pages import confusion, gradient_flow, layer_list, page_tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import CardModal
+from cvtui.tui.widgets.moves import PAGE_DOWN, PAGE_UP, capital
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import PictureSaved
@@ -52,22 +53,24 @@ class PicturesView(CardModal[None]):
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "back", "Back", tooltip="Back to all panes"),
+        Binding("escape", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
         Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
-        Binding("down", "down(1)", "Layer", tooltip="Feature maps: the next layer (else the next picture)"),
-        Binding("up", "down(-1)", "Layer", tooltip="Feature maps: the layer before (else the picture before)"),
-        Binding("pagedown", "down(10)", "Layers", show=False),
-        Binding("pageup", "down(-10)", "Layers", show=False),
+        Binding("down,j", "down(1)", "Down", tooltip="Feature maps: the next layer (else the next picture)"),
+        Binding("up,k", "down(-1)", "Up", tooltip="Feature maps: the layer before (else the picture before)"),
+        Binding(PAGE_DOWN, "down(10)", "Page down", show=False),
+        Binding(PAGE_UP, "down(-10)", "Page up", show=False),
         Binding("right_square_bracket", "image(1)", "Image", tooltip="Feature maps: the next validation image"),
         Binding("left_square_bracket", "image(-1)", "Image", tooltip="Feature maps: the validation image before"),
-        Binding("w", "why", "Why", tooltip="Why this answer: Grad-CAM, integrated gradients, occlusion, maps again"),
-        Binding("x", "pixels", "Pixels", tooltip="The terminal's own pixels, where it has them, or half blocks"),
+        Binding("v", "why", "Why?", tooltip="Why this answer: Grad-CAM, integrated gradients, occlusion, maps again"),
+        Binding(
+            capital("I"), "pixels", "Pixels", tooltip="The terminal's own pixels, where it has them, or half blocks"
+        ),
         Binding(
             "enter", "mistakes", "Mistakes", tooltip="Every mistake with its file, worst first; enter shows one large"
         ),
         Binding("p", "predict", "Predict", tooltip="Predict a picture of your own, by its path"),
-        Binding("g", "go", "Image", tooltip="Feature maps: a validation image by its number"),
+        Binding("h", "go", "Go to", tooltip="Feature maps: a validation image by its number"),
     ]
     DEFAULT_CSS = """
     PicturesView {

@@ -39,8 +39,7 @@ class PredictView(CardModal[None]):
     AUTO_FOCUS = "#path"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back", tooltip="Back to the pictures"),
-        Binding("q", "dismiss", "Back", show=False),
-        Binding("p", "path", "Path", tooltip="Another path"),
+        Binding("p", "path", "Predict", tooltip="Predict another picture, by its path"),
         Binding("right_square_bracket,right", "image(1)", "Next", tooltip="The next image of a folder or pattern"),
         Binding("left_square_bracket,left", "image(-1)", "Before", tooltip="The image before"),
     ]

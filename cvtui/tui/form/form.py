@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -18,6 +18,7 @@ from cvtui.recipe.fields import grouped
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import USED_WITH, FieldRow
 from cvtui.tui.form.field_values import Problem, field_texts
+from cvtui.tui.widgets.moves import jumps, moves
 from cvtui.tui.widgets.picker import Picker
 
 
@@ -40,8 +41,8 @@ class Form(VerticalScroll, can_focus=False):
 
     BINDING_GROUP_TITLE = "Its fields"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "field(-1)", "The field above", show=False),
-        Binding("down", "field(1)", "The field below", show=False),
+        *moves("field(-1)", "field(1)", "The field"),
+        *jumps("field(-9)", "field(9)", "field(-999)", "field(999)"),
     ]
     SCOPED_CSS = False
     DEFAULT_CSS = """

@@ -25,6 +25,7 @@ from cvtui.tui.form.start_button import StartButton
 from cvtui.tui.form.tabs import Tabs
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
+from cvtui.tui.widgets.moves import moves
 
 if TYPE_CHECKING:
     from cvtui.tui.form.field_values import Problem
@@ -47,6 +48,7 @@ class FormView(Widget):
         Binding("ctrl+l", "find_lr", "Find lr", tooltip="Find a good learning rate: a range test and three short runs"),
         Binding("ctrl+k", "check", "Check", tooltip="Pre-flight check: data, first steps, memorising one batch"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
+        *moves("move(-1)", "move(1)", "The field"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
     ]
     SCOPED_CSS = False  # some rules begin at the screen, which knows how large the terminal is
@@ -95,6 +97,8 @@ class FormView(Widget):
         self._cost = 0.0
         self._waiting: Recipe | None = None
         self._optimizer = recipe.optimizer
+        self._left = "data"
+        """The field that escape left last."""
         self._sources = {"net": recipe.net, "weights": recipe.weights}
 
     def compose(self) -> ComposeResult:
@@ -384,7 +388,17 @@ class FormView(Widget):
 
     def action_leave_field(self) -> None:
         self.fold(False)
-        self.query_one("#start").focus()
+        current = self.form.current
+        self._left = current.field.name if current is not None else self._left
+        self.can_focus = True  # on the button, the next enter would start a training
+        self.screen.set_focus(self)
+
+    def on_blur(self) -> None:
+        self.can_focus = False
+
+    def action_move(self, _by: int) -> None:
+        """Focus the field that was left last."""
+        self.form.focus_field(self._left)
 
     def action_fold(self) -> None:
         self.fold(not self.has_class("-preview"))

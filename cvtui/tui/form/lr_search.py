@@ -33,7 +33,7 @@ class LrSearch(BoxModal[float | None]):
     """Learning rate search; returns the rate to use, or None. Leaving stops its runs; their folders stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,u", "use", "Use it"),
+        Binding("enter", "use", "Use it"),
         Binding("escape", "dismiss(None)", "Leave"),
     ]
     DEFAULT_CSS = """

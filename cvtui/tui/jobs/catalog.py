@@ -95,10 +95,5 @@ JOBS: tuple[JobSpec, ...] = (
 )
 
 
-def job_keys(key: str) -> str:
-    """Return a capital letter as terminals spell it, for a binding."""
-    return f"{key},shift+{key.lower()}"
-
-
 def spec_of(name: str) -> JobSpec:
     return next(spec for spec in JOBS if spec.name == name)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
@@ -16,6 +16,7 @@ from cvtui.text import clean, duration
 from cvtui.tui.jobs.job import Job
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import BoxModal
+from cvtui.tui.widgets.scroll import Scroll
 
 POLL_SECONDS = 0.2
 BAR = 40
@@ -25,8 +26,8 @@ class JobView(BoxModal[None]):
     """Shows a job while it runs and when it is over. Leaving it lets the job go on; `J` shows it again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss(None)", "Back"),
-        Binding("x", "cancel", "Cancel the job"),
+        Binding("escape,enter", "dismiss(None)", "Back"),
+        Binding("x", "cancel", "Stop", tooltip="Cancel the job"),
     ]
     DEFAULT_CSS = """
     JobView {
@@ -48,7 +49,7 @@ class JobView(BoxModal[None]):
             box.border_title = clean(self.job.title)
             yield Static(clean(self.job.command), classes="quiet", markup=False)
             yield Static("", id="job-state")
-            with VerticalScroll(id="job-output"):
+            with Scroll(id="job-output"):
                 yield Static("", id="job-text", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel the job (x)", id="job-cancel", variant="warning", compact=True)
@@ -78,7 +79,7 @@ class JobView(BoxModal[None]):
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
-        place = self.query_one("#job-output", VerticalScroll)
+        place = self.query_one("#job-output", Scroll)
         width = place.scrollable_content_region.width
         self.query_one("#job-text", Static).update(Content(errors_wrapped(self._shown, width)))
         place.scroll_end(animate=False)

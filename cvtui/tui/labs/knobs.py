@@ -18,6 +18,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.spec import Knob, KnobValue
 from cvtui.tui.form.field_row import cut
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.moves import moves
 from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.text_field import TextField
 
@@ -115,8 +116,7 @@ class KnobForm(Container):
 
     BINDING_GROUP_TITLE = "The knobs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "knob(-1)", "The knob above", show=False),
-        Binding("down", "knob(1)", "The knob below", show=False),
+        *moves("knob(-1)", "knob(1)", "The knob"),
         Binding("enter", "start", "Start", show=False, tooltip="Start the lab, from any number or net"),
     ]
     DEFAULT_CSS = """
@@ -133,6 +133,8 @@ class KnobForm(Container):
         super().__init__()
         self.rows = {knob.name: KnobRow(knob) for knob in knobs}
         self._columns = 1
+        self._before: dict[str, str] = {}
+        """The knobs' texts before the last reset."""
 
     def compose(self) -> ComposeResult:
         yield from self.rows.values()
@@ -161,10 +163,20 @@ class KnobForm(Container):
         """Whether some knob is not at its default."""
         return any(row.text != default_text(row.knob) for row in self.rows.values())
 
+    @property
+    def may_reset(self) -> bool:
+        """True where some knob is not at its default, or was not before the last reset."""
+        return self.changed or bool(self._before)
+
     def reset(self) -> None:
-        """Every knob to its default."""
-        for row in self.rows.values():
-            row.set_text(default_text(row.knob))
+        """Set every knob to its default; where all are there, to what it was before the last reset."""
+        if self.changed:
+            self._before = {name: row.text for name, row in self.rows.items()}
+            texts = {name: default_text(row.knob) for name, row in self.rows.items()}
+        else:
+            texts = self._before
+        for name, text in texts.items():
+            self.rows[name].set_text(text)
 
     @property
     def current(self) -> KnobRow | None:

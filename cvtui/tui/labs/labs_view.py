@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
@@ -23,7 +24,9 @@ from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.item_list import ItemList
 
 BESIDE = 110
 """Columns from which list and page stand side by side."""
@@ -31,13 +34,13 @@ POLL_SECONDS = 0.15
 REST_SECONDS = 0.06
 
 
-class LabList(OptionList):
+class LabList(ItemList):
     """List of all labs, each with the state of its last run in this session."""
 
     BINDING_GROUP_TITLE = "The list"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cursor_up", "Lab above", show=False),
-        Binding("down", "cursor_down", "Lab below", show=False),
+        Binding("slash", "filter", "Filter", tooltip="Show some labs: by name, title or claim"),
+        Binding("escape", "all", "All labs", show=False, tooltip="Show all labs again"),
         Binding("enter", "select", "Open", tooltip="Open the lab"),
         Binding("right", "select", "Open", show=False, tooltip="Open the lab"),
     ]
@@ -56,17 +59,48 @@ class LabList(OptionList):
         self._prompts = {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 
+    class FilterAsked(Message):
+        """Request to type a filter."""
+
+    class AllAsked(Message):
+        """Request to show all labs again."""
+
     def mark_runs(self, runs: dict[str, LabRun], titles: bool) -> None:
         """Mark the labs that have been run; `titles`: also show their titles."""
         for name in labs():
             prompt = _prompt(name, runs.get(name), titles)
             if prompt != self._prompts[name]:
                 self._prompts[name] = prompt
-                self.replace_option_prompt(name, prompt)
+                if name in self.names:
+                    self.replace_option_prompt(name, prompt)
+
+    @property
+    def names(self) -> list[str]:
+        """The labs that are listed."""
+        return [str(option.id) for option in self.options]
 
     @property
     def name_here(self) -> str:
-        return list(self._prompts)[self.highlighted or 0]
+        return (self.names or list(self._prompts))[self.highlighted or 0]
+
+    def list_only(self, names: Sequence[str]) -> None:
+        """List these labs; the cursor stays on its own where it is among them."""
+        if list(names) == self.names:
+            return
+        here = self.name_here
+        self.clear_options()
+        self.add_options([Option(self._prompts[name], id=name) for name in names])
+        if names:
+            self.highlighted = names.index(here) if here in names else 0
+
+    def action_filter(self) -> None:
+        self.post_message(self.FilterAsked())
+
+    def action_all(self) -> None:
+        self.post_message(self.AllAsked())
+
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        return action != "all" or len(self.names) < len(self._prompts)
 
 
 SIGNS: dict[bool | None, tuple[str, str]] = {
@@ -123,6 +157,7 @@ class LabsView(Horizontal):
     def compose(self) -> ComposeResult:
         with Card(id="labs-list") as card:
             card.border_title = "Labs"
+            yield FilterField("words of a name, title or claim")
             yield LabList()
             yield Paragraph(id="lab-about")
 
@@ -173,6 +208,30 @@ class LabsView(Horizontal):
                 self.list.focus()
         self.post_message(self.Moved())
 
+    @on(LabList.FilterAsked)
+    def _ask_filter(self, event: LabList.FilterAsked) -> None:
+        event.stop()
+        self.query_one(FilterField).open()
+
+    @on(LabList.AllAsked)
+    def all_labs(self) -> None:
+        """Show all labs again."""
+        self.query_one(FilterField).close()
+        self.list.focus()
+
+    @on(Input.Changed, "FilterField")
+    def _filter(self, event: Input.Changed) -> None:
+        event.stop()
+        field = self.query_one(FilterField)
+        kept = [name for name, lab in labs().items() if field.keeps(name, lab.title, lab.claim)]
+        self.list.list_only(kept)
+        self.query_one("#labs-list").border_subtitle = "" if kept else "no match"
+
+    @on(Input.Submitted, "FilterField")
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.list.focus()
+
     def _update_list(self) -> None:
         """Redraw the list for the room that it has."""
         beside = self.has_class("-beside")
@@ -185,8 +244,9 @@ class LabsView(Horizontal):
         async with self._page_lock:  # a page that is being mounted is waited for
             page = self._pages.get(name)
             if page is None:
-                page = self._pages[name] = LabPage(labs()[name])
+                page = LabPage(labs()[name])
                 await self.mount(page)
+                self._pages[name] = page  # only now: the bar of keys asks what stands in its form
         for other in self._pages.values():
             other.set_class(other is page, "-here")
         self._here = name
@@ -196,7 +256,10 @@ class LabsView(Horizontal):
 
     async def open(self, name: str) -> None:
         """Go to the lab's page and focus its first knob, or its figures if there are some."""
-        index = list(labs()).index(name)
+        if name not in self.list.names:
+            self.query_one(FilterField).close()
+            self.list.list_only(list(labs()))
+        index = self.list.names.index(name)
         if self.list.highlighted != index:
             self.list.highlighted = index
         page = await self.show(name)

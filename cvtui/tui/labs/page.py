@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
@@ -22,6 +22,7 @@ from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView, number_lines
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.scroll import Scroll
 
 REDRAW_PAUSE = 5
 """Pause between redraws of the figures, as a multiple of the time that the last one took."""
@@ -91,17 +92,12 @@ class Numbers(Widget):
         return Content("\n").join(lines)
 
 
-class Sheet(VerticalScroll, can_focus=True):
+class Sheet(Scroll, can_focus=True):
     """All of a page that scrolls."""
 
     BINDING_GROUP_TITLE = "The page"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", "Scroll up", show=False),
-        Binding("down", "scroll_down", "Scroll down", show=False),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("pagedown,space", "page_down", "Page down", show=False),
-        Binding("home", "scroll_home", "To the claim", show=False),
-        Binding("end", "scroll_end", "To the numbers", show=False),
+        Binding("space", "page_down", "Page down", show=False),
     ]
     DEFAULT_CSS = """
     Sheet {

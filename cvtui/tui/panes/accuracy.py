@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 class AccuracyPane(CurvePane):
     NAME = "accuracy"
+    KEY = "A"
     TITLE = "Accuracy"
     Y_KIND = "percent"
 

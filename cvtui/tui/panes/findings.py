@@ -14,6 +14,7 @@ from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.moves import moves
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
@@ -36,11 +37,10 @@ class FindingsList(StyledLines):
 
     BINDING_GROUP_TITLE = "The doctor"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "choose(-1)", "Finding before", show=False),
-        Binding("down", "choose(1)", "Next finding", show=False),
+        *moves("choose(-1)", "choose(1)", "Finding"),
         Binding("enter", "why", "Why", tooltip="The evidence, the threshold and its source, the cure"),
-        Binding("f", "cure", "Cure", tooltip="Fork the run with the cure applied, and draw both curves"),
-        Binding("g", "go", "Go there", tooltip="All panes show the run as it was when this was seen"),
+        Binding("f", "cure", "Fork", tooltip="Fork the run with the cure applied, and draw both curves"),
+        Binding("h", "go", "Go to", tooltip="All panes show the run as it was when this was seen"),
     ]
 
     class Asked(Message, namespace="findings"):
@@ -96,6 +96,7 @@ class FindingsList(StyledLines):
 
 class FindingsPane(Pane):
     NAME = "doctor"
+    KEY = "H"
     TITLE = "Doctor"
 
     def compose(self) -> ComposeResult:
@@ -119,4 +120,6 @@ class FindingsPane(Pane):
             empty = f"✓ Nothing wrong {'so far' if view.alive else 'was found'}."
         self.list.show(view.findings, empty)
         faults = sum(one.severity != "note" for one in view.findings)
-        self.set_subtitle(f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: cure" if view.findings else "")
+        self.set_subtitle(
+            f"{faults} fault{'s' if faults != 1 else ''} · enter: why · f: fork with the cure" if view.findings else ""
+        )

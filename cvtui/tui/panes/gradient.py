@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 class GradientPane(CurvePane):
     NAME = "gradient"
+    KEY = "B"
     TITLE = "Gradient"
     TAB = "Grads"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 class LayersPane(Pane):
     NAME = "layers"
+    KEY = "Y"
     TITLE = "Layers"
     DEFAULT_CSS = """
     LayersPane {

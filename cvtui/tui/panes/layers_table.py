@@ -107,7 +107,7 @@ class LayersTable(Grid[LayerRow]):
         Binding(
             "slash", "narrow('filter')", "Filter", key_display="/", tooltip="Show some layers: layer3 attention check"
         ),
-        Binding("g", "narrow('group')", "Group", tooltip="Weights, activations, norms or attention alone; then all"),
+        Binding("w", "narrow('group')", "View", tooltip="Weights, activations, norms or attention alone; then all"),
         Binding("escape", "narrow('all')", "All layers", show=False, tooltip="Show all layers again"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--negative", "grid--positive"}

@@ -108,7 +108,9 @@ class LogEntries:
 
 def _step_at(history: History, when: float) -> float:
     """Return the step of the last epoch or command before a time: exact enough to sort text in."""
-    known = [0.0 if history.run is None or history.run.step is None else float(history.run.step)]
+    run = history.run
+    begun = run is not None and (run.time is None or run.time <= when)  # else it was said before the run was resumed
+    known = [float(run.step or 0) if run is not None and begun else 0.0]
     known += [epoch.step for epoch in history.epochs if epoch.time <= when]
     known += [command.step for command in history.commands if command.time <= when]
     return max(known)

@@ -25,6 +25,7 @@ class LossPane(CurvePane):
     """
 
     NAME = "loss"
+    KEY = "L"
     TITLE = "Loss"
 
     def __init__(self) -> None:

@@ -34,6 +34,8 @@ class Pane(Widget):
     SLOT: ClassVar[Literal["curves", "tables"]] = "tables"
     """Where the pane stands: with the curves above, or with the tables below them."""
     TITLE: ClassVar[str] = ""
+    KEY: ClassVar[str] = ""
+    """The capital letter that brings it to the front."""
     TAB: ClassVar[str] = ""
     """Title as one tab of several; "": the same as TITLE."""
     BINDINGS: ClassVar[list[BindingType]] = []

@@ -97,6 +97,7 @@ def _close(what: str, predicted: float | None, measured: float | None, factor: f
 
 class PredictionPane(TextPane):
     NAME = "prediction"
+    KEY = "P"
     TITLE = "Prediction"
     TAB = "Expected"
 

@@ -25,6 +25,7 @@ LEGEND = "data: waits for its batch · work: computes and updates · others: wai
 
 class RanksPane(Pane):
     NAME = "ranks"
+    KEY = "K"
     TITLE = "Ranks"
 
     def compose(self) -> ComposeResult:

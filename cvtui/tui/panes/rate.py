@@ -26,6 +26,7 @@ MOST_PARTS = 4
 
 class RatePane(CurvePane):
     NAME = "rate"
+    KEY = "R"
     TITLE = "Learning rate"
     TAB = "Rate"
     Y_KIND = "rate"

@@ -5,6 +5,8 @@ Each says in its class where it stands: SLOT "curves" or "tables".
 
 from __future__ import annotations
 
+from textual.binding import Binding
+
 from cvtui.tui.panes.accuracy import AccuracyPane
 from cvtui.tui.panes.findings import FindingsPane
 from cvtui.tui.panes.gradient import GradientPane
@@ -16,6 +18,7 @@ from cvtui.tui.panes.prediction import PredictionPane
 from cvtui.tui.panes.ranks import RanksPane
 from cvtui.tui.panes.rate import RatePane
 from cvtui.tui.panes.values import ValuesPane
+from cvtui.tui.widgets.moves import capital
 
 PANES: tuple[type[Pane], ...] = (
     LossPane,
@@ -30,3 +33,9 @@ PANES: tuple[type[Pane], ...] = (
     RanksPane,
 )
 NAMES: tuple[str, ...] = tuple(pane.NAME for pane in PANES)
+PANE_KEYS = [
+    Binding(capital(pane.KEY), f"pane('{pane.NAME}')", pane.TITLE, show=False, tooltip=f"Pane: {pane.TITLE}")
+    for pane in PANES
+    if pane.KEY
+]
+"""A direct key for each pane."""

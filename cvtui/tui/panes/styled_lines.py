@@ -6,12 +6,14 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
+
+from cvtui.tui.widgets.moves import SCROLLING
 
 NARROW = 49
 """Cells; less than that, and short heads are taken."""
@@ -32,14 +34,7 @@ class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
 
     BINDING_GROUP_TITLE = "The text"
     COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--pointed"}
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", "Up", show=False),
-        Binding("down", "scroll_down", "Down", show=False),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("pagedown", "page_down", "Page down", show=False),
-        Binding("home", "scroll_home", "Top", show=False),
-        Binding("end", "scroll_end", "End", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*SCROLLING]
     DEFAULT_CSS = """
     StyledLines {
         width: 1fr; height: 1fr; background: transparent;

@@ -47,6 +47,7 @@ class ValuesPane(TextPane):
     """A column "here" in two parts: what the step left behind, and what the nearest epoch's end measured."""
 
     NAME = "values"
+    KEY = "V"
     TITLE = "Values"
 
     def __init__(self) -> None:

@@ -41,7 +41,7 @@ class LinePlot(PlotMouse, can_focus=True):
         Binding("minus", "zoom(-1)", "Zoom out", show=False),
         Binding("shift+left", "pan(-0.2)", "Move left", show=False),
         Binding("shift+right", "pan(0.2)", "Move right", show=False),
-        Binding("r", "reset_zoom", "Reset zoom", show=False),
+        Binding("r", "reset_zoom", "Reset", show=False),
         Binding("y", "next_range", "Range", show=False, tooltip="y axis: without spikes, with them, logarithmic"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -171,13 +170,3 @@ class BaseScreen(Screen[None]):
         if not self._seen:  # its styles are as fresh as can be: working them all out again costs 25 ms
             self._seen, event.refresh_styles = True, False
         self.bar.run = self.session.shown_run
-
-    def own_widgets(self) -> Iterator[Widget]:
-        """Yield the displayed widgets of cvtui, for the help page."""
-        for widget in self.walk_children(Widget):
-            if type(widget).__module__.startswith("cvtui.") and widget.is_mounted and _displayed(widget):
-                yield widget
-
-
-def _displayed(widget: Widget) -> bool:
-    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))

@@ -29,6 +29,7 @@ from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.table import Grid
 from cvtui.tui.widgets.text_field import TextField
 
@@ -134,15 +135,13 @@ class CalcScreen(BaseScreen):
     NAME = "calc"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
-        Binding(
-            "w", "next_view", "Picture", tooltip="The next picture of the layer: filter, field, connections, matrix"
-        ),
-        Binding("n,right", "step(1)", "Step", tooltip="The filter one place on, or the next unit"),
+        Binding("w", "next_view", "View", tooltip="The next picture of the layer: filter, field, connections, matrix"),
+        Binding("right", "step(1)", "Step", tooltip="The filter one place on, or the next unit"),
         Binding("left", "step(-1)", "Step back", show=False, tooltip="One place or unit back"),
-        Binding("p", "play", "Play", tooltip="Step by itself, and stop again"),
+        Binding("space", "play", "Play", tooltip="Step by itself, and stop again"),
         Binding("down", "to_table", "Table", show=False, tooltip="From the line to the table"),
         Binding("escape", "to_table", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
-        Binding("e", "edit", "Edit", tooltip="Back to the expression"),
+        Binding(capital("E"), "edit", "Edit", tooltip="Back to the expression"),
     ]
     DEFAULT_CSS = """
     CalcScreen {
@@ -309,9 +308,7 @@ class CalcScreen(BaseScreen):
         card = self.query_one("#calc-picture")
         row = self.row
         card.border_title = f"{row.name}: {VIEWS[self.picture.view]}" if row is not None else "Picture"
-        card.border_subtitle = (
-            "w: next picture · n: step · p: stop" if self.picture.playing else ("w: next picture · n: step · p: play")
-        )
+        card.border_subtitle = f"w: next picture · →: step · space: {'stop' if self.picture.playing else 'play'}"
 
     @on(Input.Submitted)
     def action_to_table(self) -> None:

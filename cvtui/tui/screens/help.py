@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.widgets import Static
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, Static
 
+from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.modal import Modal
-
-if TYPE_CHECKING:
-    from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.widgets.scroll import Scroll
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,27 @@ class Keys:
     meaning: str
 
 
-def keys_of(node: DOMNode) -> list[Keys]:
-    """Return the keys that a widget's own classes bind, one line an action."""
+def bindings_of(node: type) -> Iterator[Binding]:
+    """Yield the bindings of a class, its bases' too where it has them."""
+    for cls in node.__mro__:
+        if cls.__module__.startswith("cvtui."):
+            for entry in cls.__dict__.get("BINDINGS", ()):
+                yield entry if isinstance(entry, Binding) else Binding(*entry)
+            if not cls.__dict__.get("_inherit_bindings", True):
+                return  # as Textual: what its bases bind is not bound here
+
+
+def keys_of(node: DOMNode, *, priority: bool = False) -> list[Keys]:
+    """Return the keys that a widget's own classes bind, one line an action; `priority`: only those that go first."""
     keys: dict[str, list[str]] = {}
     meanings: dict[str, list[str]] = {}
-    for cls in type(node).__mro__:
-        if not cls.__module__.startswith("cvtui."):
-            continue
-        for entry in cls.__dict__.get("BINDINGS", ()):
-            binding = entry if isinstance(entry, Binding) else Binding(*entry)
-            meaning = binding.tooltip or binding.description
-            if meaning:
-                # Places are one line each; "row up" and "row down" are one line together.
-                action = binding.action if binding.tooltip else binding.action.partition("(")[0]
-                keys.setdefault(action, []).append(spelled(binding.key))
-                meanings.setdefault(action, []).append(meaning)
-        if not cls.__dict__.get("_inherit_bindings", True):
-            break  # as Textual: what its bases bind is not bound here
+    for binding in bindings_of(type(node)):
+        meaning = binding.tooltip or binding.description
+        if meaning and (binding.priority or not priority):
+            # Places are one line each; "row up" and "row down" are one line together.
+            action = binding.action if binding.tooltip else binding.action.partition("(")[0]
+            keys.setdefault(action, []).append(spelled(binding.key))
+            meanings.setdefault(action, []).append(meaning)
     return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(meanings[action])) for action in keys]
 
 
@@ -53,17 +59,30 @@ def _joined(meanings: list[str]) -> str:
     return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
 
 
-def page(place: BaseScreen, app: DOMNode) -> list[tuple[str, list[Keys]]]:
-    """Return (title, lines) for the screen, the widgets in it, and the app."""
+def page(place: Screen[Any], app: DOMNode) -> list[tuple[str, list[Keys]]]:
+    """Return (title, lines): what has the focus first, then the screen, its other widgets, and the app."""
     sections: list[tuple[str, list[Keys]]] = []
     seen: set[type] = set()
-    for node in [place, *place.own_widgets()]:
-        if type(node) not in seen and (node.can_focus or node.query("*:can-focus") or node is place):
+    chain = list(place.focused.ancestors_with_self) if place.focused is not None else []
+    for node in [*(node for node in chain if node is not app), place, *shown_widgets(place)]:
+        takes_keys = isinstance(node, Widget) and (node.can_focus or node.query("*:can-focus"))
+        if type(node) not in seen and (takes_keys or node is place):
             seen.add(type(node))
             lines = keys_of(node)
             if lines and all(lines != known for _, known in sections):
                 sections.append((title_of(node), lines))
-    return [*sections, ("Everywhere", keys_of(app))]
+    return [*sections, ("Everywhere", keys_of(app, priority=place.is_modal))]
+
+
+def shown_widgets(place: Screen[Any]) -> Iterator[Widget]:
+    """Yield the displayed widgets of cvtui."""
+    for widget in place.walk_children(Widget):
+        if type(widget).__module__.startswith("cvtui.") and widget.is_mounted and _displayed(widget):
+            yield widget
+
+
+def _displayed(widget: Widget) -> bool:
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
 def title_of(node: DOMNode) -> str:
@@ -76,7 +95,13 @@ def title_of(node: DOMNode) -> str:
 
 
 class HelpScreen(Modal[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,f1", "dismiss", "Back")]
+    """All keys of what is on the screen; `/` searches them."""
+
+    AUTO_FOCUS = "Scroll"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", tooltip="Show all keys again, then back"),
+        Binding("slash", "filter", "Filter", tooltip="Search the keys: a word, or how a key is written"),
+    ]
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle;
@@ -85,6 +110,7 @@ class HelpScreen(Modal[None]):
             background: $surface; border: round $primary;
             border-title-color: $text-primary; border-title-style: bold; border-subtitle-color: $foreground 60%;
         }
+        & Scroll { width: auto; max-width: 100%; height: auto; max-height: 100%; }
         & Static { width: auto; max-width: 100%; height: auto; }
     }
     """
@@ -94,17 +120,49 @@ class HelpScreen(Modal[None]):
         self._title = title
         self._about = about
         self._sections = list(sections)
+        self._wide = max((len(line.keys) for _, lines in self._sections for line in lines), default=0)
 
     def compose(self) -> ComposeResult:
-        wide = max((len(line.keys) for _, lines in self._sections for line in lines), default=0)
-        with VerticalScroll(id="help") as box:
+        with Vertical(id="help") as box:
             box.border_title = f"{self._title}: keys"
-            box.border_subtitle = "esc: back"
-            parts: list[Content] = [Content.styled(self._about, "$foreground 75%")]
-            for title, lines in self._sections:
+            box.border_subtitle = "/: search · esc: back"
+            yield FilterField("a word, or a key")
+            with Scroll():
+                yield Static(self._text(""))
+
+    def _text(self, sought: str) -> Content:
+        parts: list[Content] = [Content.styled(self._about, "$foreground 75%")] if self._about else []
+        for title, lines in self._sections:
+            kept = [line for line in lines if found(sought, line, title)]
+            if kept:
                 parts.append(Content.styled(f"\n{title}", "bold $text-primary"))
-                parts += [
-                    Content.assemble((f"  {line.keys.ljust(wide)}  ", "bold"), (line.meaning, "$foreground 85%"))
-                    for line in lines
-                ]
-            yield Static(Content("\n").join(parts))
+            parts += [
+                Content.assemble((f"  {line.keys.ljust(self._wide)}  ", "bold"), (line.meaning, "$foreground 85%"))
+                for line in kept
+            ]
+        if len(parts) <= bool(self._about):
+            parts.append(Content.styled(f"\nno match for {sought!r}", "$text-warning"))
+        return Content("\n").join(parts)
+
+    def action_filter(self) -> None:
+        self.query_one(FilterField).open()
+
+    def action_back(self) -> None:
+        if self.query_one(FilterField).close():
+            self.query_one(Scroll).focus()
+        else:
+            self.dismiss()
+
+    @on(Input.Changed)
+    def _search(self, event: Input.Changed) -> None:
+        self.query_one(Static).update(self._text(event.value.strip()))
+
+    @on(Input.Submitted)
+    def _searched(self) -> None:
+        self.query_one(Scroll).focus()
+
+
+def found(sought: str, line: Keys, title: str = "") -> bool:
+    """Return True if each word is in a line's meaning or section, or is one of its keys."""
+    text = f"{title} {line.meaning}".lower()
+    return all(word.lower() in text or word in line.keys.split() for word in sought.split())

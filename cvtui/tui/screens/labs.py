@@ -11,6 +11,8 @@ from textual.binding import Binding, BindingType
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.labs_view import LabsView
 from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.widgets.filter_field import FilterField
+from cvtui.tui.widgets.moves import capital
 
 
 class LabsScreen(BaseScreen):
@@ -18,9 +20,9 @@ class LabsScreen(BaseScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),
         Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),
-        Binding("escape", "back", "Back", tooltip="Stop the lab while it works; else leave the field, then the page"),
-        Binding("k", "knobs", "Knobs", tooltip="To the knobs"),
-        Binding("d", "defaults", "Defaults", tooltip="Every knob back to its default"),
+        Binding("escape", "back", "Back", tooltip="Leave the field, then the page; a lab that works goes on"),
+        Binding(capital("E"), "knobs", "Edit", tooltip="To the knobs"),
+        Binding("r", "defaults", "Reset", tooltip="Every knob back to its default; once more: as they were"),
     ]
 
     def compose_body(self) -> ComposeResult:
@@ -54,10 +56,10 @@ class LabsScreen(BaseScreen):
         self.labs.stop()
 
     def action_back(self) -> None:
-        """Out of what works, then out of the field, then out of the page."""
+        """Out of the field, then out of the page; a lab that works goes on."""
         page = self.labs.page
-        if self.labs.run_here is not None and self.labs.run_here.alive:
-            self.labs.stop()
+        if isinstance(self.focused, FilterField):
+            self.labs.all_labs()
         elif page is not None and page.form.current is not None:
             page.sheet.focus()
         else:
@@ -85,9 +87,9 @@ class LabsScreen(BaseScreen):
             case "stop":
                 return True if alive else None
             case "back":
-                return view.page is not None and (alive or view.in_page)
+                return isinstance(self.focused, FilterField) or (view.page is not None and view.in_page)
             case "knobs":
                 return view.page is not None
             case "defaults":
-                return None if view.page is None or not view.page.form.changed else True
+                return None if view.page is None or not view.page.form.may_reset else True
         return True

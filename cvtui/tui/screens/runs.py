@@ -27,6 +27,7 @@ from cvtui.tui.screens.runs_actions import RunActions
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.table import Grid
 
 REFRESH_SECONDS = 1.0
@@ -41,16 +42,16 @@ class RunsScreen(BaseScreen):
     AUTO_FOCUS = "RunsTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", tooltip="Open the run in the Train place, live or ended"),
-        Binding("s", "sort(1)", "Sort", tooltip="Sort by the next column (or click on its title)"),
-        Binding("S,shift+s", "sort(-1)", "Sort back", show=False, tooltip="Sort by the column before"),
-        Binding("o", "turn", "Order", tooltip="Reverse the order"),
+        Binding("greater_than_sign", "sort(1)", "Sort", tooltip="Sort by the next column (or click on its title)"),
+        Binding("less_than_sign", "sort(-1)", "Sort back", show=False, tooltip="Sort by the column before"),
+        Binding(capital("S"), "turn", "Order", tooltip="Reverse the order"),
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Show some: acc>0.97 net~conv lr<=0.01 digits"),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one"),
-        Binding("p", "pin", "Pin", tooltip="Pin: overlay this run on every run (toggle)"),
-        Binding("e", "rename", "Rename", show=False, tooltip="Give the run another name"),
+        Binding("o", "pin", "Overlay", tooltip="Pin: overlay this run on every run (toggle)"),
+        Binding(capital("N"), "rename", "Rename", show=False, tooltip="Give the run another name"),
         Binding("c", "note", "Note", show=False, tooltip="Write a line about the run"),
-        Binding("delete,d", "delete", "Delete", tooltip="Move the run to the bin; u restores it"),
-        Binding("u", "undelete", "Undelete", show=False, tooltip="Restore the last deleted run"),
+        Binding("delete,backspace", "delete", "Delete", tooltip="Move the run to the bin; U restores it"),
+        Binding(capital("U"), "undelete", "Undelete", show=False, tooltip="Restore the last deleted run"),
         Binding("escape", "unfilter", "All runs", show=False, tooltip="Show all runs again"),
         Binding("n", "new_run", "New run", tooltip="To the form of the Train place"),
     ]

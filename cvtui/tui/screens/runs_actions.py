@@ -148,7 +148,7 @@ class RunActions:
             self._deleted.append(Deleted(manage.delete(run.folder), run.name))
 
         if self._apply(work):
-            self._screen.app.notify(f"{clean(run.name)} moved to the bin; u restores it", markup=False)
+            self._screen.app.notify(f"{clean(run.name)} moved to the bin; U restores it", markup=False)
 
     def undelete(self) -> None:
         """Restore the run that was deleted last, in this session or before it."""

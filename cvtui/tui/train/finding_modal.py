@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Static
 
@@ -19,6 +19,8 @@ from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import BoxModal
+from cvtui.tui.widgets.moves import capital
+from cvtui.tui.widgets.scroll import Scroll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +46,10 @@ class FindingModal(BoxModal[str | None]):
     """Gives "cure", "go", "test" (the short test that would tell it from what looks like it) or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "dismiss('cure')", "Cure"),
-        Binding("g", "dismiss('go')", "Go there"),
-        Binding("t", "test", "Test"),
-        Binding("escape,enter,q", "dismiss(None)", "Back"),
+        Binding("f", "dismiss('cure')", "Fork", tooltip="Fork the run with the cure applied"),
+        Binding("h", "dismiss('go')", "Go to", tooltip="All panes show the run as it was when this was seen"),
+        Binding(capital("T"), "test", "Test", tooltip="Run the short test that tells this from look-alikes"),
+        Binding("escape,enter", "dismiss(None)", "Back"),
     ]
     DEFAULT_CSS = "FindingModal > .box { width: 84; }"
 
@@ -56,11 +58,11 @@ class FindingModal(BoxModal[str | None]):
         self.finding = finding
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box") as box:
+        with Scroll(classes="box") as box:
             box.border_title = "Why"
             with_it = " with the cure" if self.finding.cure else ""
             test = " · t: test" if self.finding.test in TESTS else ""
-            box.border_subtitle = f"f: fork{with_it} · g: go to the step{test} · esc: back"
+            box.border_subtitle = f"f: fork{with_it} · h: go to the step{test} · esc: back"
             yield Static(Content("\n").join([*self.lines(), *self.neighbours()]))
             with Horizontal(classes="buttons"):
                 label = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
@@ -93,7 +95,7 @@ class FindingModal(BoxModal[str | None]):
             yield _fact("cure", clean(changes_of(one.cure)))
             yield _fact("", clean(one.tried))
         if one.test in TESTS:
-            yield _fact("to be sure", f"{TESTS[one.test]} t runs it.")
+            yield _fact("to be sure", f"{TESTS[one.test]} T runs it.")
 
     def neighbours(self) -> Iterator[Content]:
         """Yield the paragraph that tells it from its neighbours, below a heading."""

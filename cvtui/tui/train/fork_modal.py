@@ -27,6 +27,8 @@ from cvtui.runlog.origin import recipe_of
 from cvtui.text import clean, count, percent
 from cvtui.tui.widgets.modal import BoxModal
 
+FROM_THERE = "Continues with that checkpoint's weights, optimizer state, step and epoch; this run stays as it is."
+FROM_THE_START = "Starts at step 0 with new weights; this run stays as it is."
 AFRESH = CheckpointSaved(step=0, epoch=0, path="", reason="asked")
 """Stands for no checkpoint at all."""
 
@@ -85,8 +87,9 @@ class ForkModal(BoxModal[RunFolder | None]):
             yield Input(self._changes, placeholder="lr=1e-4 epochs=40 name=slower", id="fork-changes", compact=True)
             yield Static("", id="fork-said", markup=False)
             yield Static(
-                "Weights, optimizer state, steps and epochs go on from there; this run stays as it is.",
+                FROM_THERE,
                 classes="quiet",
+                id="fork-about",
                 markup=False,
             )
             with Horizontal(classes="buttons"):
@@ -115,6 +118,7 @@ class ForkModal(BoxModal[RunFolder | None]):
     def _check_changes(self) -> Recipe | None:
         """Show what is wrong with the changes, or what the child will train."""
         said = self.query_one("#fork-said", Static)
+        self.query_one("#fork-about", Static).update(FROM_THE_START if self.saved is AFRESH else FROM_THERE)
         try:
             recipe = changed_recipe(self._history.folder, self.saved, self.query_one(Input).value)
         except RequestError as error:

@@ -26,7 +26,7 @@ from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.loss import LossPane
 from cvtui.tui.panes.pane import Pane
-from cvtui.tui.panes.registry import PANES
+from cvtui.tui.panes.registry import PANE_KEYS, PANES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.train.findings_control import FindingsControl
@@ -83,8 +83,9 @@ class LiveView(Widget):
         Binding("escape", "live", "Live", show=False, tooltip="From a moment in time back to the run as it is now"),
         Binding("f", "fork", "Fork", tooltip="A new run from a checkpoint of this one, with a changed recipe"),
         Binding("u", "go_on", "Resume", tooltip="Resume a stopped, lost or diverged run"),
-        Binding("q", "leave", "Leave", tooltip="Quit (asks whether training should continue)"),
+        Binding("q", "leave", "Quit", tooltip="Quit (asks whether training should continue)"),
         Binding("v", "why", "Why?", tooltip="Why validation can lie below training"),
+        *PANE_KEYS,
     ]
     DEFAULT_CSS = "LiveView { layout: vertical; width: 1fr; height: 1fr; background: $background; }"
 
@@ -160,7 +161,7 @@ class LiveView(Widget):
         self.grid.leave_out_empty(self.history)
         before = self.view
         self.overlay_runs.poll()
-        self._update_state(self.history.state())
+        self._update_state(self.commands.state_of(self.history.state()))
         self._stale |= changed or self.view != before
         if self._stale and (panes or self.view.state != before.state):
             self.findings.update()
@@ -260,6 +261,9 @@ class LiveView(Widget):
                     self.grid.show(pane.NAME)
                 else:
                     self.focus_pane()
+
+    def action_pane(self, name: str) -> None:
+        self.show_pane(name)
 
     def action_next_pane(self, by: int) -> None:
         self.grid.step(by)

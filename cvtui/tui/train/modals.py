@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
@@ -16,6 +16,7 @@ from cvtui.recipe.learning_rate import parse_rate
 from cvtui.text import clean, compact, significant
 from cvtui.tui.widgets.confirm_modal import ConfirmModal
 from cvtui.tui.widgets.modal import BoxModal
+from cvtui.tui.widgets.scroll import Scroll
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import EpochDone
@@ -98,8 +99,8 @@ class StopModal(ConfirmModal):
     """Asks whether the run should end now (True) or go on (False)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,n", "dismiss(False)", "Go on"),
-        Binding("y", "dismiss(True)", "Stop"),
+        Binding("escape,n", "dismiss(False)", "Keep training"),
+        Binding("y", "dismiss(True)", "Stop training"),
     ]
     QUESTION, YES, NO = "Stop the run?", "Stop training", "Keep training"
 
@@ -114,8 +115,8 @@ class LeaveModal(BoxModal[Leaving]):
     """On leaving while the run lives: keep training, stop after saving, or stay here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "dismiss('keep')", "Keep training"),
-        Binding("s", "dismiss('stop')", "Stop"),
+        Binding("q", "dismiss('keep')", "Quit", tooltip="Quit; training continues in the background"),
+        Binding("x", "dismiss('stop')", "Stop", tooltip="Save, stop training, quit"),
         Binding("escape", "dismiss('stay')", "Stay"),
     ]
 
@@ -133,8 +134,8 @@ class LeaveModal(BoxModal[Leaving]):
                 markup=False,
             )
             with Horizontal(classes="buttons"):
-                yield Button("Keep training (k)", id="keep", variant="primary", compact=True)
-                yield Button("Save and stop (s)", id="stop", variant="warning", compact=True)
+                yield Button("Keep training (q)", id="keep", variant="primary", compact=True)
+                yield Button("Save and stop (x)", id="stop", variant="warning", compact=True)
                 yield Button("Stay", id="stay", compact=True)
 
     def on_mount(self) -> None:
@@ -174,7 +175,10 @@ below training to the end, with dropout on, says that there is room for a larger
 class WhyModal(BoxModal[None]):
     """Why validation can lie below training, with this run's own last numbers."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,v,q,enter", "dismiss(None)", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter", "dismiss(None)", "Back"),
+        Binding("v", "dismiss(None)", "Why?", show=False, tooltip="Back"),
+    ]
     DEFAULT_CSS = "WhyModal > .box { width: 78; }"
 
     def __init__(self, last: EpochDone | None) -> None:
@@ -183,7 +187,7 @@ class WhyModal(BoxModal[None]):
         self._last = last
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box") as box:
+        with Scroll(classes="box") as box:
             box.border_title = "Why can validation lie below training?"
             box.border_subtitle = "escape: back"
             if self._last is not None:

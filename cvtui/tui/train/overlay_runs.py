@@ -94,8 +94,9 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,o", "draw", "Draw them"),
-        Binding("n", "none", "None"),
+        Binding("escape", "draw", "Draw them"),
+        Binding("o", "draw", "Overlay", tooltip="Draw what is ticked"),
+        Binding("delete,backspace", "none", "None", tooltip="Untick all"),
     ]
     DEFAULT_CSS = """
     OverlayModal > .box { width: 76; }
@@ -110,7 +111,7 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Draw other runs over this one"
-            box.border_subtitle = "space: tick · n: none · esc: done"
+            box.border_subtitle = "space: tick · del: none · esc: done"
             if self._runs:
                 yield SelectionList(*(self._line(run) for run in self._runs), compact=True)
             else:

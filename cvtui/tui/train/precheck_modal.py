@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -21,6 +20,7 @@ from cvtui.text import clean
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import BoxModal
+from cvtui.tui.widgets.scroll import Scroll
 
 POLL_SECONDS = 0.1
 MARKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unknown": ("·", MUTED)}
@@ -29,7 +29,7 @@ MARKS = {"ok": ("✓", "$text-success"), "fault": ("▲", "$text-warning"), "unk
 class PrecheckModal(BoxModal[None]):
     """Starts the check when it is shown; leaving ends it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss(None)", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter", "dismiss(None)", "Back")]
     DEFAULT_CSS = "PrecheckModal > .box { width: 88; }"
 
     def __init__(self, recipe: Recipe) -> None:
@@ -41,7 +41,7 @@ class PrecheckModal(BoxModal[None]):
         """What the check said, once it is there."""
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="box") as box:
+        with Scroll(classes="box") as box:
             box.border_title = "Pre-flight check"
             box.border_subtitle = "esc: back"
             yield Static("… data, first steps, and whether the net can memorise one batch (some seconds)", id="check")

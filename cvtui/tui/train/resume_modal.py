@@ -23,7 +23,7 @@ class ResumeModal(BoxModal[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "dismiss('')", "Resume"),
-        Binding("l", "dismiss('/10')", "With rate / 10"),
+        Binding("l", "dismiss('/10')", "Rate", tooltip="Resume with a tenth of the rate"),
         Binding("escape", "dismiss(None)", "Leave it"),
     ]
 

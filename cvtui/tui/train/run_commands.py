@@ -14,7 +14,7 @@ from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.text import clean
 from cvtui.tui.train.modals import LeaveModal, Leaving, RateModal, StopModal
-from cvtui.tui.train.resume_modal import ResumeModal
+from cvtui.tui.train.resume_modal import RESUMABLE, ResumeModal
 from cvtui.tui.train.run_view import RunView
 
 PENDING_TIMEOUT = 5.0
@@ -59,6 +59,13 @@ class RunCommands:
         """Commands applied when one was sent, and when that was."""
         self.worker: subprocess.Popen[bytes] | None = None
         """The trainer that was started to resume the run."""
+        self._resuming = False
+
+    def state_of(self, recorded: str) -> str:
+        """Return the run's state; "starting" from the moment of a resume until its trainer says something."""
+        alive = self.worker is not None and self.worker.poll() is None
+        self._resuming = self._resuming and alive and recorded in RESUMABLE
+        return "starting" if self._resuming else recorded
 
     def pending(self, state: str) -> str:
         """Return the command that waits to be applied, or "" when there is none (any more)."""
@@ -129,6 +136,7 @@ class RunCommands:
             except RequestError as error:
                 self.refuse(error)
                 return
+            self._resuming = True
             self._live.post_message(Resumed(self._live.folder, size))
             self._live.app.notify("resuming: the trainer is starting", markup=False)
 

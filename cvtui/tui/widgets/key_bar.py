@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from textual.binding import ActiveBinding, Binding
 
 SIGNS = {
     "question_mark": "?",
@@ -24,13 +30,28 @@ SIGNS = {
     "pageup": "page up",
     "pagedown": "page down",
     "escape": "esc",
+    "delete": "del",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
 }
 """How keys are written that Textual calls by a word."""
 
 
 def spelled(keys: str) -> str:
     """How one key, or several with commas between, are written for people."""
-    return " ".join(SIGNS.get(key.strip(), key.strip()) for key in keys.split(","))
+    names = [name.strip() for name in keys.split(",")]
+    capitals = {f"shift+{name.lower()}" for name in names if len(name) == 1 and name.isupper()}
+    return " ".join(_spelled(name) for name in names if name not in capitals)
+
+
+def _spelled(key: str) -> str:
+    return SIGNS.get(key, key.upper() if key[:1] == "f" and key[1:].isdigit() else key)
+
+
+ALWAYS = ("keys", "leave")
+"""Actions whose keys stand at the right end of every bar, whatever else there is room for."""
 
 
 class KeyBar(Widget):
@@ -54,11 +75,15 @@ class KeyBar(Widget):
         """Keys from the left as far as they fit; those that can't do anything now are faint."""
         self._places = []
         parts: list[Content] = []
-        at, width = 1, self.size.width
+        bindings = self.screen.active_bindings
+        last = self._last(bindings)
+        at, width = 1, self.size.width - sum(len(sign) + len(word) + 3 for _, sign, word in last)
         said: set[str] = set()
-        for key, (_, binding, enabled, _) in self.screen.active_bindings.items():
-            if not binding.show or not binding.description or binding.action in said:
+        for key, (_, binding, enabled, _) in bindings.items():
+            if not binding.show or not binding.description or binding.action in said or _plain(binding) in ALWAYS:
                 continue
+            if key.startswith("shift+") and len(key) == 7 and key[-1].isalpha():
+                continue  # a capital letter as some terminals send it, where a text field takes the letter itself
             said.add(binding.action)
             sign = binding.key_display or spelled(key)
             wide = len(sign) + len(binding.description) + 1
@@ -70,9 +95,30 @@ class KeyBar(Widget):
             if enabled:
                 self._places.append((at, at + wide, key))
             at += wide + 2
+        parts.append(Content(" " * max(0, width - at)))
+        at = max(at, width)
+        for key, sign, word in last:
+            parts.append(Content.assemble((sign, "bold $text-primary"), " ", (word, "$foreground 75%"), "  "))
+            self._places.append((at, at + len(sign) + len(word) + 1, key))
+            at += len(sign) + len(word) + 3
         return Content.assemble(" ", *parts)
+
+    @staticmethod
+    def _last(bindings: Mapping[str, ActiveBinding]) -> list[tuple[str, str, str]]:
+        """Return (key, how it is written, word) of help and quit: with other keys while a text field has the focus."""
+        found: dict[str, tuple[str, str, str]] = {}
+        for key, active in sorted(bindings.items(), key=lambda item: not item[1].binding.show):
+            action = _plain(active.binding)
+            if action in ALWAYS and action not in found:
+                found[action] = (key, active.binding.key_display or spelled(key), active.binding.description)
+        return [found[action] for action in ALWAYS if action in found]
 
     def on_click(self, event: events.Click) -> None:
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def _plain(binding: Binding) -> str:
+    """Return the action without the node that has it: `app.keys` is `keys`."""
+    return binding.action.rpartition(".")[2]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import Region
@@ -14,6 +15,8 @@ from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.timer import Timer
+
+from cvtui.tui.widgets.key_bar import KeyBar
 
 Answer = TypeVar("Answer")
 
@@ -30,8 +33,24 @@ class Modal(ModalScreen[Answer]):
     its few styles is mixed once: a window opens in 34 ms instead of 60 (`python -m tests.benchmarks.keys`).
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(digit, f"app.place({digit})", "Place", show=False, tooltip=f"Place {digit}") for digit in "1234"),
+        Binding("question_mark", "app.keys", "Keys", key_display="?", tooltip="The keys of this window"),
+        Binding("q", "leave", "Quit", tooltip="Quit this window; in a place, cvtui"),
+        Binding("f9", "app.keys", "Keys", show=False, tooltip="The keys of this window, also while typing"),
+        Binding("ctrl+q", "app.leave", "Quit", show=False, tooltip="Quit cvtui, also while typing"),
+    ]
+
     _below: list[Strip] | None = None
     _waits: Timer | None = None
+
+    def on_mount(self) -> None:
+        """Show its keys at the foot; Textual calls this after the subclass's own."""
+        self.mount(KeyBar())
+
+    async def action_leave(self) -> None:
+        """Do as escape does."""
+        await self.run_action(self._bindings.key_to_bindings["escape"][0].action)
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         if regions and self._waits is None:  # so Textual says that a screen below has changed there

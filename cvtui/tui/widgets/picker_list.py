@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -12,9 +13,12 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+TYPED_SECONDS = 1.5
+"""Letters that follow each other within this make one word."""
+
 
 class PickerList(OptionList):
-    """Names with their line of explanation. Enter takes one, escape none, a letter goes to the next name with it."""
+    """Names with their line of explanation. Enter takes one, escape none; letters go to the name that has them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),
@@ -44,6 +48,8 @@ class PickerList(OptionList):
         self._names = list(choices)
         self._value = value
         self._take = take
+        self._typed = ""
+        self._typed_at = 0.0
 
     def on_mount(self) -> None:
         self.highlighted = self._names.index(self._value) if self._value in self._names else 0
@@ -56,11 +62,22 @@ class PickerList(OptionList):
             return
         event.stop()
         event.prevent_default()
-        start = (self.highlighted or 0) + 1
-        for index in [*range(start, len(self._names)), *range(start)]:
-            if self._names[index].startswith(char.lower()):
-                self.highlighted = index
+        now = time.monotonic()
+        before = self._typed if now - self._typed_at < TYPED_SECONDS else ""
+        self._typed_at = now
+        for typed in dict.fromkeys([before + char.lower(), char.lower()]):
+            index = self._next(typed)
+            if index is not None:
+                self.highlighted, self._typed = index, typed
                 return
+
+    def _next(self, typed: str) -> int | None:
+        """Return the next name that begins with what was typed, or holds it; one letter goes on from here."""
+        start = (self.highlighted or 0) + (len(typed) == 1)
+        places = [*range(start, len(self._names)), *range(min(start, len(self._names)))]
+        names = [name.lower() for name in self._names]
+        begins = next((place for place in places if names[place].startswith(typed)), None)
+        return begins if begins is not None else next((place for place in places if typed in names[place]), None)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()

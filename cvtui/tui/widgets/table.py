@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cvtui.draw.columns import GAP, Column, fit
+from cvtui.tui.widgets.moves import jumps, moves
 
 R = TypeVar("R")
 """What a row is made of."""
@@ -38,12 +39,8 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     """As `fit` has it."""
     BINDING_GROUP_TITLE = "The table"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cursor(-1)", "Row up", show=False),
-        Binding("down", "cursor(1)", "Row down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home", "cursor(-1000000)", "First row", show=False),
-        Binding("end", "cursor(1000000)", "Last row", show=False),
+        *moves("cursor(-1)", "cursor(1)", "Row"),
+        *jumps("page(-1)", "page(1)", "cursor(-1000000)", "cursor(1000000)"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--heading",

@@ -1,0 +1,32 @@
+"""The field that `/` opens over a list: words that a line must hold."""
+
+from __future__ import annotations
+
+from textual.widgets import Input
+
+
+class FilterField(Input):
+    """Hidden until it is opened. Its owner listens to Input.Changed, and closes it on escape."""
+
+    DEFAULT_CSS = """
+    FilterField { display: none; height: 1; border: none; padding: 0; background: $panel; }
+    FilterField:focus { border: none; }
+    """
+
+    def __init__(self, placeholder: str) -> None:
+        super().__init__(placeholder=placeholder, compact=True)
+        self.cursor_blink = False
+
+    def open(self) -> None:
+        self.display = True
+        self.focus()
+
+    def close(self) -> bool:
+        """Empty and hide it. Return False if it was hidden."""
+        was = bool(self.display)
+        self.value, self.display = "", False
+        return was
+
+    def keeps(self, *texts: str) -> bool:
+        """Return True if each word that was typed is in one of the texts."""
+        return all(any(word in text.lower() for text in texts) for word in self.value.lower().split())
