@@ -204,7 +204,8 @@ class Observations(RunSetup):
         """The highest rate that was asked for or used."""
         asked = self.run.lr if self.run is not None else None
         used = self.windows.rate_high
-        highest = float(np.nanmax(used)) if len(used) else float(np.nanmax(self.rates)) if len(self.rates) else 0.0
+        known = used if len(used) else self.rates
+        highest = float(known[np.isfinite(known)].max(initial=0.0))
         if asked is not None and not self.own_loop:  # it may still be on its way up there
             highest = max(highest, asked)
         return highest or asked
