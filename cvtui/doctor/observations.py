@@ -227,7 +227,7 @@ class Observations(RunSetup):
         warmup = str(self.recipe.get("warmup", "0"))
         if not self.own_loop and warmup not in ("0", "", "0ep"):
             return True
-        return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.nanmax(self.rates))
+        return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.fmax.reduce(self.rates))
 
     def loss_at(self, step: float, windows: int = 2) -> float:
         """Return the mean loss of the last `windows` windows up to `step`; NaN without any."""

@@ -150,7 +150,7 @@ def _in_its_steps(one: Diagnosis, rows: Rows) -> Diagnosis:
 
     return msgspec.structs.replace(
         one,
-        step=rows.told(one.step - offset) if one.step >= 0 and one.id != "F18" else one.step,
+        step=rows.told(one.step - offset - (one.id == "F18")) if one.step >= 0 else one.step,  # F18's is of steps done
         sentence=_STEPS.sub(named, one.sentence),
         evidence=_STEPS.sub(named, one.evidence),
         advice=_COMMANDS.sub("", one.advice),
@@ -188,6 +188,6 @@ def unseen(report: LogReport) -> list[str]:
     told = [f"{one} {FAULTS[one].name}: not asked, {why}" for one, why in report.unasked.items()]
     told.append(
         f"looked for: {', '.join(report.asked)}. The other {len(named) - len(BY_CURVES)} faults need layers, "
-        "gradients, data or the loss itself, which no log holds: two lines of cvtui.watch in the training loop show them."
+        "gradients, data or the loss itself, which no log holds: cvtui.watch in the training loop sees them."
     )
     return told

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cvtui.errors import RequestError, nearest
-from cvtui.runlog.foreign.scalars import ScalarLog
+from cvtui.runlog.foreign.scalars import ULTRALYTICS, ScalarLog
 
 ROLES = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "epoch")
 _VALIDATION = {"val", "valid", "validation", "eval", "dev"}
@@ -78,7 +78,9 @@ def _known(log: ScalarLog, role: str, name: str) -> str:
 
 def _candidates(log: ScalarLog, role: str) -> list[str]:
     """Return the best columns for a role: one, or several that are equally good."""
-    scored = sorted((score, name) for name in log.columns if (score := _score(name, role)) is not None)
+    mine = "val/" if log.kind == ULTRALYTICS else "metrics/"  # there all metrics are of the validation
+    scores = ((_score(name.replace("metrics/", mine), role), name) for name in log.columns)
+    scored = sorted((score, name) for score, name in scores if score is not None)
     if not scored:
         return []
     best = scored[0][0]

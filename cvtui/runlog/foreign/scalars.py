@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+ULTRALYTICS = "Ultralytics' results.csv"
+
 
 @dataclass
 class ScalarLog:

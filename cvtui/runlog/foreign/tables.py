@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.runlog.foreign.scalars import ScalarLog
+from cvtui.runlog.foreign.scalars import ULTRALYTICS, ScalarLog
 
 MOST = 1 << 30
 STEPS = ("step", "global_step", "_step", "iter", "iteration", "iterations", "batch")
@@ -53,7 +53,7 @@ def _kind(path: Path, names: list[str]) -> str:
     if path.name == "metrics.csv" and {"epoch", "step"} <= set(names):
         return "Lightning's metrics.csv"
     if path.name == "results.csv" and any(name.startswith(("metrics/", "train/")) for name in names):
-        return "Ultralytics' results.csv"
+        return ULTRALYTICS
     return "a CSV file"
 
 

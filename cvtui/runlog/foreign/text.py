@@ -33,22 +33,22 @@ def read_text(path: Path) -> ScalarLog:
     log = ScalarLog("a plain log")
     text = _COLOURS.sub("", door.read_input(path, MOST).decode("utf-8", "replace"))
     lines = []
-    epoch, stepped = 0, False
+    epoch, seen, stepped = 0, False, False
     for line in re.split(r"[\r\n]+", text):
         if not _WANTED.search(line):
             if found := _places(line).get("epoch"):
-                epoch = found[0]
+                epoch, seen = found[0], True
             continue
         places = _places(line)
         values = _values(line)
         if not values:
             continue
-        epoch = places.get("epoch", (epoch, 0))[0]
+        epoch, seen = places.get("epoch", (epoch, 0))[0], seen or "epoch" in places
         at, of = places.get("step", (None, 0))
         stepped |= at is not None
         if at is not None and of and at <= of and "epoch" in places:
             at += max(0, epoch - 1) * of
-        lines.append((at, places.get("epoch", (None, 0))[0], values))
+        lines.append((at, epoch if seen else None, values))
     log.axis = "step" if stepped else "epoch"
     last = -1
     for counted, (at, own, values) in enumerate(lines):
