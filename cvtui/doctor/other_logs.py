@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ BY_CURVES = ("F01", "F03", "F18", "F19", "F32", "F36")
 """Faults that curves alone can show; all others need layers, gradients, data or the loss itself."""
 FEW = 5
 """Rows of a log from which on it can be said that the loss doesn't fall."""
+MANY = 15
+"""Rows of a log of which three in a row, not two, must show that the loss diverged."""
 STILL = 0.05
 """Less than this share better in the last quarter of a log than in the quarter before: it stands still."""
 
@@ -112,15 +114,36 @@ def _lasts(one: Diagnosis, chosen: dict[str, Chosen]) -> bool:
     column = chosen["loss"].values
     losses = [column[step] for step in sorted(column)]
     if one.id == "F01":
-        high = [not loss <= 2 * losses[0] for loss in losses]
-        return any(a and b for a, b in pairwise(high))
+        return _diverges(losses)
     if one.id == "F36":
-        return not _mean(losses[-3:]) < 0.9 * losses[0]
+        few = max(FEW, len(losses) // 10)  # a first batch that happened to be easy is none to compare with
+        return not _middle(losses[-few:]) < 0.9 * _middle(losses[:few])
     if one.id == "F19":
         quarter = len(losses) // 4
         before, last = _mean(losses[-2 * quarter : -quarter]), _mean(losses[-quarter:])
         return quarter > 1 and not last < (1 - STILL) * before
     return True
+
+
+def _diverges(losses: list[float]) -> bool:
+    """Return True if several rows in a row lie at twice the first ones, and the last are no better than these.
+
+    (One row alone, a first batch that happened to be easy, or a spike that the run got over, is none.)
+    """
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    begin = statistics.median(finite[:5]) if finite else 0.0
+    row = most = 0
+    for loss in losses:
+        row = 0 if loss <= 2 * begin else row + 1
+        most = max(most, row)
+    end = _middle(losses[-max(3, len(losses) // 20) :])
+    return most >= (3 if len(losses) >= MANY else 2) and not end < 0.9 * begin
+
+
+def _middle(values: list[float]) -> float:
+    """Return the median, a NaN counted as the highest."""
+    ordered = sorted(math.inf if math.isnan(value) else value for value in values)
+    return ordered[len(ordered) // 2]
 
 
 def _mean(values: list[float]) -> float:

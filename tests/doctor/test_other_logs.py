@@ -7,6 +7,7 @@ the package itself, Ultralytics' and Keras' tables in their own form.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random
@@ -62,7 +63,7 @@ def test_lightning_takes_the_last_filled_value_of_each_column_and_step():
 def test_wandb_offline_run_and_its_nan():
     report = examined(LOGS / "run-curves.wandb")
     values = report.log.columns["train/loss"]
-    assert all(values[step] == 2.3 * math.exp(-step / 20) for step in range(60) if step != 40)
+    assert all(values[step] == 2.3 * math.exp(-step / 20) for step in range(25) if step != 40)
     assert columns_of(LOGS / "run-curves.wandb")["val_loss"] == ("val.loss",)
     (finding,) = report.findings
     assert (finding.id, finding.step) == ("F03", 40)
@@ -156,10 +157,43 @@ def test_every_step_of_a_sentence_is_the_log_s_own(tmp_path: Path):
     assert finding.id == "F36"
     assert 40 * 100 < finding.step < 4_000_000
     assert f"to {finding.step:,} the loss was" in finding.sentence
-    losses = {step + 100: value for step, value in points(lambda s: math.inf if s >= 700 else 1.0, 1000, 100)}
+    losses = {step + 100: value for step, value in points(lambda s: math.inf if s >= 700 else falling(s), 1000, 100)}
     report = examined(write_events(tmp_path / "b", {"loss": iter(losses.items())}))
     assert [one.step for one in report.findings] == [800]
     assert report.findings[0].sentence.startswith("At step 800 the loss was NaN or infinite")
+
+
+@pytest.mark.parametrize("fault", ["easy first batch", "spike"])
+def test_chance_is_no_fault(tmp_path: Path, fault: str):
+    """A first value far below the rest, or values of a spike that the run got over, make no finding."""
+    curves = {
+        "easy first batch": lambda s: 0.1 if s == 0 else noisy(falling, 3)(s),
+        "spike": lambda s: 50.0 if 200 <= s < 230 else falling(s),
+    }
+    assert ids(examined(write_events(tmp_path, {"loss": points(curves[fault], 500, 10)}))) == []
+
+
+def test_a_row_that_is_being_written_is_left_out(tmp_path: Path):
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss,lr\n0,1.5,0.1\n1,1.25,0.1\n2,1.")
+    assert list(read_log(path).columns["loss"].values()) == [1.5, 1.25]
+
+
+def test_damaged_files_are_refused_in_one_line_or_read_as_far_as_they_go(tmp_path: Path):
+    draw = random.Random(0)
+    for number in range(25):
+        source = draw.choice([LOGS / "metrics.csv", LOGS / "run-curves.wandb", LOGS / "ok" / "trainer_state.json"])
+        data = bytearray(source.read_bytes())
+        for _ in range(3):
+            place = draw.randrange(len(data))
+            data[place : place + draw.randrange(3)] = draw.choice(
+                [b"1e999", b"nan", b"\0", b'"', b"\r", b"[[[[", b"\xff"]
+            )
+        path = tmp_path / str(number) / source.name
+        path.parent.mkdir()
+        path.write_bytes(data)
+        with contextlib.suppress(RequestError):
+            examined(path)
 
 
 def test_a_log_that_begins_in_mid_run_is_not_compared_with_its_beginning(tmp_path: Path):

@@ -309,9 +309,9 @@ def _climbs(epoch: EpochDone, lowest: EpochDone | None) -> bool:
 
 
 def _trains_on(epoch: EpochDone, lowest: EpochDone | None) -> bool:
-    """Return True if the training loss went on falling, where no accuracies tell."""
+    """Return True if the training loss went on falling, by a tenth at least, where no accuracies tell."""
     now, then = epoch.train_loss, lowest.train_loss if lowest is not None else None
-    return now is not None and then is not None and now < then
+    return now is not None and then is not None and now < 0.9 * then
 
 
 def _tell_overfitting(

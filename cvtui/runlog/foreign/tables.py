@@ -21,9 +21,8 @@ def read_csv(path: Path) -> ScalarLog:
 
     Rows of one step are joined: the last filled value of each column counts (Lightning writes one row per call).
     """
-    text = door.read_input(path, MOST).decode("utf-8-sig", "replace")
-    rows = csv.reader(io.StringIO(text.replace("\0", "")))
-    names = [name.strip() for name in next(rows, [])]
+    rows = _rows(path)
+    names = [name.strip() for name in next(iter(rows), [])]
     if len(names) < 2 or all(_number(name) is not None for name in names):
         raise RequestError(f"{str(path)!r} has no header that names its columns", hint="`cvtui doctor --help`")
     log = ScalarLog(_kind(path, names))
@@ -33,7 +32,7 @@ def read_csv(path: Path) -> ScalarLog:
         stepped = next((lower.index(name) for name in EPOCHS if name in lower), None)
         log.axis = "epoch"
     bad = 0
-    for count, row in enumerate(rows):
+    for count, row in enumerate(rows[1:]):
         place = _number(row[stepped]) if stepped is not None and stepped < len(row) else None
         if stepped is None:
             place = float(count)
@@ -47,6 +46,18 @@ def read_csv(path: Path) -> ScalarLog:
     if bad:
         log.notes.append(f"{bad:,} row{'s' if bad > 1 else ''} without a number in {names[stepped or 0]!r} left out")
     return log
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Return the rows; a last one that is still being written (fewer cells, no end of line) is left out."""
+    text = door.read_input(path, MOST).decode("utf-8-sig", "replace").replace("\0", "")
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise RequestError(f"{str(path)!r} is no CSV file: {error}") from None
+    if len(rows) > 1 and not text.endswith(("\n", "\r")) and len(rows[-1]) < len(rows[0]):
+        rows.pop()
+    return rows
 
 
 def _kind(path: Path, names: list[str]) -> str:
@@ -76,6 +87,6 @@ def read_trainer_state(path: Path) -> ScalarLog:
                 if name != "step" and isinstance(value, int | float) and not isinstance(value, bool):
                     log.add(name, int(row["step"]), float(value))
         log.total = max(0, int(total))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise RequestError(f"{str(path)!r} is no trainer_state.json: it has no log_history of steps") from None
     return log

@@ -87,6 +87,6 @@ def _item(item: bytes) -> tuple[str, object]:
         elif number == 16:
             try:
                 told = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 told = None
     return ".".join(parts), told
