@@ -127,6 +127,7 @@ def test_faults_that_a_curve_alone_shows(tmp_path: Path, name: str):
     assert ids(report)[:1] == ([fault] if fault else [])
     for one in report.findings:
         assert one.id in BY_CURVES
+        assert (one.threshold, one.cure) == (None, {})
         assert "`cvtui" not in one.advice
     if name == "NaN":
         assert report.findings[0].step == 250

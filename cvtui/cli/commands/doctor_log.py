@@ -40,8 +40,8 @@ def examine(
         out.line()
     if not found:
         out.line("no problems found in the curves")
-    for line in unseen(report):
-        out.line(line)
+    for words in unseen(report):
+        console.print(words, soft_wrap=not console.is_terminal)
     return 0
 
 

@@ -323,8 +323,7 @@ def _tell_overfitting(
             f"Overfitting from epoch {since} on: training loss {epoch.train_loss:.3g}, validation loss {cost:.3g}. The "
             f"best epoch is {lowest.epoch} (validation loss {lowest.val_loss:.3g}).",
             step=epoch.step,
-            value=cost,
-            threshold=limit("F18", "rise") * (lowest.val_loss or 0.0),
+            value=cost,  # no threshold: its source speaks of accuracies
             evidence=f"validation loss {cost:.3g} after epoch {epoch.epoch}, lowest {lowest.val_loss:.3g}",
         )
     best, gap = max(obs.epochs, key=lambda e: e.val_accuracy or 0.0), gap or 0.0
