@@ -60,10 +60,7 @@ def doctor(
     from cvtui.doctor import Doctor
     from cvtui.runlog.history import History
 
-    if cure and trial:
-        raise RequestError("--fix and --test each train something: give one of them")
-    if ci and (cure or trial):
-        raise RequestError(f"--ci only looks: it can't be given with {'--fix' if cure else '--test'}")
+    check_together(cure, trial, ci)
     folder, log = find_run_or_log(run, runs)
     if log is not None:
         from cvtui.cli.commands.doctor_log import examine
@@ -90,6 +87,14 @@ def doctor(
         return exit_code(found, ci)
     show(history, found)
     return 0
+
+
+def check_together(cure: bool, trial: bool, ci: str | None) -> None:
+    """Refuse options that don't go together. RequestError."""
+    if cure and trial:
+        raise RequestError("--fix and --test each train something: give one of them")
+    if ci and (cure or trial):
+        raise RequestError(f"--ci only looks: it can't be given with {'--fix' if cure else '--test'}")
 
 
 def find_run_or_log(run: str | None, runs: RunPlaces) -> tuple[RunFolder | None, Path | None]:
