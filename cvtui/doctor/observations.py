@@ -204,7 +204,8 @@ class Observations(RunSetup):
         """The highest rate that was asked for or used."""
         asked = self.run.lr if self.run is not None else None
         used = self.windows.rate_high
-        highest = float(np.nanmax(used)) if len(used) else float(np.nanmax(self.rates)) if len(self.rates) else 0.0
+        known = used if len(used) else self.rates
+        highest = float(known[np.isfinite(known)].max(initial=0.0))
         if asked is not None and not self.own_loop:  # it may still be on its way up there
             highest = max(highest, asked)
         return highest or asked
@@ -226,7 +227,7 @@ class Observations(RunSetup):
         warmup = str(self.recipe.get("warmup", "0"))
         if not self.own_loop and warmup not in ("0", "", "0ep"):
             return True
-        return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.nanmax(self.rates))
+        return len(self.rates) > 2 and bool(self.rates[0] < 0.7 * np.fmax.reduce(self.rates))
 
     def loss_at(self, step: float, windows: int = 2) -> float:
         """Return the mean loss of the last `windows` windows up to `step`; NaN without any."""

@@ -62,6 +62,12 @@ def last_share(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["y"], loss / _guess(log), 2)
 
 
+def lowest_loss(log: SecondReader, parts: Said, _said: Said) -> None:
+    epoch = log.epochs[int(number(parts["epoch"]))]
+    near(parts["loss"], epoch["val_loss"])
+    near(parts["lowest"], min(one["val_loss"] for one in log.epochs.values() if one["step"] <= epoch["step"]))
+
+
 def gap(log: SecondReader, parts: Said, _said: Said) -> None:
     epoch = log.epochs[int(number(parts["epoch"]))]
     need(abs(number(parts["gap"]) - ((epoch["train_accuracy"] or 0) - (epoch["val_accuracy"] or 0))) < 6e-4, "the gap")

@@ -96,6 +96,17 @@ def overfits(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["top"], 100 * best["val_accuracy"])
 
 
+def overfits_by_loss(log: SecondReader, parts: Said, said: Said) -> None:
+    epoch = log.epochs[int(number(parts["since"])) + 2]
+    need(epoch["step"] == said["step"], "its step")
+    need(epoch["train_accuracy"] is None or epoch["val_accuracy"] is None, "accuracies tell more")
+    near(parts["train"], epoch["train_loss"])
+    near(parts["val"], epoch["val_loss"])
+    best = min((one for one in log.epochs.values() if one["step"] <= epoch["step"]), key=lambda e: e["val_loss"])
+    need(best["epoch"] == number(parts["best"]), f"the best epoch is {best['epoch']}")
+    near(parts["top"], best["val_loss"])
+
+
 def epoch_differs(log: SecondReader, parts: Said, _said: Said) -> None:
     epoch = log.epochs[int(number(parts["epoch"]))]
     for half, prefix in (("train", "train"), ("val", "val")):

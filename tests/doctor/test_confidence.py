@@ -7,7 +7,7 @@ import re
 import msgspec
 import pytest
 
-from cvtui.cli.commands.doctor import certainty, finding_lines
+from cvtui.cli.output.findings import certainty, finding_lines
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.confidence import TABLE, Seen, Table, laplace, read
 from cvtui.doctor.diagnosis import Diagnosis

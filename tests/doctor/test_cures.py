@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvtui.cli.commands.doctor import finding_lines
+from cvtui.cli.output.findings import finding_lines
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.catalogue import OFFERED
 from cvtui.doctor.cures import CURES, Tried, key, tried

@@ -24,7 +24,7 @@ from cvtui.runlog.events import AnyRecord, Command, CommandApplied, Record, RunS
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.doctor import random_runs
-from tests.doctor.making import attended
+from tests.doctor.making import attended, epoch, story
 from tests.doctor.second_log import SecondReader
 from tests.doctor.second_reader import answer_faults, end_faults, faults
 from tests.doctor.test_rules import HEALTHY, SICK
@@ -146,6 +146,22 @@ def test_nothing_false_is_said_of_a_written_run(name: str) -> None:
     for record in records:
         reader.feed(msgspec.json.encode(record))
     assert [words for one in attended(records).all for words in faults(reader, msgspec.to_builtins(one))] == []
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_overfitting_is_told_by_the_losses_where_no_accuracies_are(falls: bool) -> None:
+    """The validation loss climbs from epoch 4 on; overfitting it is where the training loss goes on falling."""
+    rows = [epoch(n, 0, 0, 1 / n if falls else 1.0, 0.5 + 0.1 * abs(n - 3)) for n in range(1, 10)]
+    rows = [msgspec.structs.replace(one, train_accuracy=None, val_accuracy=None) for one in rows]
+    records, reader = story(epochs=tuple(rows)), SecondReader()
+    for record in records:
+        reader.feed(msgspec.json.encode(record))
+    found = [msgspec.to_builtins(one) for one in attended(records).all if one.id == "F18"]
+    assert [words for one in found for words in faults(reader, one)] == []
+    assert [one["sentence"] for one in found] == falls * [
+        "Overfitting from epoch 4 on: training loss 0.167, validation loss 0.8. "
+        "The best epoch is 3 (validation loss 0.5)."
+    ]
 
 
 def test_the_lecture_that_is_cited_is_lecture_5() -> None:

@@ -59,7 +59,7 @@ def show(items: list[ChecklistItem], roots: list[Diagnosis]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cvtui.cli.commands.doctor import finding_lines
+    from cvtui.cli.output.findings import finding_lines
     from cvtui.text import harmless
 
     console = out.console()

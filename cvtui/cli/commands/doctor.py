@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cvtui.cli import out
+from cvtui.cli.output.findings import SEVERITIES, consequences, exit_code, finding_lines
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
+    from cvtui.runlog.folder import RunFolder
     from cvtui.runlog.history import History
-
-TESTS = {
-    "rate/10": "train one epoch at a tenth of the rate; if that learns, it was the rate",
-    "overfit": "see whether the net can memorise one batch",
-    "zeroed": "compare the loss of one batch with that of inputs that are all 0",
-}
-SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim")}
 
 
 @click.command("doctor")
@@ -31,10 +27,33 @@ SIGNS = {"stop": ("✗", "red"), "warn": ("▲", "yellow"), "note": ("·", "dim"
 @click.option("--fix", "cure", is_flag=True, help="Train again with the cure applied, and say what it gained.")
 @click.option("--test", "trial", is_flag=True, help="Run the short test of the first finding that has one.")
 @click.option("--explain", "fault", metavar="ID", help="The page of a fault (F12, L02), without a run.")
+@click.option(
+    "--ci",
+    type=click.Choice(SEVERITIES),
+    help="For scripts: findings as JSON, and exit code 1 where one is at least that severe.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="ROLE=NAME",
+    help="Of another program's log: which column is loss, accuracy, val_loss, val_accuracy or lr. May be repeated.",
+)
 def doctor(
-    run: str | None, runs: RunPlaces, as_json: bool, everything: bool, cure: bool, trial: bool, fault: str | None
+    run: str | None,
+    runs: RunPlaces,
+    as_json: bool,
+    everything: bool,
+    cure: bool,
+    trial: bool,
+    ci: str | None,
+    columns: Sequence[str],
+    fault: str | None,
 ) -> int:
     """Say what is wrong with RUN (the newest without a name), living or ended, also one recorded by cvtui.watch.
+
+    RUN may also be the path of another program's log: TensorBoard events, a W&B offline run, Lightning's metrics.csv,
+    Ultralytics' results.csv, Hugging Face's trainer_state.json, a CSV file, or a text file with its losses.
 
     Root causes come first; what follows from them is named behind them.
     """
@@ -44,16 +63,23 @@ def doctor(
     from cvtui.runlog.history import History
 
     if fault is not None:
-        if run is not None or as_json or everything or cure or trial:
+        if run is not None or columns or ci or as_json or everything or cure or trial:
             raise RequestError("--explain prints the page of a fault: give it alone")
         return explain(fault)
-    history = History(find_run(run, runs))
+    check_together(cure, trial, ci)
+    folder, log = find_run_or_log(run, runs)
+    if log is not None:
+        from cvtui.cli.commands.doctor_log import examine
+
+        return examine(log, columns, as_json=as_json, everything=everything, ci=ci, trains=cure or trial)
+    if columns:
+        raise RequestError("--column names a column of another program's log: a run of cvtui needs none")
+    assert folder is not None
+    history = History(folder)
     history.poll()
     examiner = Doctor(history)
     roots = examiner.update()
     found = [*roots, *consequences(roots, examiner.all)] if everything else roots
-    if cure and trial:
-        raise RequestError("--fix and --test each train something: give one of them")
     if trial:
         from cvtui.cli.commands.doctor_trial import run_test
 
@@ -62,17 +88,32 @@ def doctor(
         from cvtui.cli.commands.doctor_fix import fix
 
         return fix(history, roots, history.folder.path.parent, as_json=as_json)
-    if as_json:
+    if as_json or ci:
         click.echo(msgspec.json.encode({"findings": [one.as_json() for one in found]}).decode())
-        return 0
+        return exit_code(found, ci)
     show(history, found)
     return 0
 
 
-def consequences(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list[Diagnosis]:
-    """Return the findings that are no root cause."""
-    names = {root.id for root in roots}
-    return [one for one in found if one.id not in names]
+def check_together(cure: bool, trial: bool, ci: str | None) -> None:
+    """Refuse options that don't go together. RequestError."""
+    if cure and trial:
+        raise RequestError("--fix and --test each train something: give one of them")
+    if ci and (cure or trial):
+        raise RequestError(f"--ci only looks: it can't be given with {'--fix' if cure else '--test'}")
+
+
+def find_run_or_log(run: str | None, runs: RunPlaces) -> tuple[RunFolder | None, Path | None]:
+    """Return the run of that name, or else the path of another program's log. RequestError for neither."""
+    from cvtui.runlog.folder import is_run
+
+    try:
+        return find_run(run, runs), None
+    except RequestError:
+        path = Path(run) if run else None
+        if path is None or not path.exists() or is_run(path):
+            raise
+        return None, path
 
 
 def explain(fault: str) -> int:
@@ -127,48 +168,3 @@ def no_problems(history: History) -> str:
     return f"no problems found ({steps:,} steps, {samples:,} layer samples, {len(history.epochs):,} evaluations" + (
         ")" if samples else "; watch_every = 0: the layers were not sampled)"
     )
-
-
-def certainty(one: Diagnosis) -> str:
-    """Say how sure a finding is, and of one that is unclear what would tell it from others."""
-    from cvtui.doctor.confidence import UNCLEAR
-
-    if one.sure >= UNCLEAR:
-        return f"confidence {one.sure:.0%}"
-    return f"unclear (confidence {one.sure:.0%})" + ("; a short test tells" if one.test in TESTS else "")
-
-
-def finding_lines(one: Diagnosis, run: str = "") -> list[Any]:
-    """Return a finding as rich Texts: what, why, and what to do. run: the one that its test can be put to."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    from cvtui.doctor import catalogue
-    from cvtui.text import harmless
-
-    sign, style = SIGNS[one.severity]
-    head = Text.assemble(
-        (f"{sign} {one.name}", f"{style} bold" if one.severity != "note" else "bold"), (f"  {one.id}", "dim")
-    )
-    if one.severity != "note":
-        head.append(f"  {certainty(one)}", "dim")
-    lines: list[Any] = [head, Padding(Text(harmless(one.sentence)), (0, 0, 0, 2))]
-    about = [f"seen: {one.evidence}"] if one.evidence else []
-    if one.threshold is not None and one.value is not None:
-        about.append(f"limit {one.threshold:.3g} ({one.source})")
-    if one.layer:
-        about.append(f"layer {one.layer}")
-    about.append(f"step {one.step:,}" if one.step >= 0 else "before the first step")
-    lines.append(Padding(Text(harmless("; ".join(about)), "dim"), (0, 0, 0, 2)))
-    for file in one.files:
-        lines.append(Padding(Text(harmless(file), "dim"), (0, 0, 0, 4)))
-    changes = ", ".join(f"{name} = {value}" for name, value in one.cure.items())
-    cure = f"{one.advice} Here: {changes} ({one.tried})." if changes else one.advice
-    lines.append(Padding(Text(harmless(cure)), (0, 0, 0, 2)))
-    if one.test in TESTS:
-        way = f"`cvtui doctor {run} --test`: " if run else ""
-        lines.append(Padding(Text(f"To be sure: {way}{TESTS[one.test]}.", "dim"), (0, 0, 0, 2)))
-    if one.consequences:
-        names = ", ".join(f"{catalogue[name].name} ({name})" for name in one.consequences)
-        lines.append(Padding(Text(f"Consequences: {names}.", "dim"), (0, 0, 0, 2)))
-    return lines

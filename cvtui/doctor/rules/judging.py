@@ -289,26 +289,53 @@ def noisy_labels(obs: Observations) -> RuleResult | None:
 def overfitting(obs: Observations) -> RuleResult | None:
     times = int(limit("F18", "times"))
     row = 0
-    lowest = math.inf
+    lowest: EpochDone | None = None
     for place, epoch in enumerate(obs.epochs):
-        gap = (epoch.train_accuracy or 0.0) - (epoch.val_accuracy if epoch.val_accuracy is not None else 1.0)
-        cost = epoch.val_loss if epoch.val_loss is not None else 0.0
-        rises = cost > limit("F18", "rise") * lowest and gap >= 0.25 * limit("F18", "gap")
-        lowest = min(lowest, cost) if cost else lowest
-        row = row + 1 if gap >= limit("F18", "gap") or rises else 0
+        known = epoch.train_accuracy is not None and epoch.val_accuracy is not None
+        gap = (epoch.train_accuracy or 0.0) - (epoch.val_accuracy or 0.0) if known else 0.0
+        climbs = _climbs(epoch, lowest) and (gap >= 0.25 * limit("F18", "gap") if known else _trains_on(epoch, lowest))
+        if epoch.val_loss and (lowest is None or epoch.val_loss < (lowest.val_loss or math.inf)):
+            lowest = epoch
+        row = row + 1 if gap >= limit("F18", "gap") or climbs else 0
         if row == times:
-            best = max(obs.epochs, key=lambda e: e.val_accuracy or 0.0)
             since = obs.epochs[place - times + 1].epoch
-            return RuleResult(
-                f"Overfitting from epoch {since} on: training accuracy {percent(epoch.train_accuracy or 0)}, "
-                f"validation {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
-                f"({percent(best.val_accuracy or 0)}).",
-                step=epoch.step,
-                value=gap,
-                threshold=limit("F18", "gap") if gap >= limit("F18", "gap") else None,
-                evidence=f"accuracy gap {gap:.3g} after epoch {epoch.epoch}, validation loss {cost:.3g}",
-            )
+            return _tell_overfitting(obs, epoch, since, lowest, gap if known else None)
     return None
+
+
+def _climbs(epoch: EpochDone, lowest: EpochDone | None) -> bool:
+    """Return True if the validation loss is clearly above the lowest so far."""
+    return bool(lowest and (epoch.val_loss or 0.0) > limit("F18", "rise") * (lowest.val_loss or math.inf))
+
+
+def _trains_on(epoch: EpochDone, lowest: EpochDone | None) -> bool:
+    """Return True if the training loss went on falling, by a tenth at least, where no accuracies tell."""
+    now, then = epoch.train_loss, lowest.train_loss if lowest is not None else None
+    return now is not None and then is not None and now < 0.9 * then
+
+
+def _tell_overfitting(
+    obs: Observations, epoch: EpochDone, since: int, lowest: EpochDone | None, gap: float | None
+) -> RuleResult:
+    cost = epoch.val_loss or 0.0
+    if gap is None and lowest is not None:
+        return RuleResult(
+            f"Overfitting from epoch {since} on: training loss {epoch.train_loss:.3g}, validation loss {cost:.3g}. The "
+            f"best epoch is {lowest.epoch} (validation loss {lowest.val_loss:.3g}).",
+            step=epoch.step,
+            value=cost,  # no threshold: its source speaks of accuracies
+            evidence=f"validation loss {cost:.3g} after epoch {epoch.epoch}, lowest {lowest.val_loss:.3g}",
+        )
+    best, gap = max(obs.epochs, key=lambda e: e.val_accuracy or 0.0), gap or 0.0
+    return RuleResult(
+        f"Overfitting from epoch {since} on: training accuracy {percent(epoch.train_accuracy or 0)}, "
+        f"validation {percent(epoch.val_accuracy or 0)}. The best epoch is {best.epoch} "
+        f"({percent(best.val_accuracy or 0)}).",
+        step=epoch.step,
+        value=gap,
+        threshold=limit("F18", "gap") if gap >= limit("F18", "gap") else None,
+        evidence=f"accuracy gap {gap:.3g} after epoch {epoch.epoch}, validation loss {cost:.3g}",
+    )
 
 
 @rule("F19", "end", "facts", "epochs")

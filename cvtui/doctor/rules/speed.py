@@ -67,11 +67,15 @@ def _crossed(pace: StepSize) -> float | None:
 
 
 def _rate_then(obs: Observations, pace: StepSize) -> str:
-    """Say the layer's rate in the step that shows it; where that is not known, the highest so far."""
+    """Say the layer's rate in the step that shows it, in brackets after a blank; else the highest so far.
+
+    "" where no rate is known.
+    """
     rate, share = obs.rate_at(pace.begun), obs.rate_factor(pace.layer)
     if math.isfinite(rate):
-        return f"{share * rate:.3g} at step {pace.begun:,}"
-    return f"up to {share * obs.highest_by(pace.begun):.3g}"
+        return f" ({share * rate:.3g} at step {pace.begun:,})"
+    highest = obs.highest_by(pace.begun)
+    return f" (up to {share * highest:.3g})" if math.isfinite(highest) else ""
 
 
 @rule("F01", "steps", "layers", "end")
@@ -81,7 +85,7 @@ def rate_too_high(obs: Observations) -> RuleResult | None:
         return None
     times, cure = _cure(obs, pace.ratio)
     by_hand = obs.raised_by(pace.begun)
-    why = f" The learning rate ({_rate_then(obs, pace)}) is probably {times:.0f} times too high."
+    why = f" The learning rate{_rate_then(obs, pace)} is probably {times:.0f} times too high."
     why += change(obs, pace.begun)
     if by_hand is not None:
         why = f"{change_text(by_hand)} That is probably too high."
@@ -107,7 +111,7 @@ def warm_up_missing(obs: Observations) -> RuleResult | None:
     _, cure = _cure(obs, pace.ratio)
     steps = max(20, min(1000, (obs.total_steps or 1000) // 20))
     return RuleResult(
-        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate ({_rate_then(obs, pace)}) is high, and nothing "
+        f"By step {pace.step:,} {pace.words}{_moved(pace)}. The rate{_rate_then(obs, pace)} is high, and nothing "
         f"warmed it up.{change(obs, pace.begun)}",
         step=pace.since,
         layer=pace.layer,
@@ -192,7 +196,7 @@ def rate_too_low(obs: Observations) -> RuleResult | None:
     return RuleResult(
         f"Step {pace.step:,} moved the weights of {pace.layer}, the middle one of the layers, by "
         f"{beside(pace.ratio, limit('F02', 'ratio'))} of their size, less than {percent(limit('F02', 'ratio'))},{cost}."
-        f" The learning rate ({_rate_then(obs, pace)}) is probably {times:,.0f} times too low."
+        f" The learning rate{_rate_then(obs, pace)} is probably {times:,.0f} times too low."
         f"{change(obs, pace.step)}",
         step=pace.step,
         layer=pace.layer,

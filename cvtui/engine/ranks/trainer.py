@@ -209,7 +209,7 @@ class RankTrainer(Trainer):
     def _decide(self) -> Decided:
         """Decide for all ranks (rank 0)."""
         return Decided(
-            commands=self.control.reader.poll(),
+            commands=self.control.pending(),
             save=self.files.is_due(),
             stop=self.late if self.is_late() else "",
         )

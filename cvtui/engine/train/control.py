@@ -158,8 +158,12 @@ class Control:
         self.run.clock.exclude(seconds)
         self.watch.exclude_time(seconds)
 
+    def pending(self) -> list[Command]:
+        """Return the commands that have come since the last look."""
+        return self.reader.poll()
+
     def _apply_all(self) -> None:
-        for command in self.reader.poll():
+        for command in self.pending():
             self._apply_one(command)
 
     def _apply_one(self, command: Command) -> None:

@@ -1,0 +1,1 @@
+"""Logs of other programs: TensorBoard, W&B, Lightning, Ultralytics, Hugging Face, CSV and plain text, as scalars."""

@@ -1,0 +1,103 @@
+"""Which log lies at a path, and which reader reads it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cvtui import door
+from cvtui.errors import RequestError
+from cvtui.runlog.foreign.scalars import ScalarLog
+from cvtui.runlog.foreign.tables import read_csv, read_trainer_state
+from cvtui.runlog.foreign.tensorboard import read_events
+from cvtui.runlog.foreign.text import read_text
+from cvtui.runlog.foreign.wandb import read_wandb
+
+EVENTS = "events.out.tfevents."
+NAMED = ("trainer_state.json", "metrics.csv", "results.csv")
+SPLITS = ("train", "training", "val", "valid", "validation", "eval", "test", "dev")
+WAY = "it reads TensorBoard events, W&B offline runs, metrics.csv, results.csv, trainer_state.json, CSV and plain logs"
+
+
+def read_log(path: Path) -> ScalarLog:
+    """Read the log of another program at a path, a file or a folder. RequestError where there is none."""
+    try:
+        log = _read_folder(path) if path.is_dir() else _read_file(path)
+    except OSError as error:
+        raise RequestError(f"can't read {str(path)!r}: {error.strerror or error}") from None
+    if not log.values:
+        raise RequestError(f"{str(path)!r} ({log.kind}) holds no numbers", hint=WAY)
+    return log
+
+
+def _read_file(path: Path) -> ScalarLog:
+    if EVENTS in path.name:
+        return read_events([("", path)])
+    if path.suffix == ".wandb":
+        return read_wandb(path)
+    if path.suffix == ".csv":
+        return read_csv(path)
+    if path.suffix == ".json":
+        return read_trainer_state(path)
+    with door.opened_input(path) as file:
+        head = file.read(4096)
+    if b"\0" in head:
+        raise RequestError(f"{str(path)!r} is no log that cvtui knows", hint=WAY)
+    return read_text(path)
+
+
+def _read_folder(path: Path) -> ScalarLog:
+    """Read the one log of a folder. RequestError where there are several, or none."""
+    names = sorted(os.listdir(path))
+    for name in NAMED:
+        if name in names:
+            return _read_file(path / name)
+    runs = [name for name in names if name.endswith(".wandb")]
+    if len(runs) == 1:
+        return read_wandb(path / runs[0])
+    if events := _event_files(path, names):
+        return read_events(events)
+    if (state := _newest_checkpoint(path, names)) is not None:
+        return read_trainer_state(state)
+    below = runs or [name for name in names if (path / name).is_dir() and _holds_log(path / name)]
+    if len(below) == 1:
+        return _read_file(path / below[0]) if runs else _read_folder(path / below[0])
+    if below:
+        raise RequestError(
+            f"{str(path)!r} holds {len(below)} logs: {', '.join(below[:6])}{' …' if len(below) > 6 else ''}",
+            hint=f"name one: cvtui doctor {path / below[0]}",
+        )
+    raise RequestError(f"there is no log in {str(path)!r}", hint=WAY)
+
+
+def _event_files(path: Path, names: list[str]) -> list[tuple[str, Path]]:
+    """Return (prefix, file) of the event files of one run: in a folder, and in its train and validation folders.
+
+    (Keras writes `train/` and `validation/`, add_scalars of torch a folder for each curve.)
+    """
+    own = [("", path / name) for name in names if EVENTS in name]
+    for name in names:
+        words = set(name.lower().replace("-", "_").split("_"))
+        if (path / name).is_dir() and (own or name.lower() in SPLITS) and words & set(SPLITS):
+            own += [(f"{name}/", path / name / file) for file in sorted(os.listdir(path / name)) if EVENTS in file]
+    return own
+
+
+def _newest_checkpoint(path: Path, names: list[str]) -> Path | None:
+    """Return the trainer_state.json of the newest checkpoint-N; None without."""
+    steps = [int(name[11:]) for name in names if name.startswith("checkpoint-") and name[11:].isdigit()]
+    found = path / f"checkpoint-{max(steps)}" / "trainer_state.json" if steps else None
+    return found if found is not None and found.is_file() else None
+
+
+def _holds_log(path: Path, deepest: int = 3) -> bool:
+    """Return True if there is a log in a folder or below it; links to folders are left out."""
+    try:
+        inside = list(os.scandir(path))
+    except OSError:
+        return False
+    if path.is_symlink():
+        return False
+    if any(one.name in NAMED or EVENTS in one.name or one.name.endswith(".wandb") for one in inside):
+        return True
+    return deepest > 0 and any(one.is_dir() and _holds_log(Path(one.path), deepest - 1) for one in inside)

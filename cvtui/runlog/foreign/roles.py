@@ -1,0 +1,140 @@
+"""Which column of a log is the loss, the accuracy, the rate: by its name, or as the user says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cvtui.errors import RequestError, nearest
+from cvtui.runlog.foreign.scalars import ULTRALYTICS, ScalarLog
+
+ROLES = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "epoch")
+_VALIDATION = {"val", "valid", "validation", "eval", "dev"}
+_TEST = {"test"}
+_TRAIN = {"train", "training", "tr"}
+_ACCURACY = {"acc", "accuracy", "acc1", "top1", "precision1", "categorical", "binary", "sparse"}
+_PLAIN = {
+    "metrics",
+    "metric",
+    "step",
+    "epoch",
+    "batch",
+    "mean",
+    "avg",
+    "average",
+    "running",
+    "losses",
+    "total",
+    "scalars",
+}
+"""Words that leave the meaning of a name as it is."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One column (or the sum of several) for one role."""
+
+    names: tuple[str, ...]
+    values: dict[int, float]
+
+    @property
+    def words(self) -> str:
+        return " + ".join(self.names)
+
+
+def choose(log: ScalarLog, told: Mapping[str, str]) -> dict[str, Chosen]:
+    """Return the columns by role. told: role → column, as the user gave it; "" for none.
+
+    RequestError without a loss, or where several could be it.
+    """
+    chosen = {role: Chosen((name,), log.columns[_known(log, role, name)]) for role, name in told.items() if name}
+    for role in ROLES:
+        if role in told or role in chosen:
+            continue
+        names = _candidates(log, role)
+        if role == "loss" and len(names) > 1 and not _parts(names):
+            raise RequestError(
+                f"{len(names)} columns could be the loss: {_some(names)}", hint=f"--column loss={names[0]} says which"
+            )
+        if names:
+            chosen[role] = Chosen(tuple(names), _sum([log.columns[name] for name in names]))
+    if "loss" not in chosen:
+        raise RequestError(
+            f"no column of {log.kind} looks like a training loss; there are {_some(sorted(log.columns))}",
+            hint="--column loss=NAME says which one it is",
+        )
+    return chosen
+
+
+def _known(log: ScalarLog, role: str, name: str) -> str:
+    if name in log.columns:
+        return name
+    close = nearest(name, list(log.columns))
+    raise RequestError(
+        f"--column {role}={name}: the log has no such column{close}; it has {_some(sorted(log.columns))}"
+    )
+
+
+def _candidates(log: ScalarLog, role: str) -> list[str]:
+    """Return the best columns for a role: one, or several that are equally good."""
+    mine = "val/" if log.kind == ULTRALYTICS else "metrics/"  # there all metrics are of the validation
+    scores = ((_score(name.replace("metrics/", mine), role), name) for name in log.columns)
+    scored = sorted((score, name) for score, name in scores if score is not None)
+    if not scored:
+        return []
+    best = scored[0][0]
+    names = [name for score, name in scored if score == best]
+    if role in ("loss", "val_loss"):
+        return _finest(log, names) if best < 10 else names
+    return names[:1]
+
+
+def _finest(log: ScalarLog, names: Sequence[str]) -> list[str]:
+    """Return the one with the most values: train_loss_step before train_loss_epoch."""
+    return [max(names, key=lambda name: len(log.columns[name]))]
+
+
+def _score(name: str, role: str) -> int | None:
+    """How far a name is from a role's plain one, 0 best; None where it is something else. 10 and more: a part."""
+    words = _split(name)
+    kind, validation = set(words), role.startswith("val_")
+    split = kind & (_VALIDATION | _TEST)
+    if role == "lr":
+        rate = "lr" in kind or {"learning", "rate"} <= kind
+        return len(words) if rate and "loss" not in kind else None
+    if role == "epoch":
+        return 0 if words == ["epoch"] else None
+    if bool(split) != validation or (split and kind & _TRAIN):
+        return None
+    late = 5 if split & _TEST and not split & _VALIDATION else 0
+    rest = kind - _VALIDATION - _TEST - _TRAIN - _PLAIN
+    if role.endswith("accuracy"):
+        return late + len(words) if rest & {"acc", "accuracy", "acc1", "top1"} and rest <= _ACCURACY else None
+    if "loss" not in kind and words[-1:] != ["losses"]:
+        return None
+    extra = len(rest - {"loss"})
+    return late if not extra else 10 + late
+
+
+def _parts(names: Sequence[str]) -> bool:
+    """Return True for Ultralytics' parts of one loss: train/box_loss, train/cls_loss, train/dfl_loss."""
+    return all(re.fullmatch(r"train/\w+_loss", name) for name in names)
+
+
+def _split(name: str) -> list[str]:
+    """Return the words of a name in small letters: val/lossEpoch → val, loss, epoch."""
+    apart = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
+    return [word for word in re.split(r"[^a-z0-9]+", apart.lower()) if word]
+
+
+def _sum(columns: Sequence[dict[int, float]]) -> dict[int, float]:
+    if len(columns) == 1:
+        return columns[0]
+    steps = set(columns[0]).intersection(*columns[1:])
+    return {step: sum(column[step] for column in columns) for step in sorted(steps)}
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more if names else "none"

@@ -1,0 +1,34 @@
+"""Scalars of a log of another program, by column and step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+ULTRALYTICS = "Ultralytics' results.csv"
+
+
+@dataclass
+class ScalarLog:
+    """What one log holds: columns of (step → value), in the steps that the log itself counts."""
+
+    kind: str
+    """Which program wrote it, in words."""
+    columns: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Name of a column → its values by step; of two at one step the last one written."""
+    axis: str = "step"
+    """What a step is: step or epoch."""
+    total: int = 0
+    """Steps that were planned; 0: not known."""
+    means: bool = False
+    """A logged training loss is the mean since the one before it."""
+    notes: list[str] = field(default_factory=list)
+    """What the reader left out, a line each."""
+
+    def add(self, name: str, step: int, value: float) -> None:
+        """Add one value."""
+        self.columns.setdefault(name, {})[step] = value
+
+    @property
+    def values(self) -> int:
+        """How many there are in all columns."""
+        return sum(map(len, self.columns.values()))

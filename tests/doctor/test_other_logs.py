@@ -1,0 +1,388 @@
+"""`cvtui doctor PATH` on logs of other programs.
+
+other_logs/ holds files of the real libraries: Lightning 2.6.6's CSVLogger, the history records of a W&B 0.31.0 offline
+run, trainer_state.json of transformers 5.24.0, whole and with a loss that became NaN. TensorBoard files are written by
+the package itself, Ultralytics' and Keras' tables in their own form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import random
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvtui.cli.main import main
+from cvtui.doctor.other_logs import BY_CURVES, LogReport, examine_log
+from cvtui.errors import RequestError
+from cvtui.runlog.foreign.find import read_log
+from cvtui.runlog.foreign.roles import choose
+
+LOGS = Path(__file__).with_name("other_logs")
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+Curve = Callable[[float], float]
+
+
+def examined(path: Path, **columns: str) -> LogReport:
+    return examine_log(path, columns)
+
+
+def ids(report: LogReport) -> list[str]:
+    return [one.id for one in report.findings]
+
+
+def columns_of(path: Path) -> dict[str, tuple[str, ...]]:
+    return {role: one.names for role, one in choose(read_log(path), {}).items()}
+
+
+# ---------------------------------------------------------------------- files of the real libraries
+
+
+def test_lightning_takes_the_last_filled_value_of_each_column_and_step():
+    """Rows of one step are joined; the numbers are those of the file (facts: val's row comes before train's)."""
+    log = read_log(LOGS / "metrics.csv")
+    assert log.kind == "Lightning's metrics.csv"
+    assert log.columns["val_loss"][15] == 0.5051428079605103
+    assert log.columns["train_loss_epoch"][15] == 0.8698409199714661
+    assert list(log.columns["train_loss_step"])[:3] == [4, 9, 14]
+    report = examined(LOGS / "metrics.csv")
+    assert {role: one.names[0] for role, one in report.chosen.items()} == {
+        "loss": "train_loss_step", "accuracy": "train_acc", "val_loss": "val_loss", "val_accuracy": "val_acc",
+        "lr": "lr-SGD", "epoch": "epoch",
+    }  # fmt: skip
+    assert ids(report) == []
+    assert report.evaluations == 6
+
+
+def test_wandb_offline_run_and_its_nan():
+    report = examined(LOGS / "run-curves.wandb")
+    values = report.log.columns["train/loss"]
+    assert all(values[step] == 2.3 * math.exp(-step / 20) for step in range(25) if step != 40)
+    assert columns_of(LOGS / "run-curves.wandb")["val_loss"] == ("val.loss",)
+    (finding,) = report.findings
+    assert (finding.id, finding.step) == ("F03", 40)
+    assert "at step 39 it was 0.327" in finding.sentence
+
+
+def test_trainer_state_whole_and_with_the_nan_that_the_trainer_hides():
+    assert ids(examined(LOGS / "ok")) == []
+    report = examined(LOGS / "nan")
+    assert report.log.columns["loss"][8] == 0.0, "what Trainer logged in place of the NaN"
+    assert [(one.id, one.step) for one in report.findings] == [("F03", 4)]
+    assert any("logging_nan_inf_filter" in note for note in report.log.notes)
+
+
+# ---------------------------------------------------------------------- TensorBoard
+
+
+def falling(step: float) -> float:
+    return 0.2 + 2.1 * math.exp(-step / 60)
+
+
+def noisy(curve: Curve, seed: int = 0) -> Curve:
+    draw = random.Random(seed)
+    return lambda step: curve(step) * (1 + 0.05 * draw.uniform(-1, 1))
+
+
+def write_events(folder: Path, curves: dict[str, Iterator[tuple[int, float]]]) -> Path:
+    """Write scalars with the package tensorboard."""
+    pytest.importorskip("tensorboard", reason="the package tensorboard is not installed")
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(folder))
+    for tag, points in curves.items():
+        for step, value in points:
+            summary = Summary(value=[Summary.Value(tag=tag, simple_value=value)])
+            writer.add_event(Event(wall_time=1.0, step=step, summary=summary))
+    writer.close()
+    return folder
+
+
+def points(curve: Curve, steps: int, every: int = 5) -> Iterator[tuple[int, float]]:
+    return ((step, curve(step)) for step in range(0, steps, every))
+
+
+CURVES: dict[str, tuple[Curve, str]] = {
+    "healthy": (noisy(falling), ""),
+    "diverges": (lambda step: falling(step) if step < 200 else min(50.0, 0.3 * 1.05 ** (step - 200)), "F01"),
+    "rate too high": (lambda step: 2.3 + min(12.0, step / 4), "F01"),
+    "stays at a guess": (noisy(lambda _: 2.3), "F36"),
+    "plateau": (lambda step: max(1.6, falling(step)), "F19"),
+    "NaN": (lambda step: falling(step) if step < 250 else math.nan, "F03"),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_faults_that_a_curve_alone_shows(tmp_path: Path, name: str):
+    curve, fault = CURVES[name]
+    report = examined(write_events(tmp_path, {"train/loss": points(curve, 500)}))
+    assert ids(report)[:1] == ([fault] if fault else [])
+    for one in report.findings:
+        assert one.id in BY_CURVES
+        assert (one.threshold, one.cure) == (None, {})
+        assert "`cvtui" not in one.advice
+    if name == "NaN":
+        assert report.findings[0].step == 250
+    if fault == "F01":
+        assert "(up to" not in report.findings[0].sentence, "no rate is in the log, so none is named"
+        assert "nan" not in report.findings[0].sentence
+
+
+def test_overfitting_shows_in_the_two_losses_alone(tmp_path: Path):
+    validation = ((step, 0.5 + 0.5 * math.exp(-step / 60) + max(0, step - 150) / 200) for step in range(49, 500, 50))
+    report = examined(write_events(tmp_path, {"loss/train": points(falling, 500), "loss/validation": validation}))
+    (finding,) = report.findings
+    assert finding.id == "F18"
+    assert (finding.severity, finding.step) == ("note", 299)
+    assert "The best epoch is 3 (validation loss 0.542)." in finding.sentence
+
+
+def test_one_high_value_is_no_divergence(tmp_path: Path):
+    """A value that is held until the next is still one value."""
+    report = examined(write_events(tmp_path, {"loss": points(lambda s: 9.0 if s == 250 else falling(s), 500, 25)}))
+    assert ids(report) == []
+
+
+def test_every_step_of_a_sentence_is_the_log_s_own(tmp_path: Path):
+    """Steps from 100 on, every 100th logged, and a log far longer than a run's axis."""
+    report = examined(write_events(tmp_path / "a", {"loss": points(noisy(lambda _: 2.3), 4_000_000, 40_000)}))
+    finding = report.findings[0]
+    assert finding.id == "F36"
+    assert 40 * 100 < finding.step < 4_000_000
+    assert f"to {finding.step:,} the loss was" in finding.sentence
+    losses = {step + 100: value for step, value in points(lambda s: math.inf if s >= 700 else falling(s), 1000, 100)}
+    report = examined(write_events(tmp_path / "b", {"loss": iter(losses.items())}))
+    assert [one.step for one in report.findings] == [800]
+    assert report.findings[0].sentence.startswith("At step 800 the loss was NaN or infinite")
+
+
+@pytest.mark.parametrize("fault", ["easy first batch", "spike"])
+def test_chance_is_no_fault(tmp_path: Path, fault: str):
+    """A first value far below the rest, or values of a spike that the run got over, make no finding."""
+    curves = {
+        "easy first batch": lambda s: 0.1 if s == 0 else noisy(falling, 3)(s),
+        "spike": lambda s: 50.0 if 200 <= s < 230 else falling(s),
+    }
+    assert ids(examined(write_events(tmp_path, {"loss": points(curves[fault], 500, 10)}))) == []
+
+
+def test_a_row_that_is_being_written_is_left_out(tmp_path: Path):
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss,lr\n0,1.5,0.1\n1,1.25,0.1\n2,1.")
+    assert list(read_log(path).columns["loss"].values()) == [1.5, 1.25]
+
+
+def test_damaged_files_are_refused_in_one_line_or_read_as_far_as_they_go(tmp_path: Path):
+    draw = random.Random(0)
+    for number in range(25):
+        source = draw.choice([LOGS / "metrics.csv", LOGS / "run-curves.wandb", LOGS / "ok" / "trainer_state.json"])
+        data = bytearray(source.read_bytes())
+        for _ in range(3):
+            place = draw.randrange(len(data))
+            data[place : place + draw.randrange(3)] = draw.choice(
+                [b"1e999", b"nan", b"\0", b'"', b"\r", b"[[[[", b"\xff"]
+            )
+        path = tmp_path / str(number) / source.name
+        path.parent.mkdir()
+        path.write_bytes(data)
+        with contextlib.suppress(RequestError):
+            examined(path)
+
+
+def test_a_log_that_begins_in_mid_run_is_not_compared_with_its_beginning(tmp_path: Path):
+    report = examined(write_events(tmp_path, {"loss": ((step, 2.3) for step in range(5000, 6000, 5))}))
+    assert ids(report) == []
+    assert set(report.unasked) == {"F01", "F18", "F19", "F32", "F36"}
+    assert "begins at step 5,000" in report.unasked["F36"]
+
+
+def test_two_runs_in_a_folder_are_not_mixed_but_train_and_validation_belong_together(tmp_path: Path):
+    for name in ("a", "b"):
+        write_events(tmp_path / "two" / name, {"loss": points(falling, 100)})
+    with pytest.raises(RequestError, match=r"holds 2 logs: a, b"):
+        examined(tmp_path / "two")
+    for name in ("train", "validation"):
+        write_events(tmp_path / "keras" / name, {"epoch_loss": points(falling, 20, 1)})
+    report = examined(tmp_path / "keras")
+    assert report.chosen["loss"].names == ("train/epoch_loss",)
+    assert report.chosen["val_loss"].names == ("validation/epoch_loss",)
+    assert ids(report) == []
+
+
+def test_tensors_are_read_and_damage_is_told(tmp_path: Path):
+    """Keras writes scalars as tensors; a file that is cut off is read to its last whole event."""
+    write_events(tmp_path, {"loss": points(falling, 100, 1)})
+    (path,) = tmp_path.iterdir()
+    data = path.read_bytes()
+    path.write_bytes(data[:-7])
+    log = read_log(path)
+    assert (len(log.columns["loss"]), log.notes) == (99, [])
+    path.write_bytes(data[:2000] + b"\xff" + data[2001:])
+    log = read_log(path)
+    assert 0 < len(log.columns["loss"]) < 99
+    assert "is damaged" in log.notes[0]
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+
+    from cvtui.runlog.foreign.tensorboard import _number
+
+    assert _number(TensorProto(dtype=1, float_val=[0.5]).SerializeToString()) == 0.5
+    assert _number(TensorProto(dtype=1, tensor_content=struct.pack("<f", 0.25)).SerializeToString()) == 0.25
+    assert _number(TensorProto(dtype=2, double_val=[0.1]).SerializeToString()) == 0.1
+    assert _number(TensorProto(dtype=7, string_val=[b"no"]).SerializeToString()) is None
+
+
+# ---------------------------------------------------------------------- tables and plain text
+
+
+def ultralytics(path: Path, rows: list[dict[str, float]]) -> Path:
+    """Write results.csv in the form of Ultralytics 8.4 (engine/trainer.py, save_metrics)."""
+    lines = [",".join(["epoch", "time", *rows[0]])]
+    lines += [
+        ",".join(f"{value:.6g}" for value in (place + 1, 3.0 * place, *row.values())) for place, row in enumerate(rows)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def epochs(loss: Curve, validation: Curve, count: int = 20) -> list[dict[str, float]]:
+    return [
+        {
+            "train/loss": loss(epoch), "metrics/accuracy_top1": 0.9, "metrics/accuracy_top5": 1.0,
+            "val/loss": validation(epoch), "lr/pg0": 0.01, "lr/pg1": 0.01,
+        }
+        for epoch in range(count)
+    ]  # fmt: skip
+
+
+def test_ultralytics_rows_are_epochs(tmp_path: Path):
+    path = tmp_path / "results.csv"
+    report = examined(ultralytics(path, epochs(lambda e: falling(10 * e), lambda e: 0.1 + falling(10 * e))))
+    assert (ids(report), report.rows.word, report.log.kind) == ([], "epoch", "Ultralytics' results.csv")
+    assert report.chosen["val_accuracy"].names == ("metrics/accuracy_top1",)
+    report = examined(ultralytics(path, epochs(lambda e: falling(10 * e), lambda e: 0.5 + abs(e - 6) / 20)))
+    (finding,) = report.findings
+    assert finding.id == "F18"
+    assert "The best epoch is 7 (validation loss 0.5)" in finding.sentence
+    report = examined(ultralytics(path, epochs(lambda e: math.nan if e > 3 else 4.0 - e, lambda _: 1.0)))
+    assert [(one.id, one.step) for one in report.findings] == [("F03", 5)]
+    assert report.findings[0].sentence == "At epoch 5 the loss was NaN or infinite; at epoch 4 it was 1."
+
+
+def test_ultralytics_parts_of_a_detector_s_loss_are_added(tmp_path: Path):
+    rows = [{"train/box_loss": 1.0, "train/cls_loss": 2.0, "train/dfl_loss": 0.5, "metrics/mAP50(B)": 0.3}] * 8
+    report = examined(ultralytics(tmp_path / "results.csv", rows))
+    assert report.chosen["loss"].words == "train/box_loss + train/cls_loss + train/dfl_loss"
+    assert set(report.chosen["loss"].values.values()) == {3.5}
+    assert "val_accuracy" not in report.chosen, "a mean average precision is no accuracy"
+
+
+@pytest.mark.parametrize(
+    ("lines", "loss", "axis"),
+    [
+        (["step 12 loss 0.53", "step 13 loss 0.5", "INFO step 14 loss nan"], {12: 0.53, 13: 0.5, 14: math.nan}, "step"),
+        (
+            ["Epoch 3: train_loss=0.8, val_loss=0.9, acc: 0.91", "Epoch 4: train_loss=7e-1, val_loss=0.85, acc: 0.92"],
+            {3: 0.8, 4: 0.7},
+            "epoch",
+        ),
+        (
+            [f"Epoch [{e}/2], Step [{s}/600], Loss: {e + s / 1000:.4f}" for e in (1, 2) for s in (300, 600)],
+            {300: 1.3, 600: 1.6, 900: 2.3, 1200: 2.6},
+            "step",
+        ),
+        (["Epoch 1/2", "9/9 - loss: 0.5 - accuracy: 91%", "Epoch 2/2", "9/9 - loss: 0.4"], {1: 0.5, 2: 0.4}, "epoch"),
+        (["\x1b[32m{'loss': 1.5, 'epoch': 1}\x1b[0m", "{'loss': 1.25, 'epoch': 2}"], {1: 1.5, 2: 1.25}, "epoch"),
+    ],
+)  # fmt: skip
+def test_plain_logs(tmp_path: Path, lines: list[str], loss: dict[int, float], axis: str):
+    path = tmp_path / "train.log"
+    path.write_text("starting\n" + "\n".join(lines) + "\ndone\n")
+    log = read_log(path)
+    column = choose(log, {})["loss"].values
+    assert list(column) == list(loss)
+    assert [str(value) for value in column.values()] == [str(value) for value in loss.values()]
+    assert log.axis == axis
+
+
+# ---------------------------------------------------------------------- the command
+
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def invoked(capsys: pytest.CaptureFixture[str]) -> Command:
+    """`cvtui doctor …` in this process: its exit code and output."""
+
+    def run(*arguments: Any) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["doctor", *map(str, arguments)])
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out + told.err
+
+    return run
+
+
+def test_the_command_says_what_was_taken_for_what_and_what_it_cannot_know(invoked: Command):
+    code, output = invoked(LOGS / "run-curves.wandb")
+    assert code == 0
+    assert "loss         train/loss, 60 values" in output
+    assert "another column: --column loss=NAME" in output
+    assert "looked for: F01, F03, F18, F19, F32, F36" in output
+    assert "confidence" not in output, "it was measured on runs whose layers were seen"
+    _, output = invoked(LOGS / "run-curves.wandb", "--json", "--column", "loss=val.loss", "--column", "lr=")
+    told = json.loads(output)
+    assert told["log"]["columns"]["loss"] == ["val.loss"]
+    assert "lr" not in told["log"]["columns"]
+    assert told["log"]["not_asked"] == {"F32": "the log has no learning rate"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run-curves.wandb", "--column", "loss"], "it is ROLE=NAME"),
+        (["run-curves.wandb", "--column", "los=x"], "did you mean 'loss'?"),
+        (["run-curves.wandb", "--column", "loss=train/los"], "did you mean 'train/loss'?"),
+        (["run-curves.wandb", "--fix"], "another program's log"),
+        (["../test_other_logs.py/x"], "there is no run"),
+        ([".."], "there is no log in"),
+    ],
+)
+def test_one_line_for_what_cannot_be(arguments: list[str], words: str, tmp_path: Path, invoked: Command):
+    (tmp_path / "empty").mkdir()
+    path = tmp_path / "empty" if arguments == [".."] else LOGS / arguments[0]
+    code, output = invoked(path, *arguments[1:])
+    assert code == 2
+    assert words in output
+    assert "Traceback" not in output
+
+
+def test_several_losses_are_asked_for(tmp_path: Path):
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss_a,loss_b\n" + "\n".join(f"{step},1,2" for step in range(9)))
+    with pytest.raises(RequestError, match="2 columns could be the loss: loss_a, loss_b"):
+        examined(path)
+    assert examined(path, loss="loss_b").chosen["loss"].values[3] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("path", "least", "code"),
+    [
+        (LOGS / "run-curves.wandb", "stop", 1), (LOGS / "run-curves.wandb", "note", 1), (LOGS / "ok", "note", 0),
+        (RECORDINGS / "diverged", "warn", 1), (RECORDINGS / "diverged", "stop", 0), (RECORDINGS / "digits", "warn", 0),
+    ],
+)  # fmt: skip
+def test_ci_exits_with_1_on_a_finding_that_is_severe_enough(path: Path, least: str, code: int, invoked: Command):
+    ended, output = invoked(path, "--ci", least)
+    assert ended == code
+    severities = {one["severity"] for one in json.loads(output)["findings"]}
+    order = ["note", "warn", "stop"]
+    assert any(order.index(one) >= order.index(least) for one in severities) == bool(code)
