@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from cvtui.labs.claims import Claim
     from cvtui.recipe.recipe import Recipe
     from cvtui.runlog.folder import RunFolder
 
@@ -36,6 +37,8 @@ class Session(Protocol):
     async def open_run(self, folder: RunFolder) -> None: ...
 
     async def use_net(self, net: str) -> None: ...
+
+    async def calculate_claim(self, claim: Claim, predicted: str) -> None: ...
 
     async def action_new_run(self) -> None: ...
 

@@ -12,18 +12,22 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
-from cvtui.calc import Row, Table, size_text, trace
+from cvtui.calc import Chain, Row, Size, Table, size_text, trace
 from cvtui.calc.memory import training_memory
 from cvtui.calc.module_table import ModuleRow, ModuleTable
 from cvtui.calc.net.parser import parse
 from cvtui.calc.sizes import InputShape, parse_inputs, parse_size
+from cvtui.calc.solve import solve
 from cvtui.errors import RequestError
+from cvtui.labs.claims import Claim, InCalc
+from cvtui.labs.lecture import calculated, keep_held
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.text import binary_size, count
 from cvtui.tui.calc.code_count import CodeCount
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.pictures import VIEWS
+from cvtui.tui.calc.solved import Solved
 from cvtui.tui.form.field_row import caret_lines, cut
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.screens.base import BaseScreen
@@ -147,6 +151,7 @@ class CalcScreen(BaseScreen):
     DEFAULT_CSS = """
     CalcScreen {
         & #calc-head { height: auto; padding: 0 1; }
+        & #calc-output { display: none; }
         & #calc-body { layout: horizontal; height: 1fr; }
         & #calc-table { width: 1fr; height: 1fr; }
         & #calc-picture { width: 2fr; max-width: 84; height: 1fr; padding: 0 1; }
@@ -174,6 +179,8 @@ class CalcScreen(BaseScreen):
             yield CalcLine("net", recipe.net, id="calc-net")
             yield CalcLine("input", size, short=True, id="calc-input")
             yield CalcLine("classes", classes, short=True, id="calc-classes")
+            yield CalcLine("output", "", short=True, id="calc-output")
+            yield Solved(id="calc-solved")
         with Container(id="calc-body"):
             with Card(id="calc-table") as card:
                 card.border_title = "Layers"
@@ -248,16 +255,56 @@ class CalcScreen(BaseScreen):
         number = _whole(classes.input.value)
         classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
         table = None
+        asks = "?" in net.input.value
+        self.line("output").display = asks
+        if not asks:
+            self.query_one(Solved).show([])
         try:
             chain = parse(net.input.value)
-            table = trace(chain, shape, number, source=net.input.value) if shape and number else None
+            if "?" in net.input.value:
+                table = self._solved(chain, shape, number) if shape and number else None
+            else:
+                table = trace(chain, shape, number, source=net.input.value) if shape and number else None
             net.show_error(None)
         except RequestError as error:
             net.show_error(error)
         return table
 
+    def _solved(self, chain: Chain, size: Size, classes: int) -> Table | None:
+        """Fill every ? of the net, and list what fits; None where the wanted output is no size. RequestError."""
+        line = self.line("output")
+        text = line.input.value.strip()
+        try:
+            goal = parse_size(text, "output") if text else None
+            line.show_error(None, "to reach with every ?; empty: any that fits")
+        except RequestError as error:
+            line.show_error(error)
+            return None
+        solution = solve(chain, size, classes, goal, source=self.line("net").input.value)
+        self.query_one(Solved).show(solution.answers)
+        return solution.table
+
+    async def show_claim(self, claim: Claim, predicted: str) -> None:
+        """Fill in what shows a claim of the lecture, and say whether it holds; what was predicted goes beside it."""
+        page = claim.opens
+        assert isinstance(page, InCalc)
+        holds, found = calculated(page)
+        if holds:
+            keep_held({claim.number})
+        for name, text in (("net", page.net), ("input", page.input), ("classes", "10"), ("output", page.output)):
+            self.line(name).input.value = text
+        self.calculate()
+        self.picture.show_view(page.view)
+        self._name_picture()
+        self.table.focus()
+        self.query_one("#calc-head").border_title = Content(f"Lecture {claim.number}: {claim.text}")
+        words = f"Claim {claim.number} {'holds' if holds else 'does not hold'}: {found}"
+        self.app.notify(f"{words}\n{predicted}".strip(), markup=False)
+
     def _ask(self) -> None:
         """Have PyTorch code counted, where the lines are right."""
+        self.line("output").display = False
+        self.query_one(Solved).show([])
         net, size, classes = self.line("net"), self.line("input"), self.line("classes")
         inputs, number = size.input.value.strip(), classes.input.value.strip()
         wrong = None if not number or _whole(number) else RequestError("a whole number from 1 up, or nothing")
