@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from cvtui.draw.figures import Histograms
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.init import weight_std
 from cvtui.labs.report import LabResult
@@ -94,3 +95,17 @@ def test_bad_knobs_give_one_clear_line(run: Run, knobs: dict[str, str], words: s
         run("init", **knobs)
     assert words in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_one_range_for_each_column_shows_the_collapse(run: Run) -> None:
+    """With ReLU the occupied bins shrink towards 0 under Xavier, and stay under He."""
+    figure = run("init", width=512, batch=32).figures[0]
+    assert isinstance(figure, Histograms)
+    for column in ("relu xavier", "relu he", "tanh 0.01"):
+        rows = [row for row in figure.rows if row.column == column]
+        assert len({(row.low, row.high) for row in rows}) == 1
+        used = [sum(count > 0.01 * max(row.counts) for count in row.counts) for row in rows]
+        if column == "relu he":
+            assert used[-1] > 0.8 * used[0]
+        else:
+            assert used[-1] < 0.5 * used[0]
