@@ -11,9 +11,9 @@ INIT = Lab(
     page="Activation statistics",
     claim="The scale of the first weights decides whether a signal reaches the last layer: too small and it "
     "dies, too large and tanh saturates; 1/sqrt(Din) suits tanh, sqrt(2/Din) suits ReLU.",
-    notice="Read each column from top to bottom: does the histogram keep its width? A spike at 0 is a dead "
-    "signal (nothing to learn from), two spikes at -1 and 1 are saturated tanh (such a unit passes almost no "
-    "gradient). The second picture is what a gradient sees on its way back: depth needs it flat.",
+    notice="Read each column from top to bottom: does the histogram keep its width? A spike at 0 is a dead signal, two "
+    "spikes at -1 and 1 are saturated tanh. The gradient going back: depth needs it flat. With tanh 0.05 it grows; "
+    "nearly half of the units are saturated and block it, the others multiply it by weights 3.2 times too large.",
     knobs=(
         Knob(name="depth", kind="int", default=6, low=1, high=100, doc="layers"),
         Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer (fc) or channels (conv)"),

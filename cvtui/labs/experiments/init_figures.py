@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from cvtui.draw.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms
+from cvtui.draw.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms, Table
 from cvtui.labs.report import round4
 
 ACTIVATIONS = {
@@ -41,6 +41,9 @@ class Variant:
     means: list[float] = field(default_factory=list)
     gradients: list[float] = field(default_factory=list)
     """Root mean square of the loss's gradient at each layer's output, the last layer first."""
+
+    blocked: list[float] = field(default_factory=list)
+    """Share of units that pass under 5 % of the gradient that arrives, the last layer first."""
 
     @property
     def name(self) -> str:
@@ -121,6 +124,17 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
                 whole_x=True,
                 log_y=True,
                 curves=curves,
+            )
+        )
+    if all(way.blocked for way in ways):
+        rows_of = [
+            [way.name, f"{way.blocked[0]:.0%}", f"{way.blocked[-1]:.0%}", f"{way.gradients[-1]:.2g}"] for way in ways
+        ]
+        shown.append(
+            Table(
+                title="Units that pass under 5 % of the gradient that arrives at them",
+                columns=["", "last layer", "layer 1", "gradient at layer 1"],
+                rows=rows_of,
             )
         )
     return shown
