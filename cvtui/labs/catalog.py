@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cvtui.labs.catalog_training import BATCH, EPOCH, GRADCHECK, LANDSCAPE, LR, OPTIM, SCHEDULE, WARMUP
+from cvtui.labs.catalog_training import BATCH, EPOCH, GRADCHECK, LADDER, LANDSCAPE, LR, OPTIM, SCHEDULE, WARMUP
 from cvtui.labs.spec import Knob, Lab
 
 INIT = Lab(
@@ -233,6 +233,7 @@ LABS: dict[str, Lab] = {
         EPOCH,
         SCHEDULE,
         WARMUP,
+        LADDER,
         BATCH,
         LANDSCAPE,
         GRADCHECK,

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from cvtui import settings
 from cvtui.errors import RequestError
@@ -40,7 +41,7 @@ def test_every_claim_opens_a_lab_with_knobs_that_parse() -> None:
         assert set(one.opens.knobs) <= set(check(one.opens.name, one.opens.knobs))
         assert one.number in shown_by(one.opens.name, one.opens.knobs)
         assert one.number in shown_by(one.opens.name, {**one.opens.knobs, "seed": 3})
-    assert {one.opens.name for one in IN_LABS if isinstance(one.opens, InLab)} >= set(labs()) - {"landscape"}
+    assert {one.opens.name for one in IN_LABS if isinstance(one.opens, InLab)} >= set(labs()) - {"landscape", "ladder"}
 
 
 @pytest.mark.parametrize("one", IN_CALC, ids=lambda one: one.number)
@@ -126,3 +127,25 @@ def test_an_epoch_counts_every_image_once(run: Run) -> None:
 
 def test_warmup_says_nothing_of_a_rate_that_would_not_explode(run: Run) -> None:
     assert run("warmup", lr=0.01, steps=60, warmup=20).claim_holds is None
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [0, 1])
+def test_each_cure_gains_and_batch_norm_alone_makes_up_for_the_start(run: Run, seed: int) -> None:
+    result = run("ladder", seed=seed)
+    assert result.claim_holds is True, result.sentence
+    assert result.numbers["accuracy"][0] < 0.15
+    assert result.numbers["accuracy"][-1] > 0.9
+
+
+def test_a_dead_unit_is_counted_by_hand() -> None:
+    from cvtui.labs.experiments.data import digits
+    from cvtui.labs.experiments.ladder import Rung, build, dead_share
+
+    data = digits()
+    assert dead_share(build(Rung("all", 1.0, -1000.0, 0.1), 0), data) == 1.0
+    model = build(Rung("some", 1.0, 0.0, 0.1), 0)
+    assert dead_share(model, data) < 0.05
+    with torch.no_grad():
+        model[1].bias[:32] = -1000.0
+    assert dead_share(model, data) >= 32 / 256
