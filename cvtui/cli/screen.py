@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cvtui.recipe.recipe import Recipe
 
 SMALLEST = (80, 24)
+TERMINAL_SECONDS = 2.0
+"""Seconds between two looks at whether the terminal is still there: without SIGHUP (a session that has none as its own)
+a screen once went on unseen for two hours, at a third of a core."""
 
 
 def in_browser() -> bool:
@@ -31,7 +34,7 @@ def check_terminal(way_out: str) -> None:
     """Raise RequestError, with the way out, where no screen can be drawn: no terminal, or too small."""
     if in_browser():
         return
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise RequestError("the screen needs a terminal, and this is none", hint=way_out)
     if os.environ.get("TERM") == "dumb":
         raise RequestError("the screen needs a terminal that can move its cursor; TERM is 'dumb'", hint=way_out)
@@ -63,6 +66,12 @@ def relax_garbage_collection() -> None:
     gc.freeze()
     gc.enable()
     gc.set_threshold(2_000, 10, 1_000)
+
+
+def _draw_on_stdout() -> None:
+    """Let Textual draw on stdout where stderr goes to a file (`2>log`): it writes to the stderr of the start."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        setattr(sys, "__stderr__", open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))  # noqa: B010, SIM115
 
 
 def _end_with_the_terminal() -> None:
@@ -110,9 +119,20 @@ def open_screen(
     from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 
+    def shown() -> None:
+        relax_garbage_collection()
+        if not in_browser():
+            app.set_interval(TERMINAL_SECONDS, end_without_terminal)
+
+    def end_without_terminal() -> None:
+        if not os.isatty(0):
+            app.exit()
+
     others = [*places, *_watched(addresses)]
-    app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=relax_garbage_collection, hooks=hooks)
+    app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=shown, hooks=hooks)
     _end_with_the_terminal()
+    if not in_browser():
+        _draw_on_stdout()
     app.run()
     for run in app.living():
         commands = CommandReader(run.commands).poll()

@@ -25,6 +25,7 @@ from cvtui.engine.optim.factory import add_parameters
 from cvtui.engine.optim.loss import Loss
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe
+from cvtui.engine.train.data_print import DataPrint
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked
@@ -95,8 +96,8 @@ class TrainingState:
     """Number of batches done in the current epoch."""
     best: float | None = None
     """Best validation accuracy so far."""
-    fingerprint: dict[str, Any] = field(default_factory=dict)
-    """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
+    data_print: DataPrint | None = None
+    """Fingerprint of the data as they were when they were read."""
     unit: float = 255.0
     """Value that stands for white in the pixels: 255, 65535, or 1 of floats."""
     best_epoch: int = 0
@@ -110,12 +111,21 @@ class TrainingState:
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
     rates: RatesAhead = field(default_factory=RatesAhead)
+    ranks: dict[str, Any] = field(default_factory=dict)
+    """What the record `run` says of several processes that train together."""
+    shared_passes: Callable[[Any], Any] | None = None
+    """Forward and backward pass where several processes share each batch (engine/ranks)."""
     before_update: list[Callable[[Tensor], object]] = field(default_factory=list)
     """Called with the loss of every step, between backward and update (see step.py)."""
 
     @property
     def recipe(self) -> Recipe:
         return self.checked.recipe
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Fingerprint of the data (recipe/datasets/fingerprint.py)."""
+        return {} if self.data_print is None else self.data_print.value()
 
     @property
     def eval_model(self) -> nn.Module:
