@@ -147,5 +147,7 @@ def test_a_dead_unit_is_counted_by_hand() -> None:
     model = build(Rung("some", 1.0, 0.0, 0.1), 0)
     assert dead_share(model, data) < 0.05
     with torch.no_grad():
-        model[1].bias[:32] = -1000.0
+        first = model[1]
+        assert isinstance(first, torch.nn.Linear)
+        first.bias[:32] = -1000.0
     assert dead_share(model, data) >= 32 / 256
