@@ -267,6 +267,10 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         assert calc.line("net").input.value == "conv1f3s?p0"
         await wait_until_async(lambda: calc.query_one(Solved).display, what="what fits")
         assert "F3 S1 P0 → 5x5, F3 S2 P0 → 3x3" in calc.query_one(Solved).render().plain
+        assert str(calc.query_one("#calc-head").border_title).startswith("Lecture 3: ")
+        calc.line("net").input.value = "conv1f3"
+        await wait_until_async(lambda: calc.query_one("#calc-head").border_title == "Expression", what="its own net")
+        assert not calc.line("output").display
         await pilot.press("3")
         await wait_until_async(lambda: app.current_mode == "labs" and here.lecture.list.has_focus, what="the claims")
         assert here.lecture.list.get_option("3").prompt.plain.startswith("✓  3")  # type: ignore[union-attr]

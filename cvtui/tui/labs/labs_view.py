@@ -58,7 +58,7 @@ class LabList(OptionList):
     """
 
     def __init__(self) -> None:
-        self._prompts = {LECTURE: Content.styled("  The lecture, claim by claim", "bold")}
+        self._prompts = {LECTURE: Content.styled("  The lecture", "bold")}
         self._prompts |= {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 

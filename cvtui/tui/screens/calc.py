@@ -167,6 +167,8 @@ class CalcScreen(BaseScreen):
         self.code = CodeCount(self, self._counted, self._counting)
         self._usual: dict[str, str] = {}
         self._is_code = False
+        self._claim: InCalc | None = None
+        """The claim of the lecture that the frame names, until the net is another."""
 
     def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
@@ -224,6 +226,9 @@ class CalcScreen(BaseScreen):
     def calculate(self) -> None:
         """Update the table from the three lines; each shows its own problem. PyTorch code is counted by a process."""
         self.code.cancel()
+        if self._claim is not None and self.line("net").input.value != self._claim.net:
+            self._claim = None
+            self.query_one("#calc-head").border_title = "Expression"
         code = is_target(self.line("net").input.value)
         self._follow_kind(code)
         with self.app.batch_update():
@@ -291,12 +296,14 @@ class CalcScreen(BaseScreen):
         holds, found = calculated(page)
         if holds:
             keep_held({claim.number})
+        self._claim = None
         for name, text in (("net", page.net), ("input", page.input), ("classes", "10"), ("output", page.output)):
             self.line(name).input.value = text
         self.calculate()
         self.picture.show_view(page.view)
         self._name_picture()
         self.table.focus()
+        self._claim = page
         self.query_one("#calc-head").border_title = Content(f"Lecture {claim.number}: {claim.text}")
         words = f"Claim {claim.number} {'holds' if holds else 'does not hold'}: {found}"
         self.app.notify(f"{words}\n{predicted}".strip(), markup=False)
