@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 from cvtui.calc import Chain, Row, Size, Table, size_text, trace
 from cvtui.calc.memory import training_memory
-from cvtui.calc.module_table import ModuleRow, ModuleTable
+from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.net.parser import parse
 from cvtui.calc.sizes import InputShape, parse_inputs, parse_size
 from cvtui.calc.solve import solve
@@ -26,6 +26,7 @@ from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.text import binary_size, count
 from cvtui.tui.calc.code_count import CodeCount
 from cvtui.tui.calc.layer_picture import LayerPicture
+from cvtui.tui.calc.layer_summary import LayerSummary
 from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.calc.solved import Solved
 from cvtui.tui.form.field_row import caret_lines, cut
@@ -93,45 +94,6 @@ class CalcLine(Widget):
             parts.append((" " * 22 + self.note, MUTED))
         parts += [("\n" + " " * (LABEL + 1) + line, "$text-error") for line in self._problem()]
         return Content.assemble(*parts)
-
-
-class LayerSummary(Widget):
-    """The layer under the cursor, worked out: output size, parameters, connections, and a remark."""
-
-    DEFAULT_CSS = "LayerSummary { height: 4; width: 1fr; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._row: Row | ModuleRow | None = None
-
-    def show(self, row: Row | ModuleRow | None) -> None:
-        self._row = row
-        self.refresh()
-
-    def render(self) -> Content:
-        return Content("\n").join(
-            line.truncate(max(1, self.size.width), ellipsis=True) for line in summary_lines(self._row)
-        )
-
-
-def summary_lines(row: Row | ModuleRow | None) -> list[Content]:
-    """At most four lines about a layer."""
-    if row is None:
-        return []
-    way = f"{size_text(row.input)} → {size_text(row.output)}" if isinstance(row, Row) else size_text(row.output)
-    lines = [Content.assemble((row.name, "bold $text-primary"), f"  {row.expression}  ", (way, "bold"))]
-    if row.formula:
-        lines.append(Content.assemble(("output  ", MUTED), row.formula))
-    if row.counting:
-        linked = row.connected if isinstance(row, Row) else None
-        share = f"   {linked:.3%} of all possible connections" if linked is not None else ""
-        lines.append(Content.assemble(("parameters  ", MUTED), row.counting, (share, MUTED)))
-    if row.note:
-        lines.append(Content.styled(f"▲ {row.note}", "$text-warning"))
-    elif row.receptive_field is not None:
-        seen = size_text(row.receptive_field.size)
-        lines.append(Content.assemble(("one unit sees  ", MUTED), f"{seen} of the input"))
-    return lines[:4]
 
 
 class CalcScreen(BaseScreen):
