@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "data": "The data sets: what is in them, where they lie; --download fetches one.",
     "calc": "Calculate a network: sizes, parameters, MACs, receptive fields, memory.",
     "matrix": "A convolution written as a matrix.",
+    "lecture": "The lecture's 28 claims, each with the lab or calculation that shows it.",
     "lab": "The lecture's experiments.",
     "compare": "Compare runs: curves, what differs in their recipes, results.",
     "sweep": "A fair race between recipes: --lr 1e-1,1e-2,1e-3 …",

@@ -1,9 +1,9 @@
-"""The table of all labs: claims, knobs, what to notice (types: spec.py; the experiments: experiments/)."""
+"""The table of all labs, and those about layers and signals (types: spec.py; the experiments: experiments/)."""
 
 from __future__ import annotations
 
+from cvtui.labs.catalog_training import BATCH, EPOCH, GRADCHECK, LADDER, LANDSCAPE, LR, OPTIM, SCHEDULE, WARMUP
 from cvtui.labs.spec import Knob, Lab
-from cvtui.recipe.choices.schedules import SCHEDULES
 
 INIT = Lab(
     name="init",
@@ -11,9 +11,9 @@ INIT = Lab(
     page="Activation statistics",
     claim="The scale of the first weights decides whether a signal reaches the last layer: too small and it "
     "dies, too large and tanh saturates; 1/sqrt(Din) suits tanh, sqrt(2/Din) suits ReLU.",
-    notice="Read each column from top to bottom: does the histogram keep its width? A spike at 0 is a dead "
-    "signal (nothing to learn from), two spikes at -1 and 1 are saturated tanh (such a unit passes almost no "
-    "gradient). The second picture is what a gradient sees on its way back: depth needs it flat.",
+    notice="Read each column from top to bottom: does the histogram keep its width? A spike at 0 is a dead signal, two "
+    "spikes at -1 and 1 are saturated tanh. The gradient going back: depth needs it flat. With tanh 0.05 it grows; "
+    "nearly half of the units are saturated and block it, the others multiply it by weights 3.2 times too large.",
     knobs=(
         Knob(name="depth", kind="int", default=6, low=1, high=100, doc="layers"),
         Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer (fc) or channels (conv)"),
@@ -44,42 +44,6 @@ INIT = Lab(
     parallel=True,
 )
 
-OPTIM = Lab(
-    name="optim",
-    title="The problems with SGD, and what each optimiser does about them",
-    page="Problems with SGD",
-    claim="SGD jitters where the curvatures differ, stays at saddles and in dents where the gradient is zero, "
-    "and never rests when the gradient is noisy; momentum gets through.",
-    notice="All start at the same point. On the quadratic SGD zigzags across the valley and creeps along it; at "
-    "the saddle it walks down the ridge and stays; momentum runs through. In the last picture the same rules train a "
-    "net.",
-    knobs=(
-        Knob(
-            name="surface",
-            kind="choice",
-            default="all",
-            choices=("all", "quadratic", "saddle", "minimum", "noisy", "rosenbrock"),
-            doc="which ground to walk on; all: the first four",
-        ),
-        Knob(
-            name="rules",
-            kind="choices",
-            default="all",
-            choices=("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam"),
-            doc="who walks",
-        ),
-        Knob(name="steps", kind="int", default=100, low=1, high=5000, doc="updates (rosenbrock: ten times as many)"),
-        Knob(name="condition", kind="float", default=50.0, low=1, high=10000, doc="condition number of the quadratic"),
-        Knob(name="offset", kind="float", default=1e-5, low=0, high=1, doc="start beside the saddle's ridge"),
-        Knob(
-            name="noise", kind="float", default=2.0, low=0, high=100, doc="std of the noisy quadratic's gradient noise"
-        ),
-        Knob(name="race", kind="flag", default=True, doc="also train a net on digits with each rule"),
-        Knob(name="net-steps", kind="int", default=400, low=10, high=5000, doc="steps of that training"),
-    ),
-)
-
-
 LINEAR = Lab(
     name="linear",
     title="A single layer can only handle linearly separable cases",
@@ -107,76 +71,18 @@ LINEAR = Lab(
 )
 
 
-GRADCHECK = Lab(
-    name="gradcheck",
-    title="Gradient check: backward against the numeric gradient",
-    page="Backpropagation; numeric and analytic gradient",
-    claim="Backward gives the same gradient as nudging each weight and looking at the loss: exact, and in one "
-    "pass instead of two per weight.",
-    notice="Errors near 1e-9 are rounding. The lower picture is why h is 1e-5 and double precision is needed: a "
-    "larger h cuts the curve off too early, a smaller one drowns in rounding; float32 never gets below 1e-3 or so.",
+POOLING = Lab(
+    name="pooling",
+    title="Pooling, in numbers",
+    page="Pooling layer",
+    claim="Pooling makes each map smaller by itself, without parameters: a 2x2 window with stride 2 halves both sides "
+    "(rounded up), and the maximum of each window stays.",
+    notice="Each colour is one window: find its largest number in the smaller picture. The lecture's example ends in "
+    "6 8 / 3 4. With side 5 the last windows hang over the edge.",
     knobs=(
-        Knob(
-            name="net",
-            kind="net",
-            default="conv4-tanh-pool-fc8-relu-fc",
-            doc="a net for 8x8 digits; small, each entry takes two forward passes",
-        ),
-        Knob(name="batch", kind="int", default=4, low=1, high=64, doc="images"),
-        Knob(name="entries", kind="int", default=20, low=1, high=1000, doc="entries of each tensor that are looked at"),
-        Knob(name="h", kind="float", default=1e-5, low=1e-12, high=1, doc="the step"),
-        Knob(
-            name="bug",
-            kind="choice",
-            default="none",
-            choices=("none", "activation", "bias"),
-            doc="plant a mistake in backward and see what the check says",
-        ),
-    ),
-)
-
-
-LR = Lab(
-    name="lr",
-    title="Loss curves for different learning rates",
-    page="Loss curves for different learning rates",
-    claim="A rate's height shows in the shape of its loss curve: low falls slowly, good falls far, high falls "
-    "fast and stays above, very high explodes.",
-    notice="All four start from the same weights and see the same batches. High is as quick as good at first: "
-    "only later it stays above, because its steps jump over the valley's floor.",
-    knobs=(
-        Knob(name="rates", kind="floats", default="0.001,0.1,0.5,2", low=1e-8, high=1e4, doc="one curve each"),
-        Knob(
-            name="optimizer",
-            kind="choice",
-            default="momentum",
-            choices=("sgd", "momentum", "adam"),
-            doc="the update rule",
-        ),
-        Knob(name="steps", kind="int", default=400, low=20, high=20000, doc="updates"),
-        Knob(name="batch", kind="int", default=32, low=1, high=1437, doc="images a step"),
-    ),
-)
-
-
-SCHEDULE = Lab(
-    name="schedule",
-    title="Learning-rate schedules, and the loss that each gives",
-    page="Learning rate decay over time",
-    claim="Begin with a high rate and let it decay: the run ends lower than with the same rate held constant.",
-    notice="Where the rate falls, the loss falls with it: at the drops of `step` most clearly. Constant keeps "
-    "jumping at the height where its steps are as wide as the valley.",
-    knobs=(
-        Knob(
-            name="schedules",
-            kind="choices",
-            default="all",
-            choices=tuple(name for name in SCHEDULES if name != "plateau"),  # which waits for a validation loss
-            doc="which",
-        ),
-        Knob(name="lr", kind="float", default=0.3, low=1e-6, high=100, doc="the full rate (of SGD with momentum 0.9)"),
-        Knob(name="warmup", kind="float", default=0.05, low=0, high=0.9, doc="share of the run to climb to it"),
-        Knob(name="epochs", kind="int", default=15, low=1, high=200, doc="over digits, 32 images a step"),
+        Knob(name="side", kind="int", default=4, low=2, high=12, doc="of the map; 4 is the lecture's"),
+        Knob(name="window", kind="int", default=2, low=1, high=12, doc="F"),
+        Knob(name="stride", kind="int", default=2, low=1, high=12, doc="S"),
     ),
 )
 
@@ -310,45 +216,6 @@ FC_VS_CONV = Lab(
 )
 
 
-BATCH = Lab(
-    name="batch",
-    title="Batch size and learning rate: batch xN, rate xN",
-    page="Linear scaling rule",
-    claim="With a batch N times as large, scale the rate by N: the loss over epochs stays the same, because the "
-    "gradient's noise falls only with the square root of the batch.",
-    notice="Over epochs, the large batch with the old rate lags behind; with the scaled rate it lies on the "
-    "small batch's curve. Over time it is ahead: fewer steps, each of which costs little more.",
-    knobs=(
-        Knob(name="batch", kind="int", default=16, low=1, high=1437, doc="the small batch"),
-        Knob(name="times", kind="int", default=8, low=1, high=1437, doc="N"),
-        Knob(name="lr", kind="float", default=0.05, low=1e-6, high=100, doc="the small batch's rate (plain SGD)"),
-        Knob(name="warmup", kind="float", default=1.0, low=0, high=50, doc="epochs in which the scaled rate climbs"),
-        Knob(name="epochs", kind="int", default=10, low=1, high=200, doc="over digits"),
-        Knob(name="draws", kind="int", default=60, low=2, high=2000, doc="minibatches per size, for the noise"),
-    ),
-)
-
-
-LANDSCAPE = Lab(
-    name="landscape",
-    title="The loss around a trained net",
-    page="Loss landscapes (Li et al. 2018)",
-    claim="Around trained weights the loss is a basin with the net at its bottom, however many weights it has; "
-    "its shape tells how forgiving the net is.",
-    notice="Around the nets, steps are in units of each filter's own length, so the two maps can be compared. "
-    "The other maps: the way that training took, on its own plane. Try a deep net with res(...) beside the "
-    "same without.",
-    knobs=(
-        Knob(name="left", kind="net", default="conv8-relu-pool-conv16-relu-pool-fc", doc="the first net, on digits"),
-        Knob(name="right", kind="net", default="fc32-relu-fc32-relu-fc", doc="the second"),
-        Knob(name="epochs", kind="int", default=10, low=1, high=200, doc="of training (Adam)"),
-        Knob(name="side", kind="int", default=23, low=5, high=101, doc="places a side (made odd)"),
-        Knob(name="reach", kind="float", default=1.0, low=1e-3, high=100, doc="how far, in filter lengths"),
-        Knob(name="images", kind="int", default=500, low=16, high=1437, doc="over which the loss is taken"),
-    ),
-)
-
-
 LABS: dict[str, Lab] = {
     lab.name: lab
     for lab in (
@@ -359,10 +226,14 @@ LABS: dict[str, Lab] = {
         INVARIANCE,
         SHARING,
         TOEPLITZ,
+        POOLING,
         PREPROCESS,
         OPTIM,
         LR,
+        EPOCH,
         SCHEDULE,
+        WARMUP,
+        LADDER,
         BATCH,
         LANDSCAPE,
         GRADCHECK,

@@ -7,6 +7,8 @@ The experiments themselves lie in `cvtui.labs.experiments`, one file each, by th
 from __future__ import annotations
 
 import math
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -154,6 +156,18 @@ class Lab:
                 return knob
         names = [knob.name for knob in self.all_knobs]
         raise RequestError(f"lab {self.name} has no knob {name!a}; it has: {', '.join(names)}{nearest(wanted, names)}")
+
+    def command(self, knobs: Mapping[str, object]) -> str:
+        """Return the command line that runs it with these knobs; those at their default are left out."""
+        words = ["cvtui", "lab", self.name]
+        for name, value in knobs.items():
+            knob = self.knob(name)
+            if knob.check(value) != knob.check(knob.default):
+                words += [
+                    f"--{knob.name}",
+                    ("on" if knob.check(value) else "off") if knob.kind == "flag" else f"{value}",
+                ]
+        return shlex.join(words)
 
     @property
     def all_knobs(self) -> tuple[Knob, ...]:

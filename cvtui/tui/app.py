@@ -24,6 +24,7 @@ from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.widgets.moves import capital
 
 if TYPE_CHECKING:
+    from cvtui.labs.claims import Claim
     from cvtui.notify.hooks import EndHooks
     from cvtui.tui.end_notice import EndNotice
     from cvtui.tui.jobs.job import Job
@@ -176,6 +177,15 @@ class CvtuiApp(App[None]):
         await screen.action_new_run()
         if screen.form_view is not None:
             await screen.form_view.set_net(net)
+
+    async def calculate_claim(self, claim: Claim, predicted: str) -> None:
+        """Open the Calc place on a claim of the lecture."""
+        from cvtui.tui.screens.calc import CalcScreen
+
+        await self.switch_mode("calc")
+        screen = self.get_screen_stack("calc")[0]
+        assert isinstance(screen, CalcScreen)
+        await screen.show_claim(claim, predicted)
 
     def set_shown_run(self, name: str, state: str) -> None:
         """Update the run on the Train screen, and its state, in the top bar of every screen."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from cvtui.labs.claims import Claim
     from cvtui.recipe.recipe import Recipe
     from cvtui.runlog.folder import RunFolder
     from cvtui.tui.train import LiveView
@@ -45,6 +46,8 @@ class Session(Protocol):
     async def action_go_to(self, name: str) -> None: ...
 
     async def use_net(self, net: str) -> None: ...
+
+    async def calculate_claim(self, claim: Claim, predicted: str) -> None: ...
 
     async def action_new_run(self) -> None: ...
 

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from cvtui.draw.figures import Histograms
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.init import weight_std
 from cvtui.labs.report import LabResult
@@ -31,6 +32,10 @@ def test_stds_at_the_lectures_own_size(run: Run) -> None:
     # "saturated": most units of tanh with 0.05 stand beyond 0.97, hardly any with Xavier.
     assert min(result.numbers["saturated tanh 0.05"]) > 0.4
     assert max(result.numbers["saturated tanh xavier"]) < 0.05
+    # Its gradients grow backwards, although nearly half of the units block what arrives.
+    assert result.numbers["gradient tanh 0.05"][0] > 1.0
+    assert min(result.numbers["blocked tanh 0.05"]) > 0.4
+    assert result.numbers["blocked relu he"] == pytest.approx([0.5] * 6, abs=0.02)
 
 
 def test_conv_stacks_keep_the_scale_too(run: Run) -> None:
@@ -94,3 +99,34 @@ def test_bad_knobs_give_one_clear_line(run: Run, knobs: dict[str, str], words: s
         run("init", **knobs)
     assert words in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_one_range_for_each_column_shows_the_collapse(run: Run) -> None:
+    """With ReLU the occupied bins shrink towards 0 under Xavier, and stay under He."""
+    figure = run("init", width=512, batch=32).figures[0]
+    assert isinstance(figure, Histograms)
+    for column in ("relu xavier", "relu he", "tanh 0.01"):
+        rows = [row for row in figure.rows if row.column == column]
+        assert len({(row.low, row.high) for row in rows}) == 1
+        used = [sum(count > 0.01 * max(row.counts) for count in row.counts) for row in rows]
+        if column == "relu he":
+            assert used[-1] > 0.8 * used[0]
+        else:
+            assert used[-1] < 0.5 * used[0]
+
+
+def test_blocked_units_by_hand() -> None:
+    """Tanh units pass under 5 % where 1 - h² < 0.05; ReLU blocks what is below 0."""
+    from cvtui.labs.experiments.init import Stack, backward, forward
+    from cvtui.labs.experiments.init_figures import Variant
+
+    layers = Stack("fc", 64, 2, 0)
+    ways = [Variant("tanh", "normal-0.5"), Variant("relu", "he")]
+    for way in ways:
+        way.outputs.append(layers.inputs(16))
+    with torch.no_grad():
+        list(forward(layers, ways))
+        list(backward(layers, ways))
+    tanh, relu = ways
+    assert tanh.blocked[0] == pytest.approx(float((1 - tanh.outputs[2] ** 2 < 0.05).float().mean()), abs=1e-3)
+    assert relu.blocked[0] == pytest.approx(float((relu.outputs[2] == 0).float().mean()), abs=1e-3)

@@ -19,7 +19,7 @@ from cvtui.labs.worker import run_lab
 
 ISSUE = {
     "init", "linear", "fc-vs-conv", "equivariance", "invariance", "sharing", "toeplitz", "preprocess", "optim", "lr",
-    "schedule", "batch", "landscape", "gradcheck",
+    "schedule", "batch", "landscape", "gradcheck", "pooling", "epoch", "warmup", "ladder",
 }  # fmt: skip
 SMALL: dict[str, dict[str, object]] = {
     "init": {"width": 32, "depth": 8},
@@ -32,12 +32,15 @@ SMALL: dict[str, dict[str, object]] = {
     "lr": {"steps": 20},
     "schedule": {"epochs": 1},
     "batch": {"epochs": 1, "draws": 2},
+    "ladder": {"steps": 20},
+    "epoch": {"epochs": 1, "batch": 512},
+    "warmup": {"steps": 20, "warmup": 5},
     "landscape": {"epochs": 1, "side": 5, "images": 16},
     "gradcheck": {"entries": 1},
 }
 
 
-def test_the_fourteen_labs_are_there() -> None:
+def test_the_eighteen_labs_are_there() -> None:
     assert set(labs()) == ISSUE
     for name, lab in labs().items():
         assert lab.name == name

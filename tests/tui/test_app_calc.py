@@ -13,7 +13,8 @@ from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.net.parser import parse
 from cvtui.text import binary_size
 from cvtui.tui.app import CvtuiApp
-from cvtui.tui.screens.calc import CalcScreen, summary_lines
+from cvtui.tui.calc.layer_summary import summary_lines
+from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.train import TrainScreen
 from tests.waiting import wait_until_async
 

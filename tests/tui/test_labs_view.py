@@ -8,14 +8,18 @@ import pytest
 from textual.pilot import Pilot
 
 from cvtui.labs.folder import LabFolder
+from cvtui.labs.lecture import held
 from cvtui.labs.lookup import labs
 from cvtui.runlog.folder import list_runs
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.calc.solved import Solved
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import default_text
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.labs_view import LabsView
+from cvtui.tui.labs.lecture_page import PredictModal
 from cvtui.tui.labs.page import LabPage, Paragraph
+from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
@@ -46,8 +50,8 @@ async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         here = await place(app, pilot)
-        assert [option.id for option in here.list.options] == list(labs())
-        assert here.list.region.height >= len(labs())  # all of them are visible at once
+        assert [option.id for option in here.list.options] == ["lecture", *labs()]
+        assert here.list.region.height >= 1 + len(labs())  # all of them are visible at once
         for name, lab in list(labs().items())[::every]:
             await here.open(name)
             page = page_of(here)
@@ -124,7 +128,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         assert not (tmp_path / "labs").exists()
         await pilot.press("escape", "r")
         await wait_until_async(lambda: row.problem is None, what="the default")
-        assert row.text == "all"
+        assert row.text == "sgd,momentum"
         assert not page.form.changed
 
 
@@ -189,7 +193,7 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
-        await pilot.press("down", "down", "enter")
+        await pilot.press("down", "down", "down", "enter")
         await wait_until_async(lambda: here.page is not None and here.page.lab.name == "fc-vs-conv", what="the page")
         page = page_of(here)
         await wait_until_async(lambda: page.form.rows["data"].control.has_focus, what="the first knob")
@@ -202,7 +206,7 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
         await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the keys")
         await pilot.press("escape", "escape")
         await wait_until_async(lambda: here.page is None, what="the list")
-        await pilot.click(here.list, offset=(5, 5))
+        await pilot.click(here.list, offset=(5, 6))
         await wait_until_async(lambda: here.page is not None and here.page.lab.name == "sharing", what="the click")
 
 
@@ -246,3 +250,40 @@ def test_what_a_lab_that_dies_leaves(tmp_path: Path) -> None:
     assert not run.poll()
     run.terminate()
     assert LabFolder(run.folder.path).asked()[0] == "sharing"
+
+
+async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Path) -> None:
+    """A calculation is ticked as soon as it is opened; a lab is opened with the claim's knobs."""
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        here = await place(app, pilot)
+        assert here.list.name_here == "lecture"
+        await pilot.press("enter")
+        await wait_until_async(lambda: here.lecture.list.has_focus, what="the claims")
+        assert here.lecture.list.option_count == 28
+        here.lecture.list.highlighted = 2
+        await pilot.press("enter")
+        await wait_until_async(lambda: isinstance(app.screen, PredictModal), what="the question")
+        await pilot.press("3")
+        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+        await wait_until_async(lambda: held() == {3}, what="the tick")
+        calc = app.screen
+        assert isinstance(calc, CalcScreen)
+        assert calc.line("net").input.value == "conv1f3s?p0"
+        await wait_until_async(lambda: calc.query_one(Solved).display, what="what fits")
+        assert "F3 S1 P0 → 5x5, F3 S2 P0 → 3x3" in calc.query_one(Solved).render().plain
+        assert str(calc.query_one("#calc-head").border_title).startswith("Lecture 3: ")
+        calc.line("net").input.value = "conv1f3"
+        await wait_until_async(lambda: calc.query_one("#calc-head").border_title == "Expression", what="its own net")
+        assert not calc.line("output").display
+        await pilot.press("3")
+        await wait_until_async(lambda: app.current_mode == "labs" and here.lecture.list.has_focus, what="the claims")
+        assert here.lecture.list.get_option("3").prompt.plain.startswith("✓  3")  # type: ignore[union-attr]
+        here.lecture.list.highlighted = 20
+        await pilot.press("enter")
+        await wait_until_async(lambda: here.page is not None and here.page.lab.name == "optim", what="the lab")
+        rows = page_of(here).form.rows
+        await wait_until_async(lambda: rows["surface"].text == "quadratic", what="the knobs")
+        assert rows["race"].text == "off"
+        await pilot.press("escape", "escape")
+        await wait_until_async(lambda: here.list.has_focus, what="the list")

@@ -141,6 +141,10 @@ def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quie
     knobs = check(entry.name, given)
     folder = LabFolder.make(runs, entry.name, knobs)
     shown = _wait(folder, entry, quiet or as_json)
+    if shown.claim_holds:
+        from cvtui.labs.lecture import keep_held, shown_by
+
+        keep_held(shown_by(entry.name, knobs))
     if as_json:
         import msgspec
 
@@ -232,10 +236,7 @@ def _print(entry: Lab, knobs: Mapping[str, Any], shown: LabShown) -> None:
     console = out.console()
     colour = console.color_system is not None and not console.no_color
     width = max(40, min(console.width, 160))
-    turned = [
-        f"--{knob.name} {knobs[knob.name]}" for knob in entry.all_knobs if knobs[knob.name] != knob.check(knob.default)
-    ]
-    console.print(Text(f"{entry.title}", style="bold") + Text(f"   {' '.join(turned)}", style="dim"))
+    console.print(Text(f"{entry.title}", style="bold") + Text(f"   {entry.command(knobs)}", style="dim"))
     console.print(Text(f"Claim: {entry.claim}"))
     console.print()
     for line in draw_all(shown.figures, width, tall=console.height if console.is_terminal else None, colour=colour):

@@ -34,6 +34,8 @@ EXPECTED = {
 """Std of the first six layers of 4096, of the lecture's own run."""
 TOLERANCE = 0.02
 CONV_SIDE = 16
+BLOCKED = 0.05
+"""A unit whose local gradient is smaller passes next to nothing."""
 
 
 def weight_std(scheme: str, fan_in: int) -> float:
@@ -131,6 +133,7 @@ def backward(layers: Stack, ways: Sequence[Variant]) -> Iterator[float]:
             with torch.enable_grad():
                 before = way.before[layer].requires_grad_()
                 (at_sum,) = torch.autograd.grad(ACTIVATIONS[way.activation](before), before, arriving[number])
+                way.blocked.append(float((at_sum.abs() < BLOCKED * arriving[number].abs()).float().mean()))
                 values = way.outputs[layer].detach().requires_grad_()
                 (back,) = torch.autograd.grad(layers.forward(weights, values), values, at_sum)
             arriving[number] = back * weight_std(way.scheme, layers.fan_in)
@@ -146,6 +149,7 @@ def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
             numbers[f"saturated {way.name}"] = [
                 round4(float((output.abs() > 0.97).float().mean())) for output in way.outputs[1:]
             ]
+        numbers[f"blocked {way.name}"] = [round4(value) for value in reversed(way.blocked)]
         numbers[f"gradient {way.name}"] = [round4(value) for value in reversed(way.gradients)]
     judged = [way for way in ways if (way.activation, way.scheme) in EXPECTED]
     # The lecture's numbers for the fixed stds belong to 4096 inputs a unit; those of xavier and he to any Din.

@@ -27,7 +27,11 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     ends: dict[str, tuple[float, float]] = {}
     for number, (name, schedule) in enumerate(schedules.items()):
         model = problem(seed)
-        optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
+        optimizer: torch.optim.Optimizer = (
+            torch.optim.Adam(model.parameters())
+            if knobs["optimizer"] == "adam"
+            else torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
+        )
         losses[name] = []
         steps = schedule.total_steps
         for step in train(model, data, optimizer, steps=steps, batch=BATCH, seed=seed, lr_at=schedule.lr_at):

@@ -57,7 +57,7 @@ def draw(row: Row | None, view: View, size: Size, width: int, height: int) -> li
         case "connections":
             lines = _connections(row, view.position, width)
         case _:
-            lines = _matrix(row, width, height)
+            lines = _matrix(row, view.position, width, height)
     return [part for line in lines for part in line.wrap(width)][:height]
 
 
@@ -265,7 +265,7 @@ def _connections(row: Row, position: int, width: int) -> list[Content]:
     return [*lines, *_quiet(text, "one dimension, one channel")]
 
 
-def _matrix(row: Row, width: int, height: int) -> list[Content]:
+def _matrix(row: Row, position: int, width: int, height: int) -> list[Content]:
     from cvtui.draw.text_figures import draw as draw_figure
 
     inputs, joined = _edges(row)
@@ -273,10 +273,6 @@ def _matrix(row: Row, width: int, height: int) -> list[Content]:
         return _quiet(f"{row.expression}: works number by number; it is no matrix of its own.")
     if row.kind == "pool":
         return _quiet("A maximum is not linear: max pooling is no matrix.", "(An average pool is one.)")
-    plane = _plane(row, width, height)
-    if plane is not None:
-        lines = [Content.from_rich_text(line) for line in draw_figure(plane[0], width)]
-        return [*lines, *_quiet(plane[1])]
     values = [[0.0] * inputs for _ in joined]
     groups = [[0] * inputs for _ in joined]
     for o, edges in enumerate(joined):
@@ -286,7 +282,14 @@ def _matrix(row: Row, width: int, height: int) -> list[Content]:
     lines = [Content.from_rich_text(line) for line in draw_figure(figure, width)]
     zeros = sum(not group for line in groups for group in line) / (inputs * len(joined))
     kind = "every entry has a parameter of its own" if is_dense(row) else "Toeplitz: one parameter along each diagonal"
-    return [*lines, *_quiet(f"{len(joined)}x{inputs}, {zeros:.0%} zeros; {kind}", "one dimension, one channel")]
+    lines += _quiet(f"{len(joined)}x{inputs}, {zeros:.0%} zeros; {kind}", "one dimension, one channel")
+    plane = _plane(row, width, height - 1)
+    if plane is None:
+        return lines
+    drawn = [*(Content.from_rich_text(line) for line in draw_figure(plane[0], width)), *_quiet(plane[1])]
+    if len(lines) + 1 + len(drawn) <= height:
+        return [*lines, Content(""), *drawn]
+    return [*drawn, *_quiet("n: in one dimension")] if position % 2 else [*lines, *_quiet("n: in two dimensions")]
 
 
 def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:

@@ -22,6 +22,7 @@ class LabRun:
 
     def __init__(self, runs: Path, name: str, knobs: Mapping[str, object]) -> None:
         self.name = name
+        self.knobs = knobs
         self.folder = LabFolder.make(runs, name, knobs)
         self.history = LabHistory(self.folder)
         self.began = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,10 +18,12 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from cvtui.errors import RequestError
+from cvtui.labs.lecture import keep_held, shown_by
 from cvtui.labs.lookup import labs
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
+from cvtui.tui.labs.lecture_page import LecturePage
 from cvtui.tui.labs.page import LabPage, Paragraph
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.filter_field import FilterField
@@ -32,6 +34,8 @@ BESIDE = 110
 """Columns from which list and page stand side by side."""
 POLL_SECONDS = 0.15
 REST_SECONDS = 0.06
+LECTURE = "lecture"
+"""The list's first entry: the claims in the lecture's order."""
 
 
 class LabList(ItemList):
@@ -56,7 +60,8 @@ class LabList(ItemList):
     """
 
     def __init__(self) -> None:
-        self._prompts = {name: _prompt(name, None, True) for name in labs()}
+        self._prompts = {LECTURE: Content.styled("  The lecture", "bold")}
+        self._prompts |= {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
 
     class FilterAsked(Message):
@@ -131,12 +136,12 @@ class LabsView(Horizontal):
     LabsView {
         width: 1fr; height: 1fr;
         & > #labs-list { width: 1fr; height: 1fr; }
-        & #lab-about { margin: 1 1 0 1; }
-        & > LabPage { display: none; }
+        & #lab-about { margin: 0 1; }
+        & > LabPage, & > LecturePage { display: none; }
         &.-page > #labs-list { display: none; }
-        &.-page > LabPage.-here { display: block; }
+        &.-page > .-here { display: block; }
         &.-beside > #labs-list { display: block; width: 23; }
-        &.-beside > LabPage.-here { display: block; }
+        &.-beside > .-here { display: block; }
     }
     """
 
@@ -150,7 +155,7 @@ class LabsView(Horizontal):
         self.runs: dict[str, LabRun] = {}
         """The last run of each lab in this session."""
         self._pages: dict[str, LabPage] = {}
-        self._here = next(iter(labs()))
+        self._here = LECTURE
         self._timer: Timer | None = None
         self._show_timer: Timer | None = None
 
@@ -160,6 +165,7 @@ class LabsView(Horizontal):
             yield FilterField("words of a name, title or claim")
             yield LabList()
             yield Paragraph(id="lab-about")
+        yield LecturePage()
 
     async def on_mount(self) -> None:
         self._timer = self.set_interval(POLL_SECONDS, self.poll)
@@ -173,6 +179,10 @@ class LabsView(Horizontal):
     @property
     def list(self) -> LabList:
         return self.query_one(LabList)
+
+    @property
+    def lecture(self) -> LecturePage:
+        return self.query_one(LecturePage)
 
     @property
     def page(self) -> LabPage | None:
@@ -189,7 +199,8 @@ class LabsView(Horizontal):
     def in_page(self) -> bool:
         """Whether the keys are the page's."""
         focused = self.screen.focused
-        return focused is not None and self.page is not None and self.page in focused.ancestors_with_self
+        page = self.lecture if self._here == LECTURE else self.page
+        return focused is not None and page is not None and page in focused.ancestors_with_self
 
     # ------------------------------------------------------------------ list and page
 
@@ -200,7 +211,9 @@ class LabsView(Horizontal):
         inside = self.in_page
         self.set_class(beside, "-beside")
         self._update_list()
-        if beside:
+        if beside and self._here == LECTURE:
+            self._show_lecture()
+        elif beside:
             await self.show(self._here)
         else:
             self.set_class(inside, "-page")
@@ -223,7 +236,8 @@ class LabsView(Horizontal):
     def _filter(self, event: Input.Changed) -> None:
         event.stop()
         field = self.query_one(FilterField)
-        kept = [name for name, lab in labs().items() if field.keeps(name, lab.title, lab.claim)]
+        kept = [LECTURE] if field.keeps(LECTURE, "The lecture") else []
+        kept += [name for name, lab in labs().items() if field.keeps(name, lab.title, lab.claim)]
         self.list.list_only(kept)
         self.query_one("#labs-list").border_subtitle = "" if kept else "no match"
 
@@ -236,8 +250,26 @@ class LabsView(Horizontal):
         """Redraw the list for the room that it has."""
         beside = self.has_class("-beside")
         self.list.mark_runs(self.runs, titles=not beside)
-        claim = Content.assemble(("Claim  ", "bold $text-primary"), labs()[self.list.name_here].claim)
+        name = self.list.name_here
+        words = labs()[name].claim if name in labs() else "28 claims in the lecture's order, each with what shows it."
+        claim = Content.assemble(("Claim  " if name in labs() else "", "bold $text-primary"), words)
         self.query_one("#lab-about", Paragraph).say(Content("") if beside else claim)
+
+    def _show_lecture(self) -> None:
+        for page in self._pages.values():
+            page.remove_class("-here")
+        self._here = LECTURE
+        self.lecture.add_class("-here")
+        self.lecture.mark_held()
+        self.post_message(self.Moved())
+
+    async def open_lecture(self) -> None:
+        """Go to the claims."""
+        if self.list.highlighted:
+            self.list.highlighted = 0
+        self._show_lecture()
+        self.add_class("-page")
+        self.lecture.list.focus()
 
     async def show(self, name: str) -> LabPage:
         """Show the lab's page, with its knobs and last result."""
@@ -247,23 +279,28 @@ class LabsView(Horizontal):
                 page = LabPage(labs()[name])
                 await self.mount(page)
                 self._pages[name] = page  # only now: the bar of keys asks what stands in its form
-        for other in self._pages.values():
+        for other in (self.lecture, *self._pages.values()):
             other.set_class(other is page, "-here")
         self._here = name
         page.refresh_run()
         self.post_message(self.Moved())
         return page
 
-    async def open(self, name: str) -> None:
-        """Go to the lab's page and focus its first knob, or its figures if there are some."""
+    async def open(self, name: str, knobs: Mapping[str, str] | None = None, predicted: str = "") -> None:
+        """Go to the lab's page and focus its first knob, or its figures if there are some.
+
+        knobs: those to turn from their defaults; predicted: what to say of the reader's prediction at the run's end.
+        """
         if name not in self.list.names:
             self.query_one(FilterField).close()
-            self.list.list_only(list(labs()))
+            self.list.list_only([LECTURE, *labs()])
         index = self.list.names.index(name)
         if self.list.highlighted != index:
             self.list.highlighted = index
         page = await self.show(name)
         self.add_class("-page")
+        if knobs is not None:
+            page.prepare(knobs, predicted)
         if page.run is not None:
             page.sheet.focus()
         else:
@@ -290,18 +327,25 @@ class LabsView(Horizontal):
 
     async def _show_highlighted(self) -> None:
         """Show the page of the highlighted lab, after a pause: moving along the list stays quick."""
-        if self.list.name_here != self._here or self.page is None:
+        if self.list.name_here == LECTURE:
+            self._show_lecture()
+        elif self.list.name_here != self._here or self.page is None:
             await self.show(self.list.name_here)
 
     @on(OptionList.OptionSelected)
     async def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        await self.open(event.option_id or self._here)
+        if (event.option_id or self._here) == LECTURE:
+            await self.open_lecture()
+        else:
+            await self.open(event.option_id or self._here)
 
     # ------------------------------------------------------------------ running
 
     async def start(self) -> None:
         """Start the lab of the page (or the highlighted one) unless it is running."""
+        if self.list.name_here == LECTURE:
+            return
         if self.page is None:
             await self.open(self.list.name_here)
         elif self.list.has_focus:
@@ -334,7 +378,11 @@ class LabsView(Horizontal):
         for run in self.runs.values():
             was = run.alive
             run.poll()
-            ended = ended or was != run.alive
+            if was != run.alive:
+                ended = True
+                if run.state == "done" and run.shown is not None and run.shown.claim_holds:
+                    keep_held(shown_by(run.name, run.knobs))
+                    self.lecture.mark_held()
         if self.page is not None and (ended or (self.page.run is not None and self.page.run.alive)):
             self.page.refresh_run()
         if ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events
@@ -141,6 +142,8 @@ class LabPage(Card):
         self.run: LabRun | None = None
         self.border_title = lab.title
         self._shown: LabShown | None = None
+        self.predicted = ""
+        """What to say of the reader's prediction once the run has ended."""
         self._to_results = False
         self._drawn_at = 0.0
         self._scrolled = 0
@@ -182,6 +185,13 @@ class LabPage(Card):
     def on_resize(self, event: events.Resize) -> None:
         self.figures.set_tall(max(12, event.size.height - 3))
 
+    def prepare(self, knobs: Mapping[str, str], predicted: str) -> None:
+        """Turn the knobs for a claim of the lecture, the others back to their defaults."""
+        self.form.reset()
+        for name, text in knobs.items():
+            self.form.rows[name].set_text(text)
+        self.predicted = predicted
+
     # ------------------------------------------------------------------ a run
 
     def begin(self, run: LabRun) -> None:
@@ -212,7 +222,7 @@ class LabPage(Card):
             return  # the next look shows it: drawing must leave the keys their time
         self._drawn_at = time.monotonic()
         self._shown = shown
-        content = verdict(shown) if shown.done else Content("")
+        content = self._end(run, shown) if shown.done else Content("")
         with self.app.batch_update():
             self.query_one("#verdict", Paragraph).say(content)
             self.set_class(bool(shown.figures), "-there")
@@ -221,6 +231,11 @@ class LabPage(Card):
         if self._to_results and shown.figures:
             self._to_results = not shown.done
             self.call_after_refresh(self._scroll_to_results)
+
+    def _end(self, run: LabRun, shown: LabShown) -> Content:
+        """Return the prediction, the verdict, and the command line that runs it again."""
+        parts = [verdict(shown), Content.styled(self.lab.command(run.knobs), MUTED)]
+        return Content("\n").join([Content(self.predicted), *parts] if self.predicted else parts)
 
     def on_descendant_focus(self) -> None:
         self._show_explanation()

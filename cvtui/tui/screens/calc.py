@@ -12,18 +12,23 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input
 
-from cvtui.calc import Row, Table, size_text, trace
+from cvtui.calc import Chain, Row, Size, Table, size_text, trace
 from cvtui.calc.memory import training_memory
-from cvtui.calc.module_table import ModuleRow, ModuleTable
+from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.net.parser import parse
 from cvtui.calc.sizes import InputShape, parse_inputs, parse_size
+from cvtui.calc.solve import solve
 from cvtui.errors import RequestError
+from cvtui.labs.claims import Claim, InCalc
+from cvtui.labs.lecture import calculated, keep_held
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.text import binary_size, count
 from cvtui.tui.calc.code_count import CodeCount
 from cvtui.tui.calc.layer_picture import LayerPicture
+from cvtui.tui.calc.layer_summary import LayerSummary
 from cvtui.tui.calc.pictures import VIEWS
+from cvtui.tui.calc.solved import Solved
 from cvtui.tui.form.field_row import caret_lines, cut
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.screens.base import BaseScreen
@@ -92,45 +97,6 @@ class CalcLine(Widget):
         return Content.assemble(*parts)
 
 
-class LayerSummary(Widget):
-    """The layer under the cursor, worked out: output size, parameters, connections, and a remark."""
-
-    DEFAULT_CSS = "LayerSummary { height: 4; width: 1fr; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._row: Row | ModuleRow | None = None
-
-    def show(self, row: Row | ModuleRow | None) -> None:
-        self._row = row
-        self.refresh()
-
-    def render(self) -> Content:
-        return Content("\n").join(
-            line.truncate(max(1, self.size.width), ellipsis=True) for line in summary_lines(self._row)
-        )
-
-
-def summary_lines(row: Row | ModuleRow | None) -> list[Content]:
-    """At most four lines about a layer."""
-    if row is None:
-        return []
-    way = f"{size_text(row.input)} → {size_text(row.output)}" if isinstance(row, Row) else size_text(row.output)
-    lines = [Content.assemble((row.name, "bold $text-primary"), f"  {row.expression}  ", (way, "bold"))]
-    if row.formula:
-        lines.append(Content.assemble(("output  ", MUTED), row.formula))
-    if row.counting:
-        linked = row.connected if isinstance(row, Row) else None
-        share = f"   {linked:.3%} of all possible connections" if linked is not None else ""
-        lines.append(Content.assemble(("parameters  ", MUTED), row.counting, (share, MUTED)))
-    if row.note:
-        lines.append(Content.styled(f"▲ {row.note}", "$text-warning"))
-    elif row.receptive_field is not None:
-        seen = size_text(row.receptive_field.size)
-        lines.append(Content.assemble(("one unit sees  ", MUTED), f"{seen} of the input"))
-    return lines[:4]
-
-
 class CalcScreen(BaseScreen):
     NAME = "calc"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -146,6 +112,7 @@ class CalcScreen(BaseScreen):
     DEFAULT_CSS = """
     CalcScreen {
         & #calc-head { height: auto; padding: 0 1; }
+        & #calc-output { display: none; }
         & #calc-body { layout: horizontal; height: 1fr; }
         & #calc-table { width: 1fr; height: 1fr; }
         & #calc-picture { width: 2fr; max-width: 84; height: 1fr; padding: 0 1; }
@@ -161,6 +128,8 @@ class CalcScreen(BaseScreen):
         self.code = CodeCount(self, self._counted, self._counting)
         self._usual: dict[str, str] = {}
         self._is_code = False
+        self._claim: InCalc | None = None
+        """The claim of the lecture that the frame names, until the net is another."""
 
     def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
@@ -173,6 +142,8 @@ class CalcScreen(BaseScreen):
             yield CalcLine("net", recipe.net, id="calc-net")
             yield CalcLine("input", size, short=True, id="calc-input")
             yield CalcLine("classes", classes, short=True, id="calc-classes")
+            yield CalcLine("output", "", short=True, id="calc-output")
+            yield Solved(id="calc-solved")
         with Container(id="calc-body"):
             with Card(id="calc-table") as card:
                 card.border_title = "Layers"
@@ -216,6 +187,9 @@ class CalcScreen(BaseScreen):
     def calculate(self) -> None:
         """Update the table from the three lines; each shows its own problem. PyTorch code is counted by a process."""
         self.code.cancel()
+        if self._claim is not None and self.line("net").input.value != self._claim.net:
+            self._claim = None
+            self.query_one("#calc-head").border_title = "Expression"
         code = is_target(self.line("net").input.value)
         self._follow_kind(code)
         with self.app.batch_update():
@@ -247,16 +221,58 @@ class CalcScreen(BaseScreen):
         number = _whole(classes.input.value)
         classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
         table = None
+        asks = "?" in net.input.value
+        self.line("output").display = asks
+        if not asks:
+            self.query_one(Solved).show([])
         try:
             chain = parse(net.input.value)
-            table = trace(chain, shape, number, source=net.input.value) if shape and number else None
+            if "?" in net.input.value:
+                table = self._solved(chain, shape, number) if shape and number else None
+            else:
+                table = trace(chain, shape, number, source=net.input.value) if shape and number else None
             net.show_error(None)
         except RequestError as error:
             net.show_error(error)
         return table
 
+    def _solved(self, chain: Chain, size: Size, classes: int) -> Table | None:
+        """Fill every ? of the net, and list what fits; None where the wanted output is no size. RequestError."""
+        line = self.line("output")
+        text = line.input.value.strip()
+        try:
+            goal = parse_size(text, "output") if text else None
+            line.show_error(None, "to reach with every ?; empty: any that fits")
+        except RequestError as error:
+            line.show_error(error)
+            return None
+        solution = solve(chain, size, classes, goal, source=self.line("net").input.value)
+        self.query_one(Solved).show(solution.answers)
+        return solution.table
+
+    async def show_claim(self, claim: Claim, predicted: str) -> None:
+        """Fill in what shows a claim of the lecture, and say whether it holds; what was predicted goes beside it."""
+        page = claim.opens
+        assert isinstance(page, InCalc)
+        holds, found = calculated(page)
+        if holds:
+            keep_held({claim.number})
+        self._claim = None
+        for name, text in (("net", page.net), ("input", page.input), ("classes", "10"), ("output", page.output)):
+            self.line(name).input.value = text
+        self.calculate()
+        self.picture.show_view(page.view)
+        self._name_picture()
+        self.table.focus()
+        self._claim = page
+        self.query_one("#calc-head").border_title = Content(f"Lecture {claim.number}: {claim.text}")
+        words = f"Claim {claim.number} {'holds' if holds else 'does not hold'}: {found}"
+        self.app.notify(f"{words}\n{predicted}".strip(), markup=False)
+
     def _ask(self) -> None:
         """Have PyTorch code counted, where the lines are right."""
+        self.line("output").display = False
+        self.query_one(Solved).show([])
         net, size, classes = self.line("net"), self.line("input"), self.line("classes")
         inputs, number = size.input.value.strip(), classes.input.value.strip()
         wrong = None if not number or _whole(number) else RequestError("a whole number from 1 up, or nothing")

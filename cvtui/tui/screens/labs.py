@@ -8,8 +8,10 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from cvtui.labs.claims import Claim, InCalc
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.labs_view import LabsView
+from cvtui.tui.labs.lecture_page import LecturePage, PredictModal, outcome
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.moves import capital
@@ -36,6 +38,7 @@ class LabsScreen(BaseScreen):
     def _resumed(self) -> None:
         for view in self.query(LabsView):
             view.set_polling(True)
+            view.lecture.mark_held()
 
     @on(events.ScreenSuspend)
     def _suspended(self) -> None:
@@ -46,6 +49,26 @@ class LabsScreen(BaseScreen):
     @on(KnobForm.Changed)
     def _update_keys(self) -> None:
         self.refresh_bindings()
+
+    @on(LecturePage.Chosen)
+    def _chosen(self, event: LecturePage.Chosen) -> None:
+        """Ask for a prediction, where there is a question, then open the claim's page."""
+        event.stop()
+        question = event.claim.question
+        if question is None:
+            self.run_worker(self._open_claim(event.claim, ""))
+            return
+
+        def answered(answer: int | None) -> None:
+            self.run_worker(self._open_claim(event.claim, outcome(question, -1 if answer is None else answer)))
+
+        self.app.push_screen(PredictModal(question), answered)
+
+    async def _open_claim(self, claim: Claim, predicted: str) -> None:
+        if isinstance(claim.opens, InCalc):
+            await self.session.calculate_claim(claim, predicted)
+        else:
+            await self.labs.open(claim.opens.name, claim.opens.knobs, predicted)
 
     # ------------------------------------------------------------------ keys
 
@@ -87,7 +110,7 @@ class LabsScreen(BaseScreen):
             case "stop":
                 return True if alive else None
             case "back":
-                return isinstance(self.focused, FilterField) or (view.page is not None and view.in_page)
+                return isinstance(self.focused, FilterField) or view.in_page
             case "knobs":
                 return view.page is not None
             case "defaults":
