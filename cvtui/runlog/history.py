@@ -14,9 +14,9 @@ from cvtui import door
 from cvtui.runlog import disk_note, events
 from cvtui.runlog.folder import RunFolder, starting
 from cvtui.runlog.layer_index import LayerIndex, decode_layers, layers_step
-from cvtui.runlog.own_scalars import ScalarTable
 from cvtui.runlog.ranks import RankFiles
 from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
+from cvtui.runlog.scalar_curves import ScalarTable
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
 

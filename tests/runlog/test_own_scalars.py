@@ -8,7 +8,7 @@ from cvtui.runlog import history as reader
 from cvtui.runlog.events import Machine, RunStarted, ScalarRow, Scalars
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from cvtui.runlog.own_scalars import MOST_POINTS, ScalarCurve, ScalarTable
+from cvtui.runlog.scalar_curves import MOST_POINTS, ScalarCurve, ScalarTable
 from cvtui.runlog.writer import EventWriter
 from tests.docs.log_examples import RECORDS
 

@@ -81,9 +81,11 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
         base = base if base in names else base.partition("/")[0]
         if base in names:
             after.setdefault(base, []).append(stats.pop(name))
+    sizes = {} if history.facts is None else history.facts.output_sizes
     for layer in known:
+        output = layer.output or sizes.get(layer.name, [])
         own, std, why = stats.pop(layer.name, None), predicted.get(layer.name), unseen.get(layer.name, "")
-        rows.append(_row(layer.name, layer.expression, layer.output, own, std, why, rates.get(layer.name, "")))
+        rows.append(_row(layer.name, layer.expression, output, own, std, why, rates.get(layer.name, "")))
         rows += [_row(one.name, one.kind, [], one, None, "") for one in after.get(layer.name, ())]
     for name, one in stats.items():  # a custom loop may log no layer table
         rows.append(_row(name, one.kind, [], one, predicted.get(name), unseen.get(name, "")))
