@@ -97,7 +97,7 @@ def test_what_is_no_number_is_refused_with_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(TypeError, match=r"not run\.log of a dict"):
             run.log({"iou": 1.0})  # type: ignore[arg-type]
         for number in range(120):
-            run.log(**{f"name{number}": 1.0})
+            run.log("", **{f"name{number}": 1.0})
     history = History(run.folder)
     history.poll()
     assert len(history.scalars.names) == 100

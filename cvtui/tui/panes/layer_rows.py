@@ -53,6 +53,12 @@ class LayerRow:
         return group_of(self.stats.kind if self.stats is not None else self.expression.partition("(")[0].lower())
 
     @property
+    def label(self) -> str:
+        """Its name; with the class where that is a mere number, as in a Sequential: `0 Conv2d`."""
+        kind, opened, _ = self.expression.partition("(")
+        return f"{self.name} {kind}" if opened and self.name.rpartition(".")[2].isdecimal() else self.name
+
+    @property
     def searched(self) -> str:
         """What the filter looks at, in small letters."""
         kind = self.stats.kind if self.stats is not None else ""

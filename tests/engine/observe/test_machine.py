@@ -117,10 +117,14 @@ def test_a_gpu_is_asked_by_its_uuid_and_its_use_may_be_missing(monkeypatch: pyte
     class NVMLError(Exception):
         pass
 
+    def handle_of(uuid: str) -> str:
+        asked.append(uuid)
+        return "handle"
+
     nvml = SimpleNamespace(
         NVMLError=NVMLError,
         nvmlInit=lambda: None,
-        nvmlDeviceGetHandleByUUID=lambda uuid: asked.append(uuid) or "handle",
+        nvmlDeviceGetHandleByUUID=handle_of,
         nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=57, memory=12) if handle == "handle" else None,
     )
     monkeypatch.setitem(sys.modules, "pynvml", nvml if there else None)
