@@ -27,7 +27,6 @@ from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
-from cvtui.engine.observe.layer_kinds import watched_layers
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.parameter_groups import ParameterGroups
@@ -39,10 +38,11 @@ from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
 from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers
+from cvtui.engine.watch_extras import LoopExtras, layers_of
 from cvtui.engine.watch_leader import Leader
 from cvtui.engine.watch_ranks import JoinedRun
 from cvtui.engine.watch_told import RateFollower, announce
-from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
+from cvtui.runlog.events import CheckpointSaved, EpochDone, Log, RunEnded, RunStarted
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of
 from cvtui.text import error_line
@@ -136,7 +136,9 @@ class WatchedRun:
         self._control = Control(loop, self._recorder, watch, self._leader.commands(self.folder, self.log))
         scan = facts is None or facts.bad_count is None
         self._probe = Probe(self.model, self.optimizers, scan_inputs=scan, layer_rates=self.groups.rates_by_layer())
-        self._recorder.add_sources(self._probe)
+        self._extras = LoopExtras(self.folder.path, self, self._writer, self._probe)
+        self._recorder.percent = self._extras.training
+        self._recorder.add_sources(self._probe, self._extras)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -147,6 +149,7 @@ class WatchedRun:
             self._recorder.flush()
             if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
+            self._extras.close()
         finally:
             self._end(value, self._recorder.watch.cost())
         return isinstance(value, Stopped)
@@ -179,7 +182,7 @@ class WatchedRun:
                 "watch_every": self.every,
                 "name": self.folder.name,
             },
-            layers=_layers(self.model),
+            layers=layers_of(self.model),
             parameters=sum(p.numel() for p in self.model.parameters()),
             steps_per_epoch=self.steps_per_epoch,
             total_steps=self.total_steps,
@@ -205,8 +208,8 @@ class WatchedRun:
     ) -> None:
         """Record one optimizer step.
 
-        loss: a scalar. accuracy: the batch's share of right answers, 0..1. labels: the batch's, where they lie (the
-        first few batches' tell the doctor whether classes are mixed).
+        loss: a scalar. accuracy: the batch's share of right answers, 0..1, or in percent. labels: the batch's, where
+        they lie (the first few batches' tell the doctor whether classes are mixed).
 
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
@@ -242,10 +245,11 @@ class WatchedRun:
         confusion: list[list[int]] | None = None,
     ) -> None:
         """Record the end of an epoch, with its validation results. Training means are those of its steps."""
+        self._extras.epoch()
         self._recorder.flush()
         sums, self.sums = self.sums, EpochSums()
         self._epochs += 1
-        accuracy = _number(val_accuracy)
+        accuracy = self._extras.validation.share(_number(val_accuracy))
         best = accuracy is not None and (self._best is None or accuracy > self._best)
         self._best = accuracy if best else self._best
         seconds = self.clock.seconds()
@@ -275,9 +279,17 @@ class WatchedRun:
             self._recorder.write(facts)
         self._leader.epoch()
 
-    def log(self, text: str) -> None:
-        """Add a line to the log pane."""
-        self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
+    def log(self, text: str = "", **scalars: Tensor | float) -> None:
+        """Add a line to the log pane, or numbers of your own to the run: `run.log(iou=…, f1=…)`, a pane each.
+
+        They belong to the steps done so far. Tensors are copied where they lie and read with the next steps.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f'run.log("text") or run.log(iou=…) is meant, not run.log of a {type(text).__name__}')
+        if text:
+            self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
+        if scalars:
+            self._extras.log(self.step_count, scalars)
 
 
 class _UserLoop:
@@ -359,26 +371,6 @@ def watch(
     if me is not None and me.rank:
         return cast(WatchedRun, JoinedRun(me, model, optimizer))  # a loop makes the same calls
     return WatchedRun(model, optimizer, **options)
-
-
-def _layers(model: nn.Module) -> list[Layer]:
-    """Every watched layer, and every other module with parameters of its own, in the model's order."""
-    watched = {id(module): name for name, (_, module) in watched_layers(model).items()}
-    layers = []
-    for name, module in model.named_modules():
-        count = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-        if id(module) in watched or count:
-            layers.append(
-                Layer(
-                    name=watched.get(id(module), name or type(module).__name__.lower()),
-                    expression=f"{type(module).__name__}({module.extra_repr()})"[:60],
-                    output=[],
-                    parameters=count,
-                    macs=0,
-                    watched=id(module) in watched,
-                )
-            )
-    return layers
 
 
 def _ending(error: BaseException | None) -> tuple[Any, str]:

@@ -78,6 +78,22 @@ def checked_number(name: str, value: Any) -> Tensor | float:
         raise TypeError(f"run.step({name}=…) wants one number, as a tensor or a float, not {_kind(value)}") from None
 
 
+def checked_scalar(name: str, value: Any) -> Tensor | float:
+    """Return a value of `run.log(name=…)`: one number. TypeError or ValueError where it is none."""
+    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
+        return value
+    if isinstance(value, Tensor):
+        shape = size_text(value.shape) or "0"
+        raise ValueError(f"run.log({name}=…) wants one number, not a tensor of {shape} values: give its mean, say")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"run.log({name}=…) wants one number, as a tensor or a float, not {_kind(value)}: "
+            'run.log("text") adds a line to the log'
+        ) from None
+
+
 def _kind(value: Any) -> str:
     if value is None:
         return "None"

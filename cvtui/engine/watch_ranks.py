@@ -195,8 +195,8 @@ class JoinedRun:
         if self._times is not None:
             self._times.epoch()
 
-    def log(self, text: str) -> None:
-        """Leave the line out: the log is rank 0's."""
+    def log(self, text: str = "", **scalars: Tensor | float) -> None:
+        """Leave it out: the log is rank 0's."""
 
 
 def rank_times(

@@ -1,14 +1,19 @@
-"""A run's numbers as CSV: steps.csv, epochs.csv and layers.csv in one folder."""
+"""A run's numbers as CSV: steps.csv, epochs.csv, layers.csv, and scalars.csv of a loop with numbers of its own."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.nonfinite import nonfinite_steps, word
+from cvtui.runlog.own_scalars import Scalars, cells_of
+from cvtui.runlog.record_limits import BROKEN
+from cvtui.runlog.tail import Tail
 
 STEP_COLUMNS = ("loss", "accuracy", "lr", "grad_norm", "seconds")
 EPOCH_COLUMNS = (
@@ -19,9 +24,12 @@ LAYER_COLUMNS = (
     "update_ratio",
 )  # fmt: skip
 
+_SCALARS = b'{"type":"scalars",'
+_scalars = msgspec.json.Decoder(Scalars)
+
 
 def write_csv(history: History, folder: Path) -> list[Path]:
-    """Write the three tables; return their paths.
+    """Write the three tables, and the loop's own scalars where there are some; return their paths.
 
     Empty cells are values that are missing; what is there and not finite is `nan`, `inf` or `-inf`.
     """
@@ -47,7 +55,25 @@ def write_csv(history: History, folder: Path) -> list[Path]:
             for layer in sample.layers if sample is not None else ():
                 cells = (_cell(getattr(layer, name), layer.not_finite.get(name, "")) for name in LAYER_COLUMNS)
                 writer.writerow((int(step), *cells))
+    if history.scalars.names:
+        paths.append(folder / "scalars.csv")
+        _write_scalars(history.folder, paths[-1])
     return paths
+
+
+def _write_scalars(run: RunFolder, path: Path) -> None:
+    """Write all values in the order of the log, which holds more of a long run than a reader does."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("name", "step", "value"))
+        for _, line in Tail(run.events).lines():
+            if not line.startswith(_SCALARS):
+                continue
+            try:
+                record = _scalars.decode(line)
+            except BROKEN:
+                continue
+            writer.writerows(cells_of(record))
 
 
 def _cell(value: float | int | str | None, said: str) -> float | int | str:

@@ -15,6 +15,10 @@ from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.facts import Facts as Facts
 from cvtui.runlog.facts import ModuleFact as ModuleFact
 from cvtui.runlog.facts import WeightFact as WeightFact
+from cvtui.runlog.machine import Gpu as Gpu
+from cvtui.runlog.machine import Machine as Machine
+from cvtui.runlog.own_scalars import ScalarRow as ScalarRow
+from cvtui.runlog.own_scalars import Scalars as Scalars
 from cvtui.runlog.record import Record as Record
 from cvtui.runlog.rows import GroupRates as GroupRates
 from cvtui.runlog.rows import Histogram as Histogram
@@ -264,6 +268,8 @@ AnyRecord = (
     | CommandApplied
     | Finding
     | Facts
+    | Scalars
+    | Machine
     | Log
     | RunEnded
 )

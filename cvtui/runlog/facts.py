@@ -192,6 +192,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """That factor."""
     accuracies: list[list[float]] = []
     """[told, right] of those steps, in order."""
+    accuracy_unit: str = ""
+    """percent: a custom loop tells its accuracies so; they are recorded as shares."""
+    output_sizes: dict[str, list[int]] = {}
+    """Size of each layer's output for one image, [H, W, C] or flat, where the layer table of `run` has none."""
     updates: int | None = None
     """0: the optimiser made none in all the steps up to then."""
     unlisted: list[str] = []

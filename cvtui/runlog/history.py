@@ -16,6 +16,7 @@ from cvtui.runlog.folder import RunFolder, starting
 from cvtui.runlog.layer_index import LayerIndex, decode_layers, layers_step
 from cvtui.runlog.ranks import RankFiles
 from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
+from cvtui.runlog.scalar_curves import ScalarTable
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
 
@@ -25,6 +26,8 @@ MOST_CONFUSIONS = 200
 """Confusion matrices that a reader holds at once, about: its memory does not grow with the epochs."""
 NEWEST_CONFUSIONS = 50
 """Epochs, the latest ones, that keep their confusion matrix."""
+MOST_MACHINES = 2000
+"""Records of the machine that are held: of more, every second one of the older half goes."""
 GATHERED_STEPS = 20_000
 """Steps held as Python's own numbers (32 bytes each) before they become arrays."""
 
@@ -37,6 +40,8 @@ _others = msgspec.json.Decoder(
     | events.CommandApplied
     | events.Finding
     | events.Facts
+    | events.Scalars
+    | events.Machine
     | events.Log
     | events.RunEnded
 )
@@ -60,6 +65,8 @@ class History:
     epochs, commands, findings, checkpoints, pictures      lists of their records
     facts              what all `Facts` records say together (None before)
     logs               the last 1,000 `Log` records
+    scalars            a custom loop's own numbers, by name
+    machines           `Machine` records, the older ones thinned out
     threads            CPU threads that it trains on now (0 before)
     ranks              processes that train together, and their newest steps (none of a run of one process)
     layer_steps        steps that have a `layers` record (int64, rising)
@@ -94,6 +101,8 @@ class History:
         self.checkpoints: list[events.CheckpointSaved] = []
         self.pictures: list[events.PictureSaved] = []
         self.logs: deque[events.Log] = deque(maxlen=1000)
+        self.scalars = ScalarTable()
+        self.machines: list[events.Machine] = []
         self.skipped = 0
         self.unknown: Counter[str] = Counter()
         self._paused = False
@@ -200,6 +209,8 @@ class History:
         self.findings = [record for record in self.findings if record.step <= step]
         self.checkpoints = [record for record in self.checkpoints if record.step <= step]
         self.pictures = [record for record in self.pictures if record.step <= step]
+        self.machines = [record for record in self.machines if record.step <= step]
+        self.scalars.cut(step)
         self._layers.cut(step + 1)
 
     def _read_other(self, offset: int, line: bytes) -> None:
@@ -232,6 +243,8 @@ class History:
                 self.threads = record.threads or self.threads
             case events.RunEnded():
                 self.end = record
+            case _:
+                self._add_numbers(record)
 
     def _add_process(self, run: events.RunStarted) -> None:
         self.run, self.end, self._paused = run, None, False
@@ -245,6 +258,14 @@ class History:
         self.epochs.append(epoch)
         if epoch.confusion:
             self._confusions = drop_confusions(self.epochs, self._confusions + 1)
+
+    def _add_numbers(self, record: events.Scalars | events.Machine) -> None:
+        if isinstance(record, events.Scalars):
+            self.scalars.add(record)
+            return
+        self.machines.append(record)
+        if len(self.machines) > MOST_MACHINES:
+            del self.machines[1 : MOST_MACHINES // 2 : 2]
 
     def _read_unknown(self, offset: int, line: bytes) -> None:
         """Read a line with another order of keys, or of an unknown type. Raises one of BROKEN."""
@@ -326,6 +347,8 @@ KNOWN = frozenset(
         events.CommandApplied,
         events.Finding,
         events.Facts,
+        events.Scalars,
+        events.Machine,
         events.Log,
         events.RunEnded,
     )

@@ -34,6 +34,13 @@ LIMITS: dict[str, tuple[float, float]] = {
     "threads": (0, 1 << 20),
     "columns": (1, 1 << 20),
     "image": (0, 1 << 40),
+    "memory": (0, LARGEST_WHOLE),
+    "memory_free": (0, LARGEST_WHOLE),
+    "memory_total": (0, LARGEST_WHOLE),
+    "disk_free": (0, LARGEST_WHOLE),
+    "step_seconds": (0, 1e10),
+    "process": (0, 1 << 20),
+    "cores": (0, 1 << 20),
 }
 """Of fields of that name; bounds included."""
 SHARES = frozenset(
@@ -48,6 +55,9 @@ SHARES = frozenset(
         "share",
         "sure",
         "watch_cost",
+        "waited",
+        "cpu",
+        "use",
     )
 )
 """0 to 1 by right; a custom loop may count in per cent."""

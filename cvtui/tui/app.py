@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
+from textual.markup import escape
 from textual.screen import Screen
 
 from cvtui import settings
@@ -120,6 +121,8 @@ class CvtuiApp(App[None]):
         self.attach = RunFolder.open(attach) if attach is not None else None
         self.started: list[RunFolder] = []
         """Runs of this session."""
+        self.slowed: RunFolder | None = None
+        """A parent that its fork slows, until it is paused."""
         self.shown_run: tuple[str, str] | None = None
         """(name, state) of the run in the Train place."""
         self.register_theme(DARK)
@@ -233,6 +236,8 @@ class CvtuiApp(App[None]):
             if view.history.ranks.ranks:
                 yield SystemCommand("Ranks", "Which process keeps the others waiting", partial(view.show_pane, "ranks"))
             yield SystemCommand("Doctor: test", "The short test of its first finding", self.action_doctor_test)
+        if self.slowed is not None:
+            yield SystemCommand(f"Pause {self.slowed.name}", "The parent of this fork", self.action_pause_parent)
         if self.jobs is not None and self.jobs.jobs:
             yield SystemCommand("Job", "The job that was started last", self.action_show_job)
         other = "Light" if self.theme == DARK.name else "Dark"
@@ -244,6 +249,26 @@ class CvtuiApp(App[None]):
             lambda: self.set_timer(0.1, self.action_picture),
         )
         yield SystemCommand("Quit", "Leave; a run may go on without the screen", self.action_leave)
+
+    def offer_pause(self, parent: RunFolder, sentence: str) -> None:
+        """Say that a fork slows its parent, with an action that pauses it; the palette has it too."""
+        self.slowed = parent
+        text = "[@click=app.pause_parent]Pause it[/] (or ctrl+p, Pause)"
+        self.notify(f"{escape(sentence)}. {text}", title="Slower", severity="warning", timeout=30)
+
+    def action_pause_parent(self) -> None:
+        """Pause the run that its fork slows."""
+        from cvtui.runlog.events import Command
+
+        parent, self.slowed = self.slowed, None
+        if parent is None:
+            return
+        try:
+            parent.send(Command(command="pause", time=time.time()))
+        except RequestError as error:
+            self.notify(error.message, severity="error", markup=False)
+        else:
+            self.notify(f"{parent.name} pauses; space goes on with it, on its screen", markup=False)
 
     def action_picture(self) -> None:
         """Save the screen as an SVG file."""

@@ -57,4 +57,7 @@ class Session(Protocol):
     def follow_end(self, folder: RunFolder) -> None:
         """Have the terminal notify when a living run ends."""
 
+    def offer_pause(self, parent: RunFolder, sentence: str) -> None:
+        """Say that a fork slows its parent, with an action that pauses it."""
+
     def fork_shown_run(self) -> None: ...

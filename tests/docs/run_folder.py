@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cvtui.runlog import events, facts, lottery_note, rows
+from cvtui.runlog import events, facts, lottery_note, machine, own_scalars, rows
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 from tests.docs.log_examples import COMMAND, PARENT, RANK_CHECKS, RANK_STARTED, RANK_STEPS, RECORDS, TICKET
@@ -99,7 +99,7 @@ def page() -> str:
         parts.append(_section(type(record), f"`{type(record).__struct_config__.tag}`", example(record)))
     parts.append("## Rows inside the records\n")
     nested = (rows.Layer, rows.RateGroup, rows.GroupRates, rows.LayerStats, rows.Histogram)
-    for row in (*nested, facts.ModuleFact, facts.WeightFact):
+    for row in (*nested, facts.ModuleFact, facts.WeightFact, own_scalars.ScalarRow, machine.Gpu):
         parts.append(_section(row, row.__name__, ""))
     parts.append("## Other files\n")
     for file, value in (("commands.jsonl", COMMAND), ("fork.json", PARENT), ("ticket.json", TICKET)):

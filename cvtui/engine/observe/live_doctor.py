@@ -52,6 +52,10 @@ class LiveDoctorWriter(EventWriter):
             self._reported.setdefault("F03" if record.id == "not-finite" else record.id, ())
         self._diagnose(record)
 
+    def has_found(self, rule: str) -> bool:
+        """Return True if a finding of that id was logged."""
+        return rule in self._reported
+
     def _diagnose(self, record: Record) -> None:
         if self._doctor is None:
             return

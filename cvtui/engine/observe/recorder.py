@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
+from cvtui.engine.observe.percent import PercentAccuracy
 from cvtui.engine.observe.step_metrics import Readings, StepMetrics
 from cvtui.runlog.events import GroupRates, Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
@@ -124,6 +125,8 @@ class StepRecorder:
         """Steps in a row whose float16 gradients overflowed."""
         self._told_overflow = False
         self._doctor_seconds = 0.0
+        self.percent: PercentAccuracy | None = None
+        """Of a loop that may tell its accuracy in percent."""
         self.probe: Probe | None = None
         """Probe of the first steps, for the doctor."""
         self.sources: list[FactSource] = []
@@ -245,6 +248,8 @@ class StepRecorder:
             self.writer.flush()
             return
         readings = self._metrics.read()
+        if self.percent is not None:
+            readings.accuracy = self.percent.shares(readings.accuracy)
         if self.merge is not None:
             readings = self.merge(readings)
         count, diverged = self._until_diverged(readings)

@@ -11,9 +11,11 @@ from cvtui.engine.data.filling import close, missing_of, settle
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.observe.data_waits import BatchWaits
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
+from cvtui.engine.observe.machine import MachineMeter
 from cvtui.engine.observe.recorder import Diverged, StepRecorder
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.idle_cores import IdleCores
@@ -61,6 +63,11 @@ class Trainer:
             self.probe, self.scan = self._facts()
         self.gone = missing_of(training.data)
         self.recorder.sources += self.gone
+        self.waits = BatchWaits(lambda: training.clock.seconds())
+        meter = MachineMeter(
+            folder.path, training.device, lambda: training.step, lambda: training.clock.seconds(), self.waits
+        )
+        self.recorder.sources.append(meter)
         self.snapshots = Snapshots(training, folder, self.recorder, budget)
         self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
         self.thread_tuner = self._thread_tuner()
@@ -191,7 +198,7 @@ class Trainer:
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
             thread_tuner.begin()
-        for batch in self.stepper.batches():
+        for batch in self.waits.over(self.stepper.batches()):
             self.between_batches()
             self.stepper.step(batch)
             self.flush_when_due()

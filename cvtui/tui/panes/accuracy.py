@@ -49,4 +49,6 @@ class AccuracyPane(CurvePane):
 
     def subtitle(self, history: History, _view: ViewState) -> str:
         values = [(epoch.val_accuracy, -epoch.epoch) for epoch in history.epochs if epoch.val_accuracy is not None]
-        return f"best validation {percent(max(values)[0])} (epoch {-max(values)[1]})" if values else ""
+        best = f"best validation {percent(max(values)[0])} (epoch {-max(values)[1]})" if values else ""
+        told = history.facts is not None and history.facts.accuracy_unit == "percent"
+        return " · ".join(filter(None, [best, "told in percent" if told else ""]))

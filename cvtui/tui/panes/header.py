@@ -10,7 +10,9 @@ from textual.widget import Widget
 from cvtui.recipe.ending import is_planned
 from cvtui.runlog.axes import speed
 from cvtui.text import clean, count, duration, percent
+from cvtui.tui.panes.machine import machine_at, short_text
 from cvtui.tui.panes.predictions import images_per_second, time_left
+from cvtui.tui.panes.time_left import time_left_text
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
 
@@ -119,7 +121,7 @@ def _progress_parts(history: History, view: ViewState) -> list[str]:
     parts.append(f"step {count(done)}/{count(run.total_steps)}" if run.total_steps else f"step {count(done)}")
     seconds = float(history.steps.seconds[-1]) if len(history.steps.seconds) else None
     if view.alive and run.total_steps:
-        parts.append(f"{duration(time_left(history))} left")
+        parts.append(f"{time_left_text(history) or duration(time_left(history))} left")
     elif seconds is not None:
         parts.append(f"took {duration(seconds, decimal=True)}" if not view.alive else f"for {duration(seconds)}")
     return parts
@@ -141,6 +143,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
         speed_text = _speed_text(history)
         if speed_text and view.state != "paused":
             facts.append(speed_text)
+        facts += _machine_facts(history, view)
         facts.append(clean(run.device))
         if run.device.startswith("cpu"):
             facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
@@ -162,6 +165,12 @@ def _second(history: History, view: ViewState, width: int) -> Content:
     tail = " · ".join([percent(min(1.0, share), 0).rjust(5), *facts])
     room = max(4, width - len(tail) - 1)
     return Content.assemble(bar(share, room, STATES[view.state][1]), " ", (tail, MUTED))
+
+
+def _machine_facts(history: History, view: ViewState) -> list[str]:
+    """Return what the machine does, while the run lives or at the cursor."""
+    text = short_text(machine_at(history, view.cursor)) if view.alive or view.cursor is not None else ""
+    return [text] if text else []
 
 
 def _speed_text(history: History) -> str:

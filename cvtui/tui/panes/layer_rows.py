@@ -53,6 +53,12 @@ class LayerRow:
         return group_of(self.stats.kind if self.stats is not None else self.expression.partition("(")[0].lower())
 
     @property
+    def label(self) -> str:
+        """Its name; with the class where that is a mere number, as in a Sequential: `0 Conv2d`."""
+        kind, opened, _ = self.expression.partition("(")
+        return f"{self.name} {kind}" if opened and self.name.rpartition(".")[2].isdecimal() else self.name
+
+    @property
     def searched(self) -> str:
         """What the filter looks at, in small letters."""
         kind = self.stats.kind if self.stats is not None else ""
@@ -81,9 +87,11 @@ def layer_rows(history: History, step: int | None = None) -> tuple[list[LayerRow
         base = base if base in names else base.partition("/")[0]
         if base in names:
             after.setdefault(base, []).append(stats.pop(name))
+    sizes = {} if history.facts is None else history.facts.output_sizes
     for layer in known:
+        output = layer.output or sizes.get(layer.name, [])
         own, std, why = stats.pop(layer.name, None), predicted.get(layer.name), unseen.get(layer.name, "")
-        rows.append(_row(layer.name, layer.expression, layer.output, own, std, why, rates.get(layer.name, "")))
+        rows.append(_row(layer.name, layer.expression, output, own, std, why, rates.get(layer.name, "")))
         rows += [_row(one.name, one.kind, [], one, None, "") for one in after.get(layer.name, ())]
     for name, one in stats.items():  # a custom loop may log no layer table
         rows.append(_row(name, one.kind, [], one, predicted.get(name), unseen.get(name, "")))

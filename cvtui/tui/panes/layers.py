@@ -45,7 +45,8 @@ class LayersPane(Pane):
         steps = history.layer_steps
         if view.cursor is not None:
             steps = steps[: int(np.searchsorted(steps, view.cursor, side="right"))]
-        return (id(history.run), len(steps), int(steps[-1]) if len(steps) else None, view.cursor)
+        sizes = 0 if history.facts is None else len(history.facts.output_sizes)
+        return (id(history.run), len(steps), int(steps[-1]) if len(steps) else None, view.cursor, sizes)
 
     def draw(self, history: History, view: ViewState) -> None:
         self._rows, self._step = layer_rows(history, view.cursor)

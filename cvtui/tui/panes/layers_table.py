@@ -28,7 +28,7 @@ def widths_of(rows: Sequence[LayerRow]) -> dict[str, int]:
     """Cells that each column asks for. Of the numbers it is known: only names and shapes are looked at."""
     asked = {column.key: column.least for column in LayersTable.COLUMNS}
     texts: dict[str, Callable[[LayerRow], str]] = {
-        "name": lambda row: row.name,
+        "name": lambda row: row.label,
         "expression": lambda row: row.expression,
         "output": lambda row: size_text(row.output),
         "rate": lambda row: row.rate,
@@ -164,7 +164,7 @@ class LayersTable(Grid[LayerRow]):
             case "health":
                 return GLYPHS[row.health.level]
             case "name":
-                return row.name
+                return row.label
             case "expression":
                 return row.expression
             case "output":

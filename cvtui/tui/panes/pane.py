@@ -59,6 +59,16 @@ class Pane(Widget):
         """There is something new that will be drawn a little later; then the live view asks again."""
         self._subtitle = ""
 
+    @property
+    def heading(self) -> str:
+        """Title of the pane alone in its slot."""
+        return self.TITLE
+
+    @property
+    def tab(self) -> str:
+        """Title as one tab of several."""
+        return self.TAB or self.TITLE
+
     def compose(self) -> ComposeResult:
         return iter(())
 

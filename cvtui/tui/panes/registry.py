@@ -13,6 +13,8 @@ from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.layers import LayersPane
 from cvtui.tui.panes.log import LogPane
 from cvtui.tui.panes.loss import LossPane
+from cvtui.tui.panes.machine import MachinePane
+from cvtui.tui.panes.own_scalars import own_scalar_panes
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.prediction import PredictionPane
 from cvtui.tui.panes.ranks import RanksPane
@@ -31,6 +33,8 @@ PANES: tuple[type[Pane], ...] = (
     ValuesPane,
     PredictionPane,
     RanksPane,
+    MachinePane,
+    *own_scalar_panes(),
 )
 NAMES: tuple[str, ...] = tuple(pane.NAME for pane in PANES)
 PANE_KEYS = [

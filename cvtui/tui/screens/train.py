@@ -18,6 +18,7 @@ from cvtui.tui.form.form_view import FormView
 from cvtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
+    from cvtui.runlog.history import History
     from cvtui.tui.train import LiveView
     from cvtui.tui.train.run_commands import Forked, Resumed
 
@@ -125,7 +126,24 @@ class TrainScreen(BaseScreen):
         event.stop()
         self.session.started.append(event.folder)
         self.session.watch_end(event.folder)
+        if self._view is not None and self._view.view.state == "running":
+            self._watch_parent(self._view.history, event.folder)
         await self.show_folder(event.folder)
+
+    def _watch_parent(self, parent: History, child: RunFolder) -> None:
+        """Look every two seconds whether the fork slows its parent, and offer to pause that."""
+        from cvtui.tui.train.parent_speed import ParentSpeed
+
+        speed = ParentSpeed(parent, child)
+
+        def look() -> None:
+            slowed = speed.look()
+            if speed.over:
+                timer.stop()
+            if slowed is not None:
+                self.session.offer_pause(slowed.parent, slowed.sentence)
+
+        timer = self.set_interval(2.0, look)
 
     def on_live_view_resumed(self, event: Resumed) -> None:
         event.stop()

@@ -156,15 +156,17 @@ class PaneGrid(Container):
 
     def _title(self, slot: Slot, active: str) -> Any:
         if len(slot.panes) == 1:
-            title = self.panes[active].TITLE
+            title = self.panes[active].heading
             return Content(f"{title} (alone, z: back)" if self.alone and len(self.panes) > 1 else title)
-        texts = {name: self.panes[name].TAB or self.panes[name].TITLE for name in slot.panes}
+        texts = {name: self.panes[name].tab for name in slot.panes}
         parts = [Content.styled("…", MUTED)] if (hidden := _hidden(texts, active, slot.width - 6)) else []
         for name in slot.panes[hidden:]:
             if name == active:
                 parts.append(Content.styled(texts[name], "bold $text-primary"))
             else:
-                parts.append(Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]{texts[name]}[/]"))
+                parts.append(
+                    Content.from_markup(f"[$foreground 60% @click=reveal('{name}')]$text[/]", text=texts[name])
+                )
         return Content(" │ ").join(parts)
 
     def on_resize(self) -> None:

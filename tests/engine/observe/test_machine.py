@@ -1,0 +1,137 @@
+"""What a run tells of its machine, and how long its steps wait for data."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from cvtui.engine.observe.data_waits import BatchWaits, ForwardWaits
+from cvtui.engine.observe.machine import GpuMeter, MachineMeter
+
+pytestmark = pytest.mark.torch
+
+
+class Watch:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now, self.step = 0.0, 0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_wait_for_batches_is_what_their_iterator_took() -> None:
+    watch = Watch()
+
+    def batches() -> Iterator[int]:
+        for batch in range(4):
+            watch.now += 3
+            yield batch
+
+    waits = BatchWaits(watch)
+    assert waits.take() is None
+    seen = []
+    for batch in waits.over(batches()):
+        watch.now += 5  # the step
+        seen.append(batch)
+    assert seen == [0, 1, 2, 3]
+    assert waits.take() == pytest.approx(3 / 8)
+    assert waits.take() is None
+
+
+def hooks_on(model: nn.Module) -> int:
+    return sum(len(one._forward_pre_hooks) + len(one._forward_hooks) for one in model.modules())
+
+
+def test_a_custom_loop_waits_from_a_flush_to_its_next_forward_pass_and_has_no_hook_after_it() -> None:
+    model, watch = nn.Linear(2, 1), Watch()
+    waits = ForwardWaits(model, watch, lambda: watch.step)
+    for _ in range(3):
+        waits.flushed()
+        for number in range(4):  # four steps of 8 s, 2 of them a wait
+            watch.now += 2
+            model(torch.ones(1, 2))
+            assert number > 3 or hooks_on(model) == 0
+            watch.now += 6
+            watch.step += 1
+    waits.flushed()
+    assert waits.take() == pytest.approx(2 / 8)
+    waits.close()
+    assert hooks_on(model) == 0
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_validation_is_no_wait_for_data(told: bool) -> None:
+    model, watch = nn.Linear(2, 1), Watch()
+    waits = ForwardWaits(model, watch, lambda: watch.step)
+    waits.flushed()
+    watch.now += 100
+    if told:
+        waits.leave_out()
+    else:
+        with torch.no_grad():
+            model(torch.ones(1, 2))
+    watch.now += 1
+    watch.step += 1
+    model(torch.ones(1, 2))
+    waits.flushed()
+    assert waits.take() is None
+    waits.close()
+
+
+def test_a_record_comes_every_few_seconds_and_agrees_with_psutil(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch()
+    meter = MachineMeter(tmp_path, torch.device("cpu"), lambda: watch.step, watch, SimpleNamespace(take=lambda: 0.25))
+    assert meter.take() is None
+    watch.step, watch.now = 40, 2.0
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 5)
+    record = meter.take()
+    monkeypatch.undo()
+    assert record is not None
+    assert (record.step, record.waited, record.step_seconds, record.gpus) == (40, 0.25, 0.05, [])
+    assert record.memory == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
+    assert record.disk_free == pytest.approx(psutil.disk_usage(str(tmp_path)).free, rel=0.1)
+    assert 0 < record.memory_free <= psutil.virtual_memory().total  # type: ignore[operator]
+    assert record.cpu is None or 0 <= record.cpu <= 1
+    assert meter.take() is None
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_gpu_is_asked_by_its_uuid_and_its_use_may_be_missing(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    """No GPU is here: CUDA's answers and NVML's are stand-ins by their documents; this has never run on a GPU."""
+    asked: list[Any] = []
+
+    class NVMLError(Exception):
+        pass
+
+    def handle_of(uuid: str) -> str:
+        asked.append(uuid)
+        return "handle"
+
+    nvml = SimpleNamespace(
+        NVMLError=NVMLError,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID=handle_of,
+        nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=57, memory=12) if handle == "handle" else None,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml if there else None)
+    facts = SimpleNamespace(name="NVIDIA X", uuid="4f1c")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: facts)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (30, 100))
+    gpu = GpuMeter(torch.device("cuda", 0)).read()
+    assert (gpu.name, gpu.memory, gpu.memory_total) == ("NVIDIA X", 70, 100)
+    assert gpu.use == (0.57 if there else None)
+    assert asked == (["GPU-4f1c"] if there else [])
