@@ -20,7 +20,7 @@ from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT
 from cvtui.cli.output.progress import RunReport
 from cvtui.job_share import tell_share
 from cvtui.notify.start import log_size, watch_end
-from cvtui.runlog.folder import RunFolder, fresh_name
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.worker_process import launch, resume_words, stop
@@ -114,7 +114,7 @@ def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
     text = dumps(recipe)
     if recipe.name and strict_name:
         return RunFolder.create(runs, recipe.name, text)
-    return RunFolder.fresh(runs, recipe.name or fresh_name(recipe.data, recipe.net), text)
+    return RunFolder.fresh(runs, recipe.name, text) if recipe.name else RunFolder.numbered(runs, recipe.data, text)
 
 
 def _pass_on(records: Tail) -> None:

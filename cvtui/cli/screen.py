@@ -31,7 +31,7 @@ def check_terminal(way_out: str) -> None:
     """Raise RequestError, with the way out, where no screen can be drawn: no terminal, or too small."""
     if in_browser():
         return
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise RequestError("the screen needs a terminal, and this is none", hint=way_out)
     if os.environ.get("TERM") == "dumb":
         raise RequestError("the screen needs a terminal that can move its cursor; TERM is 'dumb'", hint=way_out)
@@ -63,6 +63,12 @@ def relax_garbage_collection() -> None:
     gc.freeze()
     gc.enable()
     gc.set_threshold(2_000, 10, 1_000)
+
+
+def _draw_on_stdout() -> None:
+    """Let Textual draw on stdout where stderr goes to a file (`2>log`): it writes to the stderr of the start."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        setattr(sys, "__stderr__", open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))  # noqa: B010, SIM115
 
 
 def _end_with_the_terminal() -> None:
@@ -113,6 +119,8 @@ def open_screen(
     others = [*places, *_watched(addresses)]
     app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=relax_garbage_collection, hooks=hooks)
     _end_with_the_terminal()
+    if not in_browser():
+        _draw_on_stdout()
     app.run()
     for run in app.living():
         commands = CommandReader(run.commands).poll()

@@ -11,6 +11,8 @@ from cvtui.text import clean, count, percent, significant
 
 BAR = 20
 LISTED = 10
+MOST_CLASSES = 50
+"""Classes that have a row each; of more, those with the lowest F1."""
 LARGEST_MATRIX = 12
 """Classes whose confusion matrix is written out."""
 
@@ -30,9 +32,11 @@ def sections(found: Evaluation, width: int = 120, listed: int = LISTED) -> list[
         Section("Calibration: how often answers of a confidence are right", reliability(found)),
         Section("Confusion matrix: rows the true class, columns the predicted one", confusion(found, width)),
         Section("Slices", slices(found, width)),
-        Section("Worst images: mistakes, the surest first", cases(found.worst, listed, width)),
-        Section("Least certain images: the two likeliest classes closest together",
-                cases(found.uncertain, listed, width)),
+        Section("Worst images: the largest loss first" if found.several else
+                "Worst images: mistakes, the surest first", cases(found.worst, listed, width, found.several)),
+        Section("Least certain images: a probability closest to 1/2" if found.several else
+                "Least certain images: the two likeliest classes closest together",
+                cases(found.uncertain, listed, width, found.several)),
         Section("Left out", [f"{clean(name)}: {clean(why)}" for name, why in found.unread]),
     ]  # fmt: skip
     return [part for part in parts if part.lines]
@@ -50,24 +54,8 @@ def title_of(found: Evaluation) -> str:
 def summary(found: Evaluation) -> list[str]:
     """Return the numbers of the whole set, one a line."""
     low, high = (percent(edge) for edge in found.interval)
-    rows = [
-        ("accuracy", percent(found.accuracy), f"95 % interval {low} to {high}; {count(found.right)} of "
-                                              f"{count(found.images)}"),
-        (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy), ""),
-        ("balanced accuracy", percent(found.balanced_accuracy), "mean recall of the classes"),
-        ("precision", percent(found.precision), "mean of the classes"),
-        ("F1", significant(found.f1), "mean of the classes"),
-        ("ROC-AUC", significant(found.roc_auc), "each class against all others, mean"),
-        ("PR-AUC", significant(found.pr_auc), "average precision, mean"),
-        ("log loss", significant(found.log_loss), ""),
-        ("calibration error", percent(found.ece), "ECE, 15 bins"),
-    ]  # fmt: skip
-    if found.top_k >= len(found.classes):
-        del rows[1]  # every class is among them
-    if found.temperature is not None:
-        said = f"with temperature {significant(found.temperature)}; log loss {significant(found.calibrated_log_loss)}"
-        rows.append(("… calibrated", percent(found.calibrated_ece), said))
-    lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in rows]
+    spread = f"95 % interval {low} to {high}; {count(found.right)} of {count(found.images)}"
+    lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in _rows(found, spread)]
     if found.trained_on:
         lines.append(f"trained on {clean(found.trained_on)}")
     absent = [one.name for one in found.per_class if not one.support]
@@ -79,19 +67,59 @@ def summary(found: Evaluation) -> list[str]:
     return lines + [clean(note) for note in found.notes]
 
 
+def _rows(found: Evaluation, spread: str) -> list[tuple[str, str, str]]:
+    """Return name, value and explanation of each number."""
+    if found.several:
+        right = None if found.hamming_loss is None else 1 - found.hamming_loss
+        return [
+            ("yes-or-no answers", percent(right), "right, of one for each class of each image"),
+            ("subset accuracy", percent(found.accuracy), f"images all of whose answers are right; {spread}"),
+            ("Hamming loss", significant(found.hamming_loss), "share of wrong answers"),
+            ("precision", percent(found.precision), "mean of the classes"),
+            ("recall", percent(found.recall), "mean of the classes"),
+            ("F1", significant(found.f1), f"mean of the classes; {significant(found.micro_f1)} of all answers as one"),
+            ("mAP", significant(found.pr_auc), "average precision, mean of the classes"),
+            ("ROC-AUC", significant(found.roc_auc), "mean of the classes"),
+            ("log loss", significant(found.log_loss), "of a yes or no for each class, as in training"),
+        ]  # fmt: skip
+    rows = [
+        ("accuracy", percent(found.accuracy), spread),
+        (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy), ""),
+        ("balanced accuracy", percent(found.balanced_accuracy), "mean recall of the classes"),
+        ("precision", percent(found.precision), "mean of the classes"),
+        ("F1", significant(found.f1), "mean of the classes"),
+        ("ROC-AUC", significant(found.roc_auc), "each class against all others, mean"),
+        ("PR-AUC", significant(found.pr_auc), "average precision, mean"),
+        ("log loss", significant(found.log_loss),
+         "of a yes or no for each class, as in training" if found.activation == "sigmoid" else ""),
+        ("calibration error", percent(found.ece), "ECE, 15 bins"),
+    ]  # fmt: skip
+    if found.top_k >= len(found.classes):
+        del rows[1]  # every class is among them
+    if found.temperature is not None:
+        said = f"with temperature {significant(found.temperature)}; log loss {significant(found.calibrated_log_loss)}"
+        rows.append(("… calibrated", percent(found.calibrated_ece), said))
+    return rows
+
+
 def classes(found: Evaluation, width: int) -> list[str]:
-    """Return a row for each class."""
-    wide = min(max([5, *(len(clean(one.name)) for one in found.per_class)]), max(8, width - 68))
+    """Return a row for each class; of very many the MOST_CLASSES with the lowest F1."""
+    shown = found.per_class
+    if len(shown) > MOST_CLASSES:
+        shown = sorted((one for one in shown if one.support), key=lambda one: (one.f1 or 0.0, one.name))[:MOST_CLASSES]
+    wide = min(max([5, *(len(clean(one.name)) for one in shown)]), max(8, width - 68))
     head = (
         f"{'class':<{wide}} {'images':>8} {'predicted':>10} {'precision':>10} {'recall':>8} {'F1':>7} {'ROC-AUC':>8} "
     )
     lines = [f"{head}{'PR-AUC':>7}"]
-    for one in found.per_class:
+    for one in shown:
         lines.append(
             f"{cut(clean(one.name), wide):<{wide}} {count(one.support):>8} {count(one.predicted):>10} "
             f"{percent(one.precision):>10} {percent(one.recall):>8} {significant(one.f1):>7} "
             f"{significant(one.roc_auc):>8} {significant(one.pr_auc):>7}"
         )
+    if more := len(found.per_class) - len(shown):
+        lines.append(f"those with the lowest F1; {more:,} more classes (--json has all)")
     return lines
 
 
@@ -139,12 +167,14 @@ def slices(found: Evaluation, width: int) -> list[str]:
     return lines
 
 
-def cases(found: Sequence[Case], listed: int, width: int) -> list[str]:
+def cases(found: Sequence[Case], listed: int, width: int, several: bool = False) -> list[str]:
     """Return a row for each image."""
-    lines = []
+    lines, apart = [], ";" if several else ","
     for one in found[:listed]:
         right = one.truth == one.said
-        words = f"{percent(one.share):>8} {clean(one.said)}" + (", right" if right else f", true {clean(one.truth)}")
+        words = f"{percent(one.share):>8} {clean(one.said)}" + (
+            f"{apart} right" if right else f"{apart} true {clean(one.truth)}"
+        )
         room = max(24, width - len(words) - 2)
         name = clean(one.image)
         lines.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.draw.min_max_pyramid import Pyramid
+from cvtui.draw.robust_range import typical
 from cvtui.draw.scales import Array, Floats, Kind
 
 DASHES: tuple[tuple[str, tuple[int, ...]], ...] = (
@@ -108,6 +109,7 @@ class Track:
     _linear: Pyramid = field(default_factory=Pyramid)
     _log: Pyramid | None = None
     _seen: tuple[NDArray[np.int64], Floats, Floats] | None = None
+    _typical: tuple[tuple[int, int, int], tuple[float, float] | None] | None = None
 
     def __post_init__(self) -> None:
         self.take(self.line)
@@ -168,6 +170,24 @@ class Track:
             start, end = max(0, start - 1), min(len(self.x), end + 1)
         lows, highs = self.pyramid(kind).reach(np.array([start]), np.array([end]))
         return (float(lows[0]), float(highs[0])) if highs[0] >= lows[0] else None
+
+    def typical(self, low: float, high: float) -> tuple[float, float] | None:
+        """Return the same without the few most extreme values; None where there are too few to tell."""
+        start, end = int(np.searchsorted(self.x, low, "left")), int(np.searchsorted(self.x, high, "right"))
+        key = (self.version, start, end)
+        if self._typical is None or self._typical[0] != key:
+            self._typical = (key, typical(self.y[start:end]))
+        return self._typical[1]
+
+    def beyond(self, low: float, high: float, level: float, sign: int) -> list[tuple[float, float]]:
+        """Return (x, y) of the peak of each stretch above `level` (sign 1) or below it (−1), the furthest first."""
+        start, end = int(np.searchsorted(self.x, low, "left")), int(np.searchsorted(self.x, high, "right"))
+        x, y = self.x[start:end], self.y[start:end]
+        with np.errstate(invalid="ignore"):
+            out = (sign * y > sign * level) & np.isfinite(y)
+        edges = np.flatnonzero(np.diff(out.astype(np.int8), prepend=0, append=0))
+        peaks = [a + int(np.argmax(sign * y[a:b])) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        return sorted(((float(x[at]), float(y[at])) for at in peaks), key=lambda peak: -sign * peak[1])
 
     def at(self, x: float) -> float | None:
         """Return the value of the last sample at or before x; None before the first."""

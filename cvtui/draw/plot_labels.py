@@ -126,6 +126,7 @@ class PlotLabels:
             return
         self._curve_labels()
         self._warnings()
+        self._spikes()
         for guide in self.scene.guides:
             row = frame.row_of(guide.y)
             if row is not None and guide.words:
@@ -160,6 +161,31 @@ class PlotLabels:
         y = float(np.interp(x, track.x[around].astype(np.float64), track.y[around].astype(np.float64)))
         row = frame.row_of(y) if math.isfinite(y) else None
         return None if row is None else row // 4
+
+    def _spikes(self) -> None:
+        """Mark values beyond the axis at its edge, the three furthest at each end with their number."""
+        frame = self.frame
+        if not self.scene.cuts_spikes(frame):
+            return
+        x, limits = frame.across.limits, frame.up.limits
+        for sign, level, row, arrow in ((1, limits.high, 0, "▲"), (-1, limits.low, frame.rows - 1, "▼")):
+            found = [
+                peak
+                for track in self.scene.tracks
+                if (reach := track.reach("linear", *x)) is not None and sign * reach[sign > 0] > sign * level
+                for peak in track.beyond(x.low, x.high, level, sign)
+            ]
+            taken: set[int] = set()
+            for at, value in sorted(found, key=lambda peak: -sign * peak[1]):
+                column = (frame.column_of(at) or 0) // 2
+                if column in taken:
+                    continue
+                taken.add(column)
+                self.canvas.put(frame.left + column, frame.top + row, arrow, "mark")
+                self.busy[row, column] = TAKEN
+                text = read_out(value, self.scene.y_kind)
+                if len(taken) <= 3:
+                    self._place(text, [(column + 1, row), (column - cell_len(text), row)], "words mark")
 
     def _warnings(self) -> None:
         scene = self.scene

@@ -11,6 +11,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from cvtui.draw.plot_data import Guide, Mark, Track
+from cvtui.draw.robust_range import cut
 from cvtui.draw.scales import Kind, Limits, Scale, widened
 from cvtui.draw.ticks import labels, linear_ticks, log_ticks, nice_step
 
@@ -35,6 +36,8 @@ class Scene:
     x_label: str | None = None
     log_x: bool = False
     log_y: bool = False
+    robust: bool = True
+    """Whether a linear y axis leaves a few spikes outside (PlotLabels marks them), so that the rest can be read."""
     home: tuple[float | None, float | None] = (None, None)
     """Ends of the x axis when it is not zoomed; None: those of the data."""
     y_home: tuple[float | None, float | None] = (None, None)
@@ -93,9 +96,22 @@ class Scene:
         levels = [guide.y for guide in self.guides if guide.fit and math.isfinite(guide.y)]
         levels = [level for level in levels if level > 0 or kind == "linear"]
         low, high = min([low for low, _ in found] + levels), max([high for _, high in found] + levels)
+        if self.robust and kind == "linear":
+            low, high = self._without_spikes(x, (low, high), levels)
         limits = round_limits(low, high, self.y_kind) if kind == "linear" else widened(low, high, "log")
         low, high = (own if given is None else given for own, given in zip(limits, self.y_home, strict=True))
         return Limits(low, high) if low < high and (low > 0 or kind == "linear") else limits
+
+    def _without_spikes(self, x: Limits, full: tuple[float, float], levels: list[float]) -> tuple[float, float]:
+        lines = [track for track in self.tracks if track.line.fit and track.reach("linear", *x) is not None]
+        most = [track.typical(*x) or track.reach("linear", *x) or full for track in lines]
+        if not most:
+            return full
+        return cut(full, (min([low for low, _ in most] + levels), max([high for _, high in most] + levels)))
+
+    def cuts_spikes(self, frame: PlotFrame) -> bool:
+        """Return True if values may lie beyond the ends of the y axis that nobody has chosen."""
+        return self.robust and self.view_y is None and self.y_home == (None, None) and frame.up.kind == "linear"
 
     @property
     def x_name(self) -> str:

@@ -18,8 +18,10 @@ from cvtui.engine.handover.trained import Trained, load_trained
 from cvtui.engine.observe.image_writer import encodable, png, sheet_of
 from cvtui.engine.runtime.stdout_records import tell_records
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets.label_sets import words_of
 from cvtui.runlog.explanation import Explained, Request, check_captum
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.model_metadata import ModelMetadata
 
 
 def explain_run(path: Path, request: str) -> int:
@@ -52,17 +54,26 @@ def explained(trained: Trained, asked: Request) -> Explained:
         raise RequestError("explain: the model gives values that are not finite")
     classes = about.classes
     target = index_of(asked.target, classes) if asked.target else int(logits.argmax())
+    warm = logits / about.temperature
+    shares = warm.sigmoid() if about.activation == "sigmoid" else warm.softmax(0)
     there = grids(trained.model, image)
     method = asked.method or ("gradcam" if there else "saliency")
     found = attribute(trained.model, image, target, method, asked.layer)
     return Explained(
         method=method, layer=found.layer, layers=list(there),
         image=encodable(asked.path) if asked.path else str(asked.number), target=classes[target],
-        share=float((logits / about.temperature).softmax(0)[target]), said=classes[int(logits.argmax())],
-        truth="" if asked.path else classes[int(trained.labels[0])], height=about.size[0], width=about.size[1],
+        share=float(shares[target]), said=_said(logits, about),
+        truth="" if asked.path else trained.truth[0], height=about.size[0], width=about.size[1],
         values=[float(f"{value:.4g}") for value in found.values.flatten().tolist()], total=found.total,
         note=found.note, png=png_of(pixels[0]), checkpoint=about.checkpoint,
     )  # fmt: skip
+
+
+def _said(logits: Tensor, about: ModelMetadata) -> str:
+    """Return the predicted class, or all classes that are answered yes."""
+    if not about.several:
+        return about.classes[int(logits.argmax())]
+    return words_of(about.classes[number] for number in (logits > 0).nonzero().flatten().tolist())
 
 
 def index_of(name: str, classes: list[str]) -> int:

@@ -16,6 +16,8 @@ from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, wri
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.validated import validated_run
+from cvtui.recipe.datasets.image_folder import several_of
+from cvtui.recipe.datasets.label_sets import words_of
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, Told, worst_first
@@ -54,11 +56,32 @@ def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list
     found: list[Mistake] = []
     loss_of = training.validation_loss
     names, classes, total = training.data.names.validation, about.classes, about.images
+    yes_no, table = several_of(training.recipe), training.label_table
+
+    def of_sets(start: int, logits: Tensor, labels: Tensor) -> None:
+        assert table is not None
+        truth, said = table[labels] > 0.5, logits > 0
+        shares = logits.double().sigmoid()
+        least = torch.where(truth, shares, 1 - shares).min(1).values  # of the right answer that it believes least
+        for row in (truth != said).any(1).nonzero().flatten().tolist():
+            name, exact = _encodable(names[start + row])
+            true, other = (words_of(classes[number] for number in one[row].nonzero().flatten().tolist())
+                           for one in (truth, said))  # fmt: skip
+            found.append(
+                Mistake(
+                    image=name, number=start + row, truth=true, said=other,
+                    share=rounded_share(1 - float(least[row]), 6),
+                    truth_share=rounded_share(float(least[row]), 6),
+                    loss=rounded_or_none(float(loss_of(logits[row : row + 1], truth[row : row + 1].float())), 6),
+                    file=names.files and exact,
+                )
+            )  # fmt: skip
+        write_record(out, Progress(done=min(total, start + len(labels)), of=total))
 
     def on_batch(start: int, logits: Tensor, labels: Tensor) -> None:
         said = logits.argmax(1)
         wrong = (said != labels).nonzero().flatten().tolist()
-        shares = logits.double().softmax(1)
+        shares = logits.double().sigmoid() if yes_no else logits.double().softmax(1)
         for row in wrong:
             true, other = int(labels[row]), int(said[row])
             name, exact = _encodable(names[start + row])
@@ -73,7 +96,7 @@ def _mistakes(training: TrainingState, about: Evaluated, out: IO[bytes]) -> list
             )  # fmt: skip
         write_record(out, Progress(done=min(total, start + len(labels)), of=total))
 
-    evaluate(training, lambda: None, on_batch)
+    evaluate(training, lambda: None, on_batch if table is None else of_sets)
     return [msgspec.structs.replace(about, mistakes=len(found)), *_pictured(training, worst_first(found))]
 
 

@@ -54,7 +54,7 @@ def answer(fields: Any) -> dict[str, Any]:
     try:
         if not isinstance(fields, dict):
             raise RequestError("predict: expected the recipe's fields as an object")
-        training = prepare(check(from_table(fields)))
+        training = prepare(check(from_table(fields)), early=True)
         table = training.checked.table
         result = {"recipe": fields, "parameters": table.parameters, **forecast(training)}
         if isinstance(table, ModuleTable):

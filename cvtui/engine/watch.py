@@ -40,6 +40,7 @@ from cvtui.engine.train.control import Control, StopRequested
 from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers
 from cvtui.engine.watch_leader import Leader
 from cvtui.engine.watch_ranks import JoinedRun, job_rank
+from cvtui.engine.watch_told import RateFollower, announce
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of
@@ -92,6 +93,7 @@ class WatchedRun:
         self._told_compiled = False
         # What the recorder follows (RecordedTraining in recorder.py).
         self.step_count = 0
+        self._rate = RateFollower()
         self.clock = Clock()
         self.sums = EpochSums()
         self._epochs = 0
@@ -110,6 +112,7 @@ class WatchedRun:
         except BaseException as error:  # else the run would be taken for one that was lost
             self._end(error)
             raise
+        announce(self.folder.path)
         return self
 
     def _begin(self) -> None:
@@ -210,14 +213,17 @@ class WatchedRun:
         accuracy = None if accuracy is None else checked_number("accuracy", accuracy)
         self.step_count += 1
         groups = self.groups.named()
+        rate = float(groups[0][1]["lr"])
         self._recorder.step(
-            float(groups[0][1]["lr"]),
+            rate,
             loss,
             labels=labels,
             accuracy=accuracy,
             groups={name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None,
         )
         self._recorder.flush_when_due()
+        if told := self._rate.see(rate):
+            self._recorder.write(Log(time=time.time(), text=told, step=self.step_count, level="warning"))
         if self._hooks.called and not self._told_compiled:
             self._told_compiled = True
             self.log("the model runs through torch.compile: its layers' outputs are read inside the compiled code")
@@ -296,7 +302,9 @@ class _UserLoop:
 
     def set_lr(self, value: float) -> float:
         """Set the first group's rate and scale all others along; return the first one's before."""
-        return self._run.groups.set_all(value)
+        before = self._run.groups.set_all(value)
+        self._run._rate.expect(before, value)
+        return before
 
     def set_group_lr(self, name: str, value: float) -> str:
         """Set the rate of one group; return the message."""

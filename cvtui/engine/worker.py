@@ -132,7 +132,9 @@ def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals,
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
         on_progress = _progress_log(writer)
-        training, ticket = prepare_run(settle_batch(check(recipe), on_progress, folder), folder, on_progress)
+        training, ticket = prepare_run(
+            settle_batch(check(recipe), on_progress, folder), folder, on_progress, early=True
+        )
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.draw.robust_range import cut, typical
 from cvtui.draw.scales import Floats, Kind, Limits, Scale, widened
 from cvtui.draw.ticks import labels, linear_ticks, log_ticks
 from cvtui.export.words import escape
@@ -51,9 +52,10 @@ def draw(chart: Chart) -> str:
     curves = [curve for curve in chart.curves if len(curve.x)]
     shown = [_finite(curve) for curve in curves]
     across = _scale([x for x, _ in shown], "linear", share=0.0)
-    up = _scale(
-        [*(y for _, y in shown), np.array([value for value, _ in chart.guides])], "log" if chart.log_y else "linear"
-    )
+    levels = np.array([value for value, _ in chart.guides])
+    up = _scale([*(y for _, y in shown), levels], "log" if chart.log_y else "linear")
+    if up.kind == "linear":
+        up = _without_spikes(up, [y for _, y in shown], levels)
     to_x: Place = lambda value: LEFT + across.to_dots(value, 2) * (WIDTH - RIGHT - LEFT)  # noqa: E731
     to_y: Place = lambda value: HEIGHT - BOTTOM - up.to_dots(value, 2) * (HEIGHT - BOTTOM - TOP)  # noqa: E731
     parts = [
@@ -74,7 +76,8 @@ def draw(chart: Chart) -> str:
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
         parts.append(f'<text class="small mark-words" x="{x + 3:.1f}" y="{TOP + 9}">{escape(words)}</text>')
     for curve, (x, y) in zip(curves, shown, strict=True):
-        parts += _line(curve, x, y, to_x, to_y)
+        parts += _line(curve, x, np.clip(y, *_edges(up)), to_x, to_y)
+        parts += _spikes(x, y, up, to_x)
         parts += _not_finite(curve, x, to_x)
     parts += _legend(curves)
     parts.append("</svg>")
@@ -96,6 +99,43 @@ def _scale(columns: Sequence[Floats], kind: Kind, share: float = 0.04) -> Scale:
     return Scale(
         widened(low, high, kind, share) if high > low or kind == "log" else Limits(low - 0.5, high + 0.5), kind
     )
+
+
+def _without_spikes(scale: Scale, columns: Sequence[Floats], levels: Floats) -> Scale:
+    """Return the scale of most values where a few stick out far."""
+    most = [reach for y in columns if (reach := typical(y) or _reach(y)) is not None]
+    if not most:
+        return scale
+    reached = [*most, *((float(level), float(level)) for level in levels if np.isfinite(level))]
+    full = _reach(np.concatenate([*columns, levels]))
+    assert full is not None
+    low, high = cut(full, (min(low for low, _ in reached), max(high for _, high in reached)))
+    return scale if (low, high) == full else Scale(widened(low, high, "linear"), "linear")
+
+
+def _reach(y: Floats) -> tuple[float, float] | None:
+    y = y[np.isfinite(y)]
+    return (float(y.min()), float(y.max())) if len(y) else None
+
+
+def _edges(scale: Scale) -> tuple[float, float]:
+    """Return the values between which a line is drawn: what sticks out ends at the frame."""
+    return scale.limits if scale.kind == "linear" else (-np.inf, np.inf)
+
+
+def _spikes(x: Floats, y: Floats, up: Scale, to_x: Place) -> list[str]:
+    """Mark the three furthest values beyond each end of the axis, with their number."""
+    parts: list[str] = []
+    if up.kind == "log":
+        return parts
+    for sign, at in ((1, TOP), (-1, HEIGHT - BOTTOM)):
+        level = up.limits.high if sign > 0 else up.limits.low
+        with np.errstate(invalid="ignore"):
+            out = np.flatnonzero(sign * y > sign * level)
+        for place in sorted(out, key=lambda place: -sign * y[place])[:3]:
+            words = f"{'▲' if sign > 0 else '▼'} {y[place]:.3g}"
+            parts.append(f'<text class="small spike" x="{to_x(x[place]):.1f}" y="{at + 3 * sign}">{words}</text>')
+    return parts
 
 
 def _axes(chart: Chart, across: Scale, up: Scale, to_x: Place, to_y: Place) -> list[str]:

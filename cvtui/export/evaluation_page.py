@@ -42,21 +42,36 @@ def _one(title: str, found: Evaluation) -> str:
 
 def _numbers(found: Evaluation) -> str:
     low, high = (percent(edge) for edge in found.interval)
-    facts = [
-        ("accuracy", f"{percent(found.accuracy)} (95 % interval {low} to {high})"),
-        (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy)),
-        ("balanced accuracy", percent(found.balanced_accuracy)),
-        ("F1, mean of the classes", significant(found.f1)),
-        ("ROC-AUC, PR-AUC", f"{significant(found.roc_auc)}, {significant(found.pr_auc)}"),
-        ("log loss", significant(found.log_loss)),
-        ("calibration error (ECE)", percent(found.ece)),
-    ]
+    facts = (
+        _of_sets(found)
+        if found.several
+        else [
+            ("accuracy", f"{percent(found.accuracy)} (95 % interval {low} to {high})"),
+            (f"top-{found.top_k} accuracy", percent(found.top_k_accuracy)),
+            ("balanced accuracy", percent(found.balanced_accuracy)),
+            ("F1, mean of the classes", significant(found.f1)),
+            ("ROC-AUC, PR-AUC", f"{significant(found.roc_auc)}, {significant(found.pr_auc)}"),
+            ("log loss", significant(found.log_loss)),
+            ("calibration error (ECE)", percent(found.ece)),
+        ]
+    )
     if found.temperature is not None:
         said = f"{percent(found.calibrated_ece)} with temperature {significant(found.temperature)}"
         facts.append(("calibrated", f"{said}; log loss {significant(found.calibrated_log_loss)}"))
     facts += [("note", note) for note in found.notes]
     facts += [("left out", f"{name}: {why}") for name, why in found.unread]
     return "<dl>" + "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts) + "</dl>"
+
+
+def _of_sets(found: Evaluation) -> list[tuple[str, str]]:
+    low, high = (percent(edge) for edge in found.interval)
+    return [
+        ("subset accuracy", f"{percent(found.accuracy)} (95 % interval {low} to {high})"),
+        ("Hamming loss", significant(found.hamming_loss)),
+        ("F1, mean of the classes; of all answers", f"{significant(found.f1)}, {significant(found.micro_f1)}"),
+        ("ROC-AUC, mAP", f"{significant(found.roc_auc)}, {significant(found.pr_auc)}"),
+        ("log loss", significant(found.log_loss)),
+    ]
 
 
 def _diagram(found: Evaluation) -> str:

@@ -59,10 +59,15 @@ TURN = """
 SOFTMAX = """\
     z = model(x)[0] / about["temperature"]
     p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()"""
+SIGMOID = """\
+    p = 1 / (1 + np.exp(-model(x)[0] / about["temperature"]))"""
 PROBABILITIES = """\
     p = model(x)[0]"""
 PRINT = """\
     print(name, *(f"{about['classes'][i]} {p[i]:.4f}" for i in p.argsort()[::-1][:5]), sep="\\t")"""
+
+PRINT_SETS = """\
+    print(name, *(f"{about['classes'][i]} {p[i]:.4f}" for i in p.argsort()[::-1] if p[i] > 0.5), sep="\\t")"""
 
 
 class NetText(NamedTuple):
@@ -86,6 +91,7 @@ def loader_script(
         read = READ_ARRAY.format(shape=" x ".join(map(str, about.size)), dtype=dtype)
     each = PER_IMAGE if about.preprocess.get("name") == "per-image" else ""
     turn = TURN if len(about.size) == 3 else ""
+    answer = SIGMOID if about.activation == "sigmoid" else SOFTMAX
     lines = [
         f'"""Predict with {path.name}: python {script_path(path, kind).name} {"cat.jpg" if pictures else "x.npy"} …"""',
         MARK,
@@ -94,8 +100,8 @@ def loader_script(
         "from PIL import Image, ImageOps\n" if pictures else "",
         LOAD[kind].format(path=here, extra=EXTRA_FILE, net=net and net.text, call=net and net.call),
         read,
-        *([PROBABILITIES] if with_preprocess else [NORMALISE.format(each=each, turn=turn), SOFTMAX]),
-        PRINT,
+        *([PROBABILITIES] if with_preprocess else [NORMALISE.format(each=each, turn=turn), answer]),
+        PRINT_SETS if about.several else PRINT,
     ]
     return "\n".join(line for line in lines if line) + "\n"
 

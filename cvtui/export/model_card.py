@@ -9,7 +9,7 @@ from typing import Any
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
 from cvtui.metrics.counts import wilson
-from cvtui.recipe.datasets.label_sets import SEVERAL
+from cvtui.recipe.datasets.label_sets import is_several
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.events import CheckpointSaved, EpochDone, RunStarted
 from cvtui.runlog.fork import checkpoint_file
@@ -42,8 +42,6 @@ def model_card(history: History, checkpoint: str = "") -> str:
     run, file = history.run, checkpoint_file(history.folder, checkpoint).name
     if run is None:
         raise RequestError(f"{history.folder.name!r} has no record of a training yet")
-    if any(log.text == SEVERAL for log in history.logs):
-        raise RequestError("pictures are in several classes; a model card is for one class a picture")
     saved = next((one for one in reversed(history.checkpoints) if Path(one.path).name == file), None)
     epoch = next((one for one in reversed(history.epochs) if saved is not None and one.step == saved.step), None)
     parts = [
@@ -54,6 +52,15 @@ def model_card(history: History, checkpoint: str = "") -> str:
         ["## Limits", "", *_limits(history, run, file, epoch)],
     ]
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def several(history: History) -> bool:
+    """Return True if the run's pictures are in several classes."""
+    return any(is_several(log.text) for log in history.logs)
+
+
+def _activation(run: RunStarted) -> str:
+    return "sigmoid" if str(run.recipe.get("loss", "")).startswith("bce") else "softmax"
 
 
 def _code(value: Any) -> str:
@@ -129,12 +136,19 @@ def _numbers(history: History, run: RunStarted, file: str, epoch: EpochDone | No
         low, high = wilson(round(epoch.val_accuracy * total), total)
         interval = f" (95 % interval {percent(low)} to {percent(high)}, {count(total)} images)"
     lines = [f"- validation accuracy {percent(epoch.val_accuracy, 2)}{interval}"]
+    if several(history):  # answers to one image's questions hang together: no interval of images
+        share = percent(epoch.val_accuracy, 2)
+        lines = [f"- {share} of the yes-or-no answers to validation images right, one for each class of each image"]
+        lines += [f"- {clean(log.text)}" for log in history.logs
+                  if log.step == epoch.step and log.text.startswith("validation: ")]  # fmt: skip
     if epoch.val_loss is not None:
         lines.append(f"- validation loss {significant(epoch.val_loss)} ({clean(str(run.recipe.get('loss', '?')))})")
     if epoch.train_accuracy is not None:
         lines.append(f"- training accuracy of that epoch {percent(epoch.train_accuracy, 2)}, while the weights moved")
     if (temperature := temperature_of(history.folder, file, epoch.step if epoch is not None else None)) != 1.0:
-        lines.append(f"- temperature {significant(temperature)}: probabilities are softmax(logits / temperature)")
+        lines.append(
+            f"- temperature {significant(temperature)}: probabilities are {_activation(run)}(logits / temperature)"
+        )
     return [*lines, *_per_class(run, epoch)]
 
 
@@ -157,7 +171,9 @@ def _per_class(run: RunStarted, epoch: EpochDone) -> list[str]:
 
 def _limits(history: History, run: RunStarted, file: str, epoch: EpochDone | None) -> list[str]:
     lines = [
-        "- Every image gets one of these classes, also one that shows none of them.",
+        "- Classes are independent: an image is in each whose probability is above 1/2, in any number of them."
+        if several(history)
+        else "- Every image gets one of these classes, also one that shows none of them.",
         "- The numbers are of the validation images above; no other images were tried here.",
     ]
     if file == "best.pt":

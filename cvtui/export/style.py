@@ -24,7 +24,7 @@ tr + tr { border-top:1px solid var(--line); } pre { overflow-x:auto; font-size:.
 .title { font-size:13px; font-weight:600; fill:var(--ink); } .tick, .small { font-size:10px; fill:var(--soft); }
 .axis { fill:none; stroke:var(--soft); } .grid { stroke:var(--line); stroke-width:.6; }
 .guide { stroke:var(--soft); stroke-dasharray:3 3; } .mark { stroke:var(--epoch); stroke-dasharray:2 3; }
-.mark-words { fill:var(--epoch); } .line { fill:none; stroke-width:1.5; stroke-linejoin:round; }
+.mark-words, .spike { fill:var(--epoch); } .line { fill:none; stroke-width:1.5; stroke-linejoin:round; }
 .line.dim { opacity:.28; stroke-width:1; }
 .line.train { stroke:var(--train); } .line.validation { stroke:var(--validation); } .line.epoch { stroke:var(--epoch); }
 .line.rate { stroke:var(--rate); } .dot.train, .legend.train { fill:var(--train); }

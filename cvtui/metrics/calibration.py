@@ -41,6 +41,19 @@ def softmax(logits: Logits, temperature: float = 1.0) -> Doubles:
     return x
 
 
+def sigmoid(logits: Logits, temperature: float = 1.0) -> Doubles:
+    """Return the probability of each class by itself, in double precision."""
+    x = logits.astype(np.float64) / temperature
+    low = np.exp(-np.abs(x))  # never overflows
+    found: Doubles = np.where(x >= 0, 1.0, low) / (1.0 + low)
+    return found
+
+
+def probabilities(logits: Logits, temperature: float = 1.0, *, yes_no: bool = False) -> Doubles:
+    """Return the probabilities of a model: of a yes or no for each class (loss bce), or of one class among all."""
+    return sigmoid(logits, temperature) if yes_no else softmax(logits, temperature)
+
+
 def reliability(confidence: Doubles, right: NDArray[np.bool_], bins: int = BINS) -> list[Bin]:
     """Sort the images into bins of equal width by their highest probability; 1.0 belongs to the last one."""
     number = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
@@ -59,8 +72,21 @@ def calibration_error(bins: list[Bin]) -> float:
     return math.fsum(one.images * abs(one.accuracy - one.confidence) for one in bins) / max(1, total)
 
 
-def log_losses(logits: Logits, truth: Counts, temperature: float = 1.0) -> Doubles:
-    """Return -ln of each image's probability of its true class."""
+def yes_no_losses(logits: Logits, truth: NDArray[np.generic], temperature: float = 1.0) -> Doubles:
+    """Return each image's mean over the classes of -ln of the probability of the right answer to a yes or no.
+
+    truth: N labels, or N x classes of 0 and 1.
+    """
+    x = logits.astype(np.float64) / temperature
+    wanted: Doubles = (truth if truth.ndim == 2 else np.arange(x.shape[1]) == truth[:, None]).astype(np.float64)
+    losses: Doubles = (np.maximum(x, 0) - x * wanted + np.log1p(np.exp(-np.abs(x)))).mean(1)
+    return losses
+
+
+def log_losses(logits: Logits, truth: Counts, temperature: float = 1.0, *, yes_no: bool = False) -> Doubles:
+    """Return -ln of each image's probability of its true class, or its `yes_no_losses`."""
+    if yes_no:
+        return yes_no_losses(logits, truth, temperature)
     x = logits.astype(np.float64) / temperature
     x -= x.max(1, keepdims=True)
     own = np.take_along_axis(x, truth[:, None], 1)[:, 0]
@@ -74,7 +100,7 @@ def pieces(logits: Logits, truth: Counts) -> Iterator[tuple[Logits, Counts]]:
         yield logits[start : start + ROWS], truth[start : start + ROWS]
 
 
-def fit_temperature(logits: Logits, truth: Counts) -> float:
+def fit_temperature(logits: Logits, truth: Counts, *, yes_no: bool = False) -> float:
     """Return the temperature with the least log loss of these images.
 
     The loss is convex in 1/T, so its slope crosses 0 once: found by halving, to 12 digits. Where every image is right
@@ -85,6 +111,10 @@ def fit_temperature(logits: Logits, truth: Counts) -> float:
         total = 0.0
         for x, labels in pieces(logits, truth):
             values = x.astype(np.float64)
+            if yes_no:
+                wanted = np.arange(x.shape[1]) == labels[:, None]
+                total += float(((sigmoid(x, 1 / inverse) - wanted) * values).sum())
+                continue
             own = np.take_along_axis(values, labels[:, None], 1)[:, 0]
             total += float(((softmax(x, 1 / inverse) * values).sum(1) - own).sum())
         return total

@@ -354,7 +354,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     on_nan: Annotated[str, Meta(description="What a loss or gradient that is NaN or infinite does: {names}.")] = "stop"
 
-    name: Annotated[str, Meta(description="The run folder's name; empty: generated from date, data and net.")] = ""
+    name: Annotated[str, Meta(description="The run folder's name; empty: the data's and a number (digits-3).")] = ""
 
     @property
     def step_images(self) -> int:

@@ -27,7 +27,8 @@ class Smoother:
     """Exponential moving average with bias correction, carried on as values come.
 
     y_t = sum_i beta^(t−i) x_i / sum_i beta^(t−i) over the finite x_i up to t (Adam's correction; without it the first
-    values would be pulled to 0). Where x is not finite, y is NaN, so that the curve breaks there too.
+    values would be pulled to 0). Where x is not finite, y is NaN, so that the curve breaks there too; and where it is a
+    spike: one value of 5e27 would carry the curve away for 600 steps (beta 0.9).
     """
 
     def __init__(self, beta: float) -> None:
@@ -36,6 +37,8 @@ class Smoother:
         self.beta = beta
         self._sum = 0.0
         self._weight = 0.0
+        self._before: Floats = np.empty(0)
+        """The last values, which tell whether the next is a spike."""
         self._values: Floats = np.empty(0)
         self._length = 0
         self._block = min(_BLOCK, max(1, int(_LARGEST / -math.log(beta)))) if beta else 1
@@ -63,6 +66,8 @@ class Smoother:
             self._length = needed
             return
         there = np.isfinite(x)
+        there &= ~_spikes(self._before, np.where(there, x, np.nan).astype(np.float64))
+        self._before = np.concatenate([self._before, x[-_BEFORE:]])[-_BEFORE:].astype(np.float64)
         sums = self._filter(np.where(there, x, 0.0).astype(np.float64), self._sum)
         weights = self._weights(len(x)) if there.all() else self._filter(there.astype(np.float64), self._weight)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -96,6 +101,27 @@ class Smoother:
             before = before * factor + ends[block]
         alone += carried[:, None] * self._decay[1:]
         return alone.reshape(-1)[: len(x)]
+
+
+_BEFORE = 20
+_SPIKE = 100.0
+"""A spike is more than so many times the median of the `_BEFORE` values before it, of which there must be five."""
+
+
+def _spikes(before: Floats, x: Floats) -> NDArray[np.bool_]:
+    """Return which of x are spikes, after the values `before`; a change that lasts is none after ten steps."""
+    joined = np.concatenate([np.full(_BEFORE - len(before), np.nan), np.where(np.isfinite(before), before, np.nan), x])
+    least, wide = joined, 1  # of the last `wide` values: windows are joined until they are long enough
+    while wide < _BEFORE:
+        by = min(wide, _BEFORE - wide)
+        least = np.fmin(least[by:], least[:-by])
+        wide += by
+    spikes = np.zeros(len(x), bool)
+    for place in np.flatnonzero(x > _SPIKE * np.maximum(least[: len(x)], 0)):
+        window = joined[place : place + _BEFORE]
+        window = window[np.isfinite(window)]
+        spikes[place] = len(window) >= 5 and np.median(window) > 0 and x[place] > _SPIKE * np.median(window)
+    return spikes
 
 
 class Smoothed:

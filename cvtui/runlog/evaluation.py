@@ -131,6 +131,15 @@ class Evaluation(msgspec.Struct, tag_field="type", tag="evaluation", frozen=True
     recall: Share
     f1: Share
     """Means over the classes that have images."""
+    activation: str = "softmax"
+    """What made probabilities of logits: softmax, or sigmoid (a yes or no for each class)."""
+    several: bool = False
+    """Pictures are in any number of classes: `right` and `accuracy` are of images all of whose answers are right
+    (subset accuracy), `truth` and `said` of an image name all its classes; there are no top-k and no confusion."""
+    hamming_loss: Share | None = None
+    """With `several`: share of wrong answers to a yes or no for each class."""
+    micro_f1: Share | None = None
+    """With `several`: F1 of all these answers as one."""
     not_finite: Count = 0
     """Images with NaN or infinity among their logits: with any, there are no probabilities."""
     roc_auc: Share | None = None

@@ -177,7 +177,7 @@ class PictureSaved(Record, tag="picture", frozen=True, kw_only=True):
     """Of the image itself: its true class."""
     said: str = ""
     share: float | None = None
-    """Of the image itself: the softmax's probability of `said`."""
+    """Of the image itself: the probability of `said`."""
 
 
 class CheckpointSaved(Record, tag="checkpoint", frozen=True, kw_only=True):

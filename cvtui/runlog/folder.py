@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -15,16 +14,10 @@ from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
 from cvtui.runlog import lock
 from cvtui.runlog.lock import WorkerLock
+from cvtui.runlog.run_names import next_number, stem_of
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import Command
-
-
-def fresh_name(data: str, net: str, now: float | None = None) -> str:
-    """Generate a name from date, data and net: `2025-11-23-093142-digits-conv32-relu-2-pool`."""
-    moment = time.strftime("%Y-%m-%d-%H%M%S", time.localtime(now))
-    words = [re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") for text in (data, net)]
-    return "-".join([moment, words[0][:24].strip("-") or "data", words[1][:20].strip("-") or "net"])
 
 
 class RunFolder:
@@ -93,6 +86,19 @@ class RunFolder:
                 if not (Path(base) / name).is_dir() or number >= 1000:
                     raise
                 number += 1
+
+    @classmethod
+    def numbered(cls, base: Path, data: str, recipe_toml: str) -> RunFolder:
+        """Make a folder as `create` does, called after a recipe's data (`digits-1`, `digits-2`)."""
+        stem = stem_of(data)
+        while True:
+            names = os.listdir(base) if os.path.isdir(base) else []
+            name = f"{stem}-{next_number(stem, names)}"
+            try:
+                return cls.create(base, name, recipe_toml)
+            except RequestError:
+                if not (Path(base) / name).is_dir():  # else another process was faster
+                    raise
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:

@@ -18,6 +18,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.other_hosts import check_here
 from cvtui.runlog.record_limits import sanitized
+from cvtui.runlog.run_names import child_name
 
 START = "start.pt"
 NOTE = "fork.json"
@@ -104,11 +105,11 @@ def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
 def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recipe_toml: str) -> RunFolder:
     """Make the child's folder: its recipe, the parent's checkpoint, the note. RequestError when that fails.
 
-    Without a name it is the parent's with -fork behind it.
+    Without a name it is called after its parent and what differs: `pics-3-lr1e-3`.
     """
     source = parent.checkpoints / Path(saved.path).name
     make = RunFolder.create if name else RunFolder.fresh
-    child = make(base, name or f"{parent.name}-fork", recipe_toml)
+    child = make(base, name or child_name(parent.name, _recipe(parent), recipe_toml, "fork"), recipe_toml)
     note = Parent(run=parent.name, checkpoint=source.name, step=saved.step, epoch=saved.epoch)
     try:
         door.copy(source, child.checkpoints / START)
@@ -122,13 +123,20 @@ def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recip
 def afresh(parent: RunFolder, base: Path, name: str, recipe_toml: str) -> RunFolder:
     """Make a child that starts from new weights at step 0, with the parent's recipe, changed. RequestError."""
     make = RunFolder.create if name else RunFolder.fresh
-    child = make(base, name or f"{parent.name}-again", recipe_toml)
+    child = make(base, name or child_name(parent.name, _recipe(parent), recipe_toml, "again"), recipe_toml)
     try:
         note = Parent(run=parent.name, checkpoint="", step=0, epoch=0)
         door.write(child.path / NOTE, msgspec.json.encode(note))
     except OSError as error:
         raise RequestError(f"can't write {str(child.path / NOTE)!r}: {error.strerror}") from None
     return child
+
+
+def _recipe(folder: RunFolder) -> str:
+    try:
+        return door.text(folder.recipe)
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def parent_of(folder: RunFolder) -> Parent | None:

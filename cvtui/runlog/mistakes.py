@@ -44,9 +44,9 @@ class Mistake(msgspec.Struct, tag_field="type", tag="mistake", frozen=True, kw_o
     truth: str
     said: str
     share: float | None
-    """The softmax's probability of `said`; null where it is not finite."""
+    """Probability of `said`; null where it is not finite. In several classes: of its surest wrong answer."""
     truth_share: float | None
-    """And of `truth`."""
+    """And of `truth`; in several classes, of the right answer to the same question."""
     loss: float | None
     """The run's own loss of this image alone."""
     file: bool = False

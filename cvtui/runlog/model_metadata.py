@@ -40,7 +40,13 @@ class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True):
     with_preprocess: bool = False
     """The file takes pixels N x H x W x C and gives probabilities, else preprocessed N x C x H x W and logits."""
     temperature: float = 1.0
-    """Probabilities are softmax(logits / temperature)."""
+    """Probabilities are softmax(logits / temperature), or its sigmoid."""
+    activation: str = "softmax"
+    """What makes probabilities of logits: softmax (one class an image) or sigmoid (a yes or no for each class)."""
+    several: bool = False
+    """Images are in any number of classes: those with a probability above 1/2."""
+    depth: tuple[float, float, bool] | None = None
+    """Of image files with more than 8 bits a value: (black, white, kept as bytes); null: none was trained on."""
     checkpoint: str = ""
     step: int = 0
     epoch: int = 0

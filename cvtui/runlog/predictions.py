@@ -42,6 +42,8 @@ class Loaded(msgspec.Struct, tag_field="type", tag="loaded", frozen=True, kw_onl
     epoch: int = 0
     ema: bool = False
     """The weights are the running mean."""
+    several: bool = False
+    """Pictures are in any number of classes."""
     temperature: float = 1.0
     """Of the calibration, by which the probabilities were softened; 1 without one."""
     notes: list[str] = []
@@ -55,6 +57,8 @@ class Predicted(msgspec.Struct, tag_field="type", tag="predicted", frozen=True, 
     """Of the image, in the order in which they were asked for."""
     top: list[tuple[str, float | None]]
     """Classes with their probabilities, the likeliest first; null where the model gives no number."""
+    classes: list[str] | None = None
+    """Where pictures are in several classes: those with a probability above 1/2."""
 
 
 class Unread(msgspec.Struct, tag_field="type", tag="unread", frozen=True, kw_only=True):

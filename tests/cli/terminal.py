@@ -22,7 +22,7 @@ from tests.cli.running import command, environment
 class Terminal:
     """`cvtui WORDS` in a pseudo-terminal. `said` is everything it wrote, escapes and all.
 
-    With `stdout`, its standard output goes to that file instead (what it writes to the terminal is stderr then).
+    With `stdout` or `stderr`, that stream goes to a file instead.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Terminal:
         cwd: Path,
         size: tuple[int, int] = (100, 30),
         stdout: IO[str] | None = None,
+        stderr: IO[str] | None = None,
         **env: str | None,
     ) -> None:
         self._pieces: list[str] = []
@@ -39,7 +40,8 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.process = subprocess.Popen(
-            command(*words), cwd=cwd, env=environment(**env), stdin=theirs, stdout=stdout or theirs, stderr=theirs,
+            command(*words), cwd=cwd, env=environment(**env),
+            stdin=theirs, stdout=stdout or theirs, stderr=stderr or theirs,
             start_new_session=True, preexec_fn=_take_terminal,
         )  # fmt: skip
         os.close(theirs)

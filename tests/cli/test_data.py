@@ -375,3 +375,15 @@ def test_images_with_nan_are_told_by_name(say: Say, tmp_path: Path) -> None:
     names = f"{file}:train_images[3], {file}:train_images[7]"
     assert lines[0] == f"2 training images hold NaN or infinity, which makes the loss NaN: {names}"
     assert lines[1] == f"1 validation image holds NaN or infinity, which makes the loss NaN: {file}:val_images[3]"
+
+
+def test_a_folder_is_shown_at_the_size_that_is_asked_for(say: Say, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (9, 9), (number, 0, 0)).save(tmp_path / "set" / name / f"{number}.png")
+    said = say("data", f"folder:{tmp_path / 'set'}", "--size", "12x8")
+    assert (said.code, said.err) == (0, "")
+    assert "12x8x3" in said.out
+    assert "size: 'big'" in say("data", f"folder:{tmp_path / 'set'}", "--size", "big").err
+    assert "--size: of which set?" in say("data", "--size", "8").err

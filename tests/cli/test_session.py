@@ -37,6 +37,14 @@ def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
         assert terminal.end() == 0
 
 
+def test_it_is_drawn_where_stderr_goes_to_a_file(tmp_path: Path) -> None:
+    with open(tmp_path / "log", "w") as log, Terminal("--lr", "0.0625", cwd=tmp_path, stderr=log) as terminal:
+        terminal.shows("0.0625")
+        terminal.type(CTRL_Q)
+        assert terminal.end() == 0
+    assert (tmp_path / "log").read_text() == ""
+
+
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
     """Session in which a long run was started with ctrl+r; it is stopped at the end."""

@@ -196,6 +196,13 @@ def test_svg_is_well_formed_and_keeps_spikes(folder: RunFolder, tmp_path: Path) 
     assert points is not None
     heights = [float(point.split(",")[1]) for point in points[1].split()]
     assert min(heights) < 60  # the top of the chart
+    y += np.sin(np.arange(500_000) / 3_000)
+    y[123_456], y[200_000] = 5e27, 900.0
+    picture = draw(Chart(title="spike", curves=[ChartCurve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
+    assert "▲ 5e+27" in picture
+    assert "▲ 900" in picture
+    ticks = [float(word) for word in re.findall(r'text-anchor="end">([-.\d]+)</text>', picture)]
+    assert max(ticks) <= 3  # what the rest needs
     assert len(picture) < 400_000
 
 

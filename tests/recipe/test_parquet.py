@@ -114,3 +114,52 @@ def test_without_pyarrow_the_line_to_type_is_named(tmp_path: Path, monkeypatch: 
     with pytest.raises(RequestError) as caught:
         listing(f"parquet:{tmp_path / 'a.parquet'}")
     assert (caught.value.message, caught.value.hint) == ("data: parquet: needs pyarrow", "pip install 'cvtui[parquet]'")
+
+
+MARKS = [[place & 1, place >> 1 & 1, place >> 2 & 1] for place in range(12)]
+
+
+def sets_of(found: Listing) -> dict[int, tuple[str, ...]]:
+    """Return {the grey of a picture: its classes}."""
+    from PIL import Image
+
+    return {Image.open(name.opened()).getpixel((0, 0))[0]: tuple(found.classes[one] for one in found.label_sets[label])  # type: ignore[index,attr-defined]
+            for name, label in found.train + found.validation}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelt", ["sequence", "list", "words", "marks", "columns"])
+def test_pictures_in_several_classes(tmp_path: Path, spelt: str) -> None:
+    names: list[str] = list("abc")
+    features: dict[str, Any] | None = None
+    numbers = [[number for number, one in enumerate(row) if one] for row in MARKS]
+    columns: dict[str, Any] = {"image": IMAGES, "labels": numbers}
+    if spelt in ("sequence", "list"):
+        kind = {"names": names, "_type": "ClassLabel"}
+        features = {"image": {"_type": "Image"}, "labels": {"feature": kind, "_type": "Sequence"}}
+        if spelt == "list":
+            features["labels"] = [kind]
+    elif spelt == "words":
+        columns["labels"] = [[names[one] for one in row] for row in numbers]
+    elif spelt == "marks":
+        columns["labels"], names = MARKS, list("012")
+    else:
+        columns = {"image": IMAGES, **{name: [row[place] for row in MARKS] for place, name in enumerate(names)}}
+    found = listing(write(tmp_path / "a.parquet", columns, features))
+    greys_of = {grey_of(place): tuple(name for name, one in zip(names, MARKS[place], strict=True) if one)
+                for place in range(12)}  # fmt: skip
+    assert sets_of(found) == greys_of
+
+
+def grey_of(place: int) -> int:
+    import io
+
+    from PIL import Image
+
+    return Image.open(io.BytesIO(png(place))).convert("RGB").getpixel((0, 0))[0]  # type: ignore[index]
+
+
+def test_columns_of_other_numbers_are_asked_for(tmp_path: Path) -> None:
+    columns = {"image": IMAGES, "a": [0, 1] * 6, "b": [1, 2] * 6}
+    with pytest.raises(RequestError, match=r"which column of 'a.parquet' is the label\? It has a, b"):
+        listing(write(tmp_path / "a.parquet", columns))
+    assert listing(write(tmp_path / "a.parquet", columns) + ",label=b").classes == ("1", "2")

@@ -30,6 +30,40 @@ def samples(stems: list[str], ending: str, make: Any) -> list[tuple[str, bytes]]
             for member in ((f"{stem}.png", png(place)), (f"{stem}.{ending}", make(LABELS[place])))]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("ending", "values", "classes"),
+    [
+        ("cls", [b"0 2", b"1", b"2,0,1"], [("0", "2"), ("1",), ("0", "1", "2")]),
+        ("cls", [b"[0, 2]", b"[1]", b"[]"], [("0", "2"), ("1",), ()]),
+        ("cls", [b"1 0 1", b"0 1 0", b"0 0 0"], [("0", "2"), ("1",), ()]),
+        ("label", [b"cat;dog", b"cat", b"owl|dog"], [("cat", "dog"), ("cat",), ("dog", "owl")]),
+        ("json", [b'{"label": ["cat", "dog"]}', b'{"label": []}', b'["owl"]'], [("cat", "dog"), (), ("owl",)]),
+    ],
+)
+def test_samples_in_several_classes(
+    tmp_path: Path, ending: str, values: list[bytes], classes: list[tuple[str, ...]]
+) -> None:
+    members = [member for place, stem in enumerate(STEMS)
+               for member in ((f"{stem}.png", png(place)), (f"{stem}.{ending}", values[place % 3]))]  # fmt: skip
+    found = listing(shard(tmp_path / "a.tar", members))
+    assert len(found.train) + len(found.validation) == len(STEMS)
+    for name, label in found.train + found.validation:
+        stem = Path(name.rpartition(":")[2]).stem
+        assert tuple(found.classes[one] for one in found.label_sets[label]) == classes[STEMS.index(stem) % 3]
+
+
+def test_lists_of_one_class_each_are_plain_labels(tmp_path: Path) -> None:
+    wanted = dict(zip(STEMS, LABELS, strict=True))
+    for make in (lambda label: json.dumps([label]).encode(), lambda label: f"{label};".encode()):
+        found = listing(shard(tmp_path / "a.tar", samples(STEMS, "cls", make)))
+        assert not found.label_sets
+        assert labelled(found) == wanted
+    marks = {label: " ".join(str(int(label == other)) for other in sorted(set(LABELS))) for label in LABELS}
+    found = listing(shard(tmp_path / "a.tar", samples(STEMS, "cls", lambda label: marks[label].encode())))
+    assert not found.label_sets
+    assert len(found.classes) == len(set(LABELS))
+
+
 def test_labels_of_shards(tmp_path: Path) -> None:
     wanted = dict(zip(STEMS, LABELS, strict=True))
     for ending, make in (

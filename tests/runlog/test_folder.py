@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 
 from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
-from cvtui.runlog.folder import RunFolder, fresh_name, list_runs, newest
+from cvtui.runlog.folder import RunFolder, list_runs, newest
 from cvtui.runlog.origin import recipe_of
+from cvtui.runlog.run_names import child_name
 from cvtui.runlog.worker_process import launch, usable_cores, worker_environment, worker_threads
 from tests.runlog.making import RECIPE, make_folder
 from tests.waiting import wait_until
@@ -56,8 +58,34 @@ def test_a_name_that_nobody_chose_gets_a_number(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: RunFolder.fresh(tmp_path, "run", RECIPE), range(20)))
     assert sorted(folder.name for folder in folders) == sorted(["run"] + [f"run-{n}" for n in range(2, 21)])
-    assert fresh_name("digits", "[(conv32-relu)*2-pool]*2-fc", now=0.0)[10:].endswith("-digits-conv32-relu-2-pool-2")
-    check_name(fresh_name("folder:/home/me/Bilder äöü", "\n\x1b[31m" * 99))
+
+
+def test_a_run_is_called_after_its_data_and_numbered_on(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: RunFolder.numbered(tmp_path, "folder:/home/me/Pics/", RECIPE), range(20)))
+    assert sorted(folder.name for folder in folders) == sorted(f"pics-{n}" for n in range(1, 21))
+    shutil.rmtree(tmp_path / "pics-3")  # its number isn't given again
+    (tmp_path / "pics-30-lr1e-3").mkdir()
+    assert RunFolder.numbered(tmp_path, "npz:pics.npz", RECIPE).name == "pics-31"
+    assert RunFolder.numbered(tmp_path / "new", "mine.sets:build(width=2)", RECIPE).name == "build-1"
+    for data in ("folder:/home/me/Bilder äöü", "\n\x1b[31m" * 99, "folder:..", "folder:/"):
+        check_name(RunFolder.numbered(tmp_path, data, RECIPE).name)
+
+
+@pytest.mark.parametrize(
+    ("parent", "change", "name"),
+    [
+        ("pics-3", "lr = 1e-3", "pics-3-lr1e-3"),
+        ("pics-3-lr1e-3", "lr = 2.5e-4", "pics-3-lr2.5e-4"),
+        ("pics-3", 'lr = 0.5\noptimizer = "sgd"\nepochs = 9', "pics-3-lr0.5-sgd"),
+        ("mine", "batch_size = 1000000", "mine-batch-size1e6"),
+        ("pics-3", 'net = "[(conv32-bn-relu)*2-pool]*2-fc"', "pics-3-net"),
+        ("pics-3", 'name = "other"', "pics-3-fork"),
+        ("pics-3", "", "pics-3-fork"),
+    ],
+)
+def test_a_fork_is_called_after_its_parent_and_what_differs(parent: str, change: str, name: str) -> None:
+    assert child_name(parent, 'lr = 0.01\nname = ""\n', change, "fork") == name
 
 
 @pytest.mark.parametrize(

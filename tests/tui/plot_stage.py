@@ -37,9 +37,6 @@ class Stage(App[None]):
     def on_line_plot_cursor_moved(self, message: LinePlot.CursorMoved) -> None:
         self.told.append(message)
 
-    def on_line_plot_scale_changed(self, message: LinePlot.ScaleChanged) -> None:
-        self.told.append(message)
-
 
 @asynccontextmanager
 async def shown(

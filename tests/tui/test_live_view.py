@@ -150,9 +150,11 @@ async def test_the_look_of_the_curves(finished: RunFolder) -> None:
             await pilot.press("a")
         assert axes == ["steps", "epochs", "samples", "time", "steps"]
         await pilot.press("y")
-        assert app.live.view.log_y == {"loss"}
-        await pilot.press("tab", "tab", "y", "tab", "tab", "y")
-        assert app.live.view.log_y == {"rate"}  # from the layers table it is the loss again
+        assert (app.live.view.full_y, app.live.view.log_y) == (frozenset({"loss"}), frozenset())
+        await pilot.press("y")
+        assert (app.live.view.full_y, app.live.view.log_y) == (frozenset(), frozenset({"loss"}))
+        await pilot.press("tab", "tab", "y", "y", "tab", "tab", "y")
+        assert (app.live.view.full_y, app.live.view.log_y) == (frozenset(), frozenset({"rate"}))  # at last the loss
         betas = []
         for _ in range(5):
             betas.append(app.live.view.beta)

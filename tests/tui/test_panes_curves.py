@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from pathlib import Path
 
 import msgspec
@@ -25,10 +26,12 @@ BETAS = st.sampled_from([0.0, 0.5, 0.9, 0.98, 0.995])
 
 
 def written_out(values: list[float], beta: float) -> list[float]:
-    """sum_i beta^(t−i) x_i / sum_i beta^(t−i) over the finite x_i, one term after the other."""
+    """sum_i beta^(t−i) x_i / sum_i beta^(t−i) over the finite x_i that are no spikes, one term after the other."""
     smooth, top, bottom = [], 0.0, 0.0
-    for value in values:
-        there = math.isfinite(value)
+    for place, value in enumerate(values):
+        before = [one for one in values[max(0, place - 20) : place] if math.isfinite(one)]
+        usual = statistics.median(before) if len(before) >= 5 else 0.0
+        there = math.isfinite(value) and not (usual > 0 and value > 100 * usual)
         top = beta * top + (value if there else 0.0)
         bottom = beta * bottom + (1.0 if there else 0.0)
         smooth.append(top / bottom if there else math.nan)
@@ -55,6 +58,15 @@ def test_pieces_give_what_the_whole_gives(values: list[float], beta: float, cuts
         start += cut
     pieces.extend(np.array(values[start:]))
     np.testing.assert_allclose(pieces.values, whole.values, rtol=1e-9, atol=1e-6)
+
+
+def test_a_spike_does_not_carry_the_curve_away_and_a_change_that_lasts_does() -> None:
+    smoother = Smoother(0.9)
+    smoother.extend(np.array([2.0] * 30 + [5e27] * 3 + [2.0] * 30 + [500.0] * 60))
+    assert np.isnan(smoother.values[30:33]).all()
+    np.testing.assert_allclose(smoother.values[33:63], 2.0)
+    assert np.isnan(smoother.values[63:73]).all()
+    assert smoother.values[-1] == pytest.approx(500, rel=0.02)
 
 
 def test_the_first_value_is_not_pulled_to_zero() -> None:

@@ -110,8 +110,8 @@ async def test_a_click_puts_the_cursor_on_the_nearest_sample():
         assert message.x == wanted
 
 
-async def test_keys_zoom_around_the_cursor_and_toggle_the_log_axis():
-    async with shown(lambda plot: plot.set_lines([line()])) as (plot, pilot, app):
+async def test_keys_zoom_around_the_cursor_and_change_the_range():
+    async with shown(lambda plot: plot.set_lines([line()])) as (plot, pilot, _):
         plot.focus()
         plot.cursor_x = 200.0
         await pilot.press("plus")
@@ -119,11 +119,45 @@ async def test_keys_zoom_around_the_cursor_and_toggle_the_log_axis():
         assert float(frame.across.to_dots(200.0, 2)) == pytest.approx(200 / 999)
         await pilot.press("minus", "minus", "y")
         assert plot.view == (None, None)
-        assert plot.log_y
+        assert (plot.full_y, plot.log_y) == (True, False)
+        await pilot.press("y")
+        assert (plot.full_y, plot.log_y) == (False, True)
         assert frame_of(plot).up.kind == "log"
-        await pilot.pause()
-        assert isinstance(app.told[-1], LinePlot.ScaleChanged)
-        assert app.told[-1].log is True
+        await pilot.press("y")
+        assert (plot.full_y, plot.log_y) == (False, False)
+
+
+@pytest.mark.parametrize("spike", [37.0, 5e27, -5e27])
+async def test_one_spike_leaves_the_rest_readable_and_is_marked(spike: float) -> None:
+    values = 2.5 * np.exp(-np.arange(300) / 60) + 0.1
+    values[200] = spike
+    spiked = Line("loss", np.arange(300), values)
+    async with shown(lambda plot: plot.set_lines([spiked])) as (plot, pilot, _):
+        low, high = frame_of(plot).up.limits
+        assert -1 < low < 0.2
+        assert 2.5 < high < 4
+        top, bottom = plot.text.splitlines()[0], plot.text.splitlines()[-3]
+        assert (f"▲{spike:.0f}" if spike == 37 else "▲5e27" if spike > 0 else "▼-5e27") in top + bottom
+        plot.focus()
+        await pilot.press("y")
+        low, high = frame_of(plot).up.limits
+        assert low <= spike <= high  # all of it, on one more key
+        assert "▲" not in plot.text
+
+
+async def test_what_is_no_spike_is_in_view() -> None:
+    """A curve that begins high, a step, two levels, few points, noise: all between the ends of the axis."""
+    steps = np.arange(300.0)
+    rng = np.random.default_rng(0)
+    for values in (
+        7 * np.exp(-steps / 10) + 0.1, np.where(steps < 150, 1.0, 1000.0), rng.exponential(1.0, 300),
+        np.full(300, 0.5), np.array([1.0, 2.0, 90.0]), np.where(steps < 290, 1.0, 50.0),
+    ):  # fmt: skip
+        line_ = Line("loss", np.arange(len(values)), values)
+        async with shown(lambda plot, line_=line_: plot.set_lines([line_])) as (plot, _, _app):  # type: ignore[misc]
+            low, high = frame_of(plot).up.limits
+            assert low <= values.min()
+            assert values.max() <= high
 
 
 async def test_mouse_without_data_does_nothing():

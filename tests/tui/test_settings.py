@@ -66,14 +66,14 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch:
 async def test_the_next_view_looks_like_the_last(finished: RunFolder) -> None:
     first = LiveHost(finished)
     async with first.run_test(size=(160, 45)) as pilot:
-        await pilot.press("a", "m", "y", "tab", "z")
+        await pilot.press("a", "m", "y", "y", "tab", "y", "z")
         await pilot.pause()
     second = LiveHost(finished)
     async with second.run_test(size=(160, 45)) as pilot:
         await pilot.pause()
         live = second.query_one(LiveView)
         assert (live.view.x_axis, live.view.smoothing_name) == ("epochs", "medium")
-        assert live.view.log_y == {"loss"}
+        assert (live.view.log_y, live.view.full_y) == (frozenset({"loss"}), frozenset({"accuracy"}))
         assert [pane.NAME for pane in live.grid.visible_panes()] == ["accuracy"]
         assert live.overlay_runs.names == []
         await pilot.press("z")

@@ -44,24 +44,29 @@ class SetName(TextParam):
 @click.argument("name", required=False, type=SetName(), metavar="[NAME]")
 @click.option("--download", is_flag=True, help="Fetch the set where it is missing or damaged.")
 @click.option("--data-dir", default="", metavar="DIR", help="Where fetched sets lie; by default in the cache folder.")
+@click.option("--size", default="", metavar="SIDE", help="Of a folder's images: 64, or 48x96, as in training.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per set and line.")
-def data(name: str | None, download: bool, data_dir: str, as_json: bool) -> int:
+def data(name: str | None, download: bool, data_dir: str, size: str, as_json: bool) -> int:
     """List the data sets: size, classes, images, and where they lie.
 
     With NAME (of a set, or folder:PATH, csv:PATH …): what is known of it, the images of each class, and mean and
     standard deviation of the training pixels.
     """
     from cvtui.recipe.datasets.catalog import check_source
+    from cvtui.recipe.fields import FIELDS
 
     if name is None:
         if download:
             raise RequestError("--download: which set?", hint="cvtui data NAME --download; `cvtui data` lists them")
+        if size:
+            raise RequestError("--size: of which set?", hint="cvtui data folder:PATH --size 64")
         _list(data_dir, as_json)
         return 0
     name = check_source(name, "NAME")
     if download:
         provide(name, data_dir, download=True, thorough=True)
-    return _show(name, data_dir, as_json)
+    FIELDS["size"].check(size)
+    return _show(name, data_dir, size, as_json)
 
 
 def provide(
@@ -221,7 +226,7 @@ def _print_json(entry: dict[str, Any]) -> None:
 # ------------------------------------------------------------------ one set
 
 
-def _show(name: str, data_dir: str, as_json: bool) -> int:
+def _show(name: str, data_dir: str, size: str, as_json: bool) -> int:
     """Print everything about one set.
 
     What is known without its files is told first; RequestError where they are not there or damaged. A folder's images
@@ -232,7 +237,7 @@ def _show(name: str, data_dir: str, as_json: bool) -> int:
     from cvtui.recipe.datasets.torchvision_files import STORAGE
     from cvtui.recipe.recipe import Recipe
 
-    recipe = Recipe(data=name, data_dir=data_dir)
+    recipe = Recipe(data=name, data_dir=data_dir, size=size)
     facts = source_facts(recipe)
     found = locate(name, data_dir) if name in STORAGE else None
     if facts.opened and not as_json:

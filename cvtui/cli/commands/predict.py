@@ -40,6 +40,9 @@ def predict(
 ) -> int:
     """Predict the class of each IMAGE: files, folders, quoted patterns ('*.jpg'), or - for names on stdin, one a line.
 
+    A run on pictures in several classes (loss bce) names all with a probability above 50 %, and shows the --top
+    likeliest with theirs.
+
     RUN is a run's name or folder; FILE an exported .safetensors or .onnx file, or a checkpoint. Images are prepared as
     the run's own validation images were. What can't be read is named on stderr and left out; the exit code is then 1.
     """
@@ -55,10 +58,11 @@ def predict(
     unread = 0
     with tempfile.TemporaryFile() as names:
         count = _write_names(names, ask, named_images(_texts(images)))
+        printer.alone = count == 1
         with printer, answers(names, count, bar=printer.quiet_until_end or not sys.stdout.isatty()) as told:
             for one in told:
                 unread += printer.take(one)
-    if unread:
+    if unread and count > 1:
         say(f"{unread:,} of {count:,} images could not be read")
     return EXIT_FAILED if unread else 0
 
@@ -144,6 +148,8 @@ class _Printer:
     """Prints the answers as they come, or at the end."""
 
     quiet_until_end = False
+    alone = False
+    """One image was named: one line says why it can't be read."""
 
     def __enter__(self) -> _Printer:
         return self
@@ -172,7 +178,10 @@ class _Printer:
         raise NotImplementedError
 
     def unread(self, one: Unread) -> None:
-        out.line(f"{one.image}: {one.why}", err=True)
+        if self.alone:
+            say(f"{one.image}: {one.why}")
+        else:
+            out.line(f"{one.image}: {one.why}", err=True)
 
 
 class _Json(_Printer):
@@ -180,7 +189,9 @@ class _Json(_Printer):
         import msgspec
 
         top = [{"class": name, "probability": share} for name, share in one.top]
-        first = {"class": one.top[0][0], "probability": one.top[0][1]}
+        first: dict[str, object] = {"class": one.top[0][0], "probability": one.top[0][1]}
+        if one.classes is not None:
+            first = {"classes": one.classes}
         click.echo(msgspec.json.encode({"image": one.image, **first, "top": top}).decode())
 
 
@@ -195,11 +206,13 @@ class _Csv(_Printer):
         super().begin(about)
         self._top = min(self._top, len(about.classes))
         more = [f"{word}_{place}" for place in range(2, self._top + 1) for word in ("class", "probability")]
-        self._writer.writerow(["image", "class", "probability", *more])
+        sets = ["classes"] if about.several else []
+        self._writer.writerow(["image", *sets, "class", "probability", *more])
 
     def predicted(self, one: Predicted) -> None:
         cells = [cell for name, share in one.top for cell in (name, "" if share is None else share)]
-        self._writer.writerow([one.image, *cells])
+        sets = [] if one.classes is None else [";".join(one.classes)]
+        self._writer.writerow([one.image, *sets, *cells])
 
 
 class _Table(_Printer):
@@ -222,14 +235,39 @@ class _Table(_Printer):
     def __exit__(self, *_: object) -> None:
         if self._about is None or sys.exc_info()[0] is not None:
             return
+        if self.alone and self._unread:
+            super().unread(self._unread[0])
+            return
         super().begin(self._about)
         mean = ", running mean of the weights" if self._about.ema else ""
         warm = f", temperature {self._about.temperature:.3g}" if self._about.temperature != 1 else ""
-        out.line(f"{self._about.checkpoint}, epoch {self._about.epoch}{mean}{warm}")
-        if self._rows:
+        several = "; several classes an image: those with a probability above 50 %" if self._about.several else ""
+        out.line(f"{self._about.checkpoint}, epoch {self._about.epoch}{mean}{warm}{several}")
+        if self._rows and self._about.several:
+            _print_sets(self._rows)
+        elif self._rows:
             _print_table(self._rows)
         for one in self._unread:
             super().unread(one)
+
+
+def _print_sets(rows: list[Predicted]) -> None:
+    """Print the classes that each image is in, then the likeliest classes with their probabilities."""
+    from rich.table import Table
+
+    from cvtui.recipe.datasets.label_sets import words_of
+    from cvtui.text import harmless, percent
+
+    console = out.console()
+    if not console.is_terminal:
+        console.width = WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title, style in (("image", ""), ("classes", ""), ("probabilities", "dim")):
+        table.add_column(title, overflow="fold", style=style)
+    for one in rows:
+        shares = ", ".join(f"{name} {percent(share)}" for name, share in one.top)
+        table.add_row(harmless(one.image), harmless(words_of(one.classes or ())), harmless(shares))
+    console.print(table)
 
 
 def _print_table(rows: list[Predicted]) -> None:

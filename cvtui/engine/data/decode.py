@@ -26,6 +26,16 @@ LARGE_PIXELS = 8_000_000
 """Larger ones are decoded one at a time: sixteen at once, of 60 million pixels each, would be 6 GB."""
 
 _large = threading.Lock()
+
+
+def _unlock() -> None:
+    """Let a forked process begin without the lock that another thread may have held."""
+    global _large
+    _large = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 Deep = tuple[list[NDArray[np.float32]], ValueRange]
 """Planes of a picture with more than 8 bits a value (one, or red, green and blue), and its range before scaling."""
 

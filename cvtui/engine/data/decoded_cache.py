@@ -34,16 +34,23 @@ def cache_folder() -> Path:
 
 
 class DecodedCache:
-    """The place of one set: these files, in this order, of this size."""
+    """The place of one set: these files, in this order, of this size.
 
-    def __init__(self, paths: Sequence[str], shape: tuple[int, int], bits: int) -> None:
+    alone: files with more than 8 bits a value are on a scale of their own each (those of a large set).
+    """
+
+    def __init__(self, paths: Sequence[str], shape: tuple[int, int], bits: int, *, alone: bool = False) -> None:
         import PIL
 
-        self.stamps = _stamps(paths)
-        text = json.dumps([FORMAT, PIL.__version__, shape, bits, len(paths)])
+        text = json.dumps([FORMAT, PIL.__version__, shape, "alone" if alone else bits, len(paths)])
         digest = hashlib.blake2b(text.encode(), digest_size=16)
+        here = os.getcwd()
         for path in paths:
-            digest.update(os.fsencode(os.path.abspath(path)) + b"\0")
+            whole = path if path.startswith(os.sep) else os.path.join(here, path)
+            digest.update(os.fsencode(whole) + b"\0")
+        self._paths = paths
+        self.stamps = np.empty((0, 2), np.int64) if alone else stamps_of(paths)
+        """Sizes and times, from before anything was decoded (`alone`: whoever decodes takes them)."""
         self.folder = cache_folder() / digest.hexdigest()
         self._count = len(paths)
         self._made: Path | None = None
@@ -54,7 +61,8 @@ class DecodedCache:
         try:
             with np.load(self.folder / "index.npz", allow_pickle=False) as index:
                 stamps, sums, about = index["stamps"], index["sums"], json.loads(str(index["about"]))
-            if not np.array_equal(stamps, self.stamps) or (pixels and not about["dtype"]):
+            now = self.stamps if len(self.stamps) else stamps_of(self._paths)
+            if not np.array_equal(stamps, now) or (pixels and not about["dtype"]):
                 return None
             mapped = None
             if pixels:
@@ -68,7 +76,7 @@ class DecodedCache:
             return None
         depth = Depth(*about["depth"]) if about["depth"] else None
         wrong = {int(number): words for number, words in about["wrong"].items()}
-        return DecodedFiles(mapped, wrong, sums, depth, about["note"])
+        return DecodedFiles(mapped, wrong, sums, depth, about["note"], tuple(about.get("deep", ())))
 
     def allocate(self, shape: tuple[int, ...], dtype: Any) -> Pixels:
         """Allocate pixels in a file, which becomes the set's when it is saved. OSError where the disk has no room."""
@@ -84,16 +92,21 @@ class DecodedCache:
         mapped: Pixels = np.memmap(made / "pixels", dtype, "r+", shape=shape)
         return mapped
 
-    def save(self, found: DecodedFiles) -> None:
-        """Keep it for the next start; a disk that refuses costs the cache, not the run."""
+    def save(self, found: DecodedFiles, stamps: NDArray[np.int64] | None = None) -> None:
+        """Keep it for the next start; a disk that refuses costs the cache, not the run.
+
+        stamps: of the files, where they were taken one by one.
+        """
         about = {
             "dtype": str(found.pixels.dtype) if found.pixels is not None else "",
             "shape": found.pixels.shape[1:] if found.pixels is not None else None,
             "depth": found.depth, "note": found.note, "wrong": found.wrong,
+            "deep": found.deep,
         }  # fmt: skip
         try:
             made = self._folder_to_fill()
-            np.savez(made / "index.npz", stamps=self.stamps, sums=found.sums, about=np.array(json.dumps(about)))
+            stamps = self.stamps if stamps is None else stamps
+            np.savez(made / "index.npz", stamps=stamps, sums=found.sums, about=np.array(json.dumps(about)))
             shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(made, self.folder)
             self._made = None
@@ -115,16 +128,18 @@ class DecodedCache:
             self._made = None
 
 
-def _stamps(paths: Sequence[str]) -> NDArray[np.int64]:
+def stamps_of(paths: Sequence[str]) -> NDArray[np.int64]:
     """Return size and time (ns) of each file; −1 of one that is not there."""
-    found = np.full((len(paths), 2), -1, np.int64)
-    for number, path in enumerate(paths):
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        found[number] = status.st_size, status.st_mtime_ns
-    return found
+    return np.array([stamp_of(path) for path in paths], np.int64).reshape(len(paths), 2)
+
+
+def stamp_of(path: str) -> tuple[int, int]:
+    """Return size and time (ns) of a file; −1 of one that is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _make_room(root: Path) -> None:

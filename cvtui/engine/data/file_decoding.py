@@ -55,6 +55,8 @@ class DecodedFiles(NamedTuple):
     """Scale of files with more than 8 bits a value, where there are some."""
     note: str = ""
     """How they were read."""
+    deep: tuple[int, ...] = ()
+    """Of a large set without a common scale: files with more than 8 bits a value."""
 
 
 def decode_files(
@@ -161,7 +163,7 @@ def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[De
 
     _job = job
     try:
-        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=_end_with_parent) as pool:
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=end_with_parent) as pool:
             yield lambda chunks: pool.map(_rows_of_job, chunks)
     except BrokenProcessPool:
         raise RequestError(
@@ -172,7 +174,7 @@ def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[De
         _job = None
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ask the kernel to end this process with the one that forked it, however that ends."""
     import ctypes
     import signal

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cvtui.engine.data.decode import shown
+from cvtui.engine.data.decode import Unreadable, look, shown
 from cvtui.engine.data.decoded_cache import WORTH, DecodedCache
+from cvtui.engine.data.depth import ValueRange
 from cvtui.engine.data.file_decoding import DecodedFiles, Pixels, decode_files, shared_memory
+from cvtui.engine.data.filling import LARGE, Filling, stats_note
 from cvtui.engine.data.images import ChannelStats, MeasuredImages, OnProgress, Part, Split
 from cvtui.engine.data.names import NamePair, Names
-from cvtui.engine.data.streaming import Streamed
+from cvtui.engine.data.pixel_store import DECODED, DEEP, WRONG, PixelStore
+from cvtui.engine.data.streaming import Streamed, sample_places
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
 from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size, several_of
@@ -31,6 +34,8 @@ MEMORY_SHARE = 0.25
 """Of the memory that is free: sets that would take more of it stream."""
 NAMED = 5
 """Files that a note names; the others it counts."""
+MOST_WRONG = 0.05
+"""Of a large set's sample: where more can't be read, all files are decoded before the first step."""
 TELL_EVERY = 0.1
 """Of all files: after so many more are decoded it is told."""
 
@@ -55,7 +60,9 @@ def read_listing(found: Listing, size: str, progress: ReadingProgress, bits: int
     """
     shape = parse_size(size)
     files = [*found.train, *found.validation]
-    streams = len(files) * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
+    if len(files) >= LARGE and not bits and (begun := _large(found, shape, cache, progress)) is not None:
+        return begun
+    streams = _streams(len(files), shape)
     decoded = _decoded([path for path, _ in files], shape, bits, cache, streams, progress)
     _check_classes(found, decoded)
     bad = [(files[number][0], words) for number, words in sorted(decoded.wrong.items())]
@@ -66,6 +73,59 @@ def read_listing(found: Listing, size: str, progress: ReadingProgress, bits: int
     notes = tuple(filter(None, [*_notes(found, bad, streams), decoded.note]))
     named = NamePair(good[0], good[1])
     return Split(parts[0], parts[1], notes, found.classes, named, tuple(bad), found.label_sets, depth=decoded.depth)
+
+
+def _streams(count: int, shape: tuple[int, int]) -> bool:
+    """Return True if so many images would take too much of the memory."""
+    return count * shape[0] * shape[1] * 3 > MEMORY_SHARE * free_memory()
+
+
+def _large(found: Listing, shape: tuple[int, int], cache: str, progress: ReadingProgress) -> Split | None:
+    """Return a large set that is decoded as it is trained on; None where its sample says that all must be seen first.
+
+    That is: pictures of more than 8 bits, whose one scale follows from all of them, or many that can't be read.
+    """
+    files = [*found.train, *found.validation]
+    paths, labels = [path for path, _ in files], torch.tensor([label for _, label in files], dtype=torch.int64)
+    count, sample = len(found.train), sample_places(len(found.train))
+    store: PixelStore | None = None
+    parts: list[Streamed] = []
+    if _streams(len(files), shape):
+        for some in (slice(count), slice(count, None)):
+            parts.append(Streamed(paths[some], labels[some], shape, found.classes, None))
+        rows = [_looked(paths[place], shape) for place in sample]
+    else:
+        packed = any(isinstance(path, Packed) for path in paths)
+        kept = None if cache == "off" or packed else DecodedCache(paths, shape, 0, alone=True)
+        store = PixelStore(paths, shape, kept)
+        held = range(count, len(files))
+        for numbers, later in ((range(count), held), (held, ())):
+            part = torch.tensor(numbers, dtype=torch.int64)
+            parts.append(Filling(store, part, labels[part], found.classes, later=later))
+        store.ensure(sample)
+        rows = store.state[sample].tolist()
+    if DEEP in rows or rows.count(WRONG) > MOST_WRONG * len(rows):
+        if store is not None:
+            store.close()
+        return None
+    if store is not None:
+        how = (
+            f"{len(paths):,} decoded images are taken from {kept.folder.parent} (--no-cache decodes them)"
+            if kept is not None and store.from_cache
+            else f"{len(paths):,} images are decoded while the training runs, in the order of its first epoch"
+        )
+        progress.tell("; ".join(filter(None, [how, store.note])))
+    notes = [*_notes(found, [], store is None), stats_note(count, len(sample))]
+    named = NamePair(Names.of_files(paths[:count]), Names.of_files(paths[count:]))
+    return Split(parts[0], parts[1], tuple(filter(None, notes)), found.classes, named, (), found.label_sets)
+
+
+def _looked(path: str, shape: tuple[int, int]) -> int:
+    """Decode one file; return its state."""
+    try:
+        return DEEP if isinstance(look(path, shape), ValueRange) else DECODED
+    except Unreadable:
+        return WRONG
 
 
 def _decoded(

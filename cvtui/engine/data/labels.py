@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.class_names import lookalike, match, with_points
+from cvtui.recipe.datasets.label_sets import LabelSets
 
 NAMED = 5
 """Labels that a note or an error names; the others it counts."""
@@ -26,7 +27,14 @@ class OneHot(NamedTuple):
     length: int
 
 
-Label = bool | int | str | OneHot
+class Marks(NamedTuple):
+    """A label written as a vector of zeros and ones, one for each class: any number of them are 1."""
+
+    places: tuple[int, ...]
+    length: int
+
+
+Label = bool | int | str | OneHot | Marks
 Names = tuple[str, ...]
 
 
@@ -41,10 +49,12 @@ class LabelledParts(NamedTuple):
     parts: tuple[Tensor, ...]
     """int64, one tensor a part."""
     notes: tuple[str, ...]
+    label_sets: LabelSets = ()
+    """Where items are in several classes: the classes of each label."""
 
 
 def plain_label(value: Any) -> Label:
-    """Return a label as a bool, a whole number, a name or a one-hot vector. BadLabel for what is none of them."""
+    """Return a label as a bool, a whole number, a name or a vector of 0 and 1. BadLabel for what is none of them."""
     if isinstance(value, enum.Enum) and not isinstance(value, int | str):
         return value.name
     if isinstance(value, bool | np.bool_):
@@ -82,7 +92,7 @@ def _whole(value: Any) -> bool | int:
     return int(value)
 
 
-def _one_hot(array: np.ndarray) -> OneHot:
+def _one_hot(array: np.ndarray) -> OneHot | Marks:
     if array.ndim != 1:
         shape = " x ".join(map(str, array.shape))
         raise BadLabel(f"an array of {shape} values, not one class (masks and boxes are not trained on)")
@@ -90,7 +100,7 @@ def _one_hot(array: np.ndarray) -> OneHot:
     if len(ones) == 1 and np.count_nonzero(array) == 1:
         return OneHot(int(ones[0]), len(array))
     if len(array) and np.isin(array, (0, 1)).all():
-        raise BadLabel(f"{len(ones)} classes of {len(array)} at once (multi-label); {MULTI_LABEL}")
+        return Marks(tuple(ones.tolist()), len(array))
     if array.dtype.kind == "f" and len(array) and math.isclose(float(array.sum()), 1.0, abs_tol=1e-3):
         raise BadLabel(f"{len(array)} shares that add up to 1 (a soft label); {MULTI_LABEL}")
     raise BadLabel(f"{len(array)} numbers, not one class")
@@ -189,6 +199,8 @@ def number_labels(parts: Sequence[Sequence[Label]], names: Sequence[Names | None
 
     RequestError where labels and names, or the two parts, contradict.
     """
+    if any(isinstance(label, Marks) for part in parts for label in part):
+        return _several(parts, names, text)
     told: list[Names | None] = [*names]
     if len(parts) == 2 and None not in told and told[0] != told[1]:
         parts = [_as_names(part, own, text) for part, own in zip(parts, names, strict=True)]
@@ -214,6 +226,36 @@ def number_labels(parts: Sequence[Sequence[Label]], names: Sequence[Names | None
     if empty:
         notes += (f"classes without a training image: {some(empty)}; the net has an output for each",)
     return LabelledParts(classes, labels, notes)
+
+
+def _several(parts: Sequence[Sequence[Label]], names: Sequence[Names | None], text: str) -> LabelledParts:
+    """Give the sets of classes numbers, where items are in several or in none."""
+    told = {one for one in names if one is not None}
+    if len(told) > 1:
+        raise RequestError(f"data: {text}: training and validation name other classes, and their items are in several",
+                           hint="give both the same `classes`")  # fmt: skip
+    sets = []
+    for part in parts:
+        for number, label in enumerate(part):
+            if not isinstance(label, Marks | OneHot):
+                raise RequestError(
+                    f"data: {text}: item {number} has the label {_shown(label)}, others a vector of 0 and 1 (items in "
+                    "several classes)"
+                )
+            sets.append((label.places if isinstance(label, Marks) else (label.place,), label.length))
+    lengths = sorted({length for _, length in sets})
+    known = next(iter(told), None)
+    if len(lengths) > 1:
+        raise RequestError(f"data: {text}: its labels are vectors of {lengths[0]} and of {lengths[-1]} values")
+    if known is not None and len(known) != lengths[0]:
+        named = f"its `classes` name {len(known)}: {some(known)}"
+        raise RequestError(f"data: {text}: its labels are vectors of {lengths[0]} values, {named}")
+    found = tuple(sorted({places for places, _ in sets}))
+    place = {one: number for number, one in enumerate(found)}
+    numbers = torch.tensor([place[places] for places, _ in sets], dtype=torch.int64)
+    classes = known or tuple(map(str, range(lengths[0])))
+    note = "items are in several classes, or in none: the accuracy is that of a yes or no for each class"
+    return LabelledParts(classes, torch.split(numbers, [len(part) for part in parts]), (note,), found)
 
 
 def _kind(labels: Sequence[Label], text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cvtui.engine.data import embedded, image_folder, listed, npz_file, torchvision_sets, toy_sets, user_dataset
+from cvtui.engine.data.filling import settle
 from cvtui.engine.data.images import OnProgress, Split
 from cvtui.engine.data.selection import Noise, select
 from cvtui.errors import RequestError
@@ -33,14 +34,16 @@ READERS: dict[str, Reader] = {
 """By `cvtui.recipe.datasets.source.DataSource.reader`."""
 
 
-def load(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
+def load(recipe: Recipe, on_progress: OnProgress | None = None, *, settled: bool = True) -> Split:
     """Load the recipe's data into the CPU's memory (or streaming from files), with its selection made.
 
     Selection: a subset of classes, a limit, an imbalance, noise in the labels. RequestError when it can't be read.
+    settled: False returns a large set of which not all is decoded yet; `filling.settle` waits for the rest.
     """
     try:
         split = READERS[source_of(recipe.data).reader](recipe, on_progress)
     except (OSError, ValueError, KeyError) as error:
         raise RequestError(f"data: {recipe.data} can't be read: {error}") from error
     noise = Noise(recipe.label_noise, recipe.seed)
-    return select(split, recipe.only, recipe.limit, recipe.imbalance, noise, recipe.seed)
+    selected = select(split, recipe.only, recipe.limit, recipe.imbalance, noise, recipe.seed)
+    return settle(selected) if settled else selected

@@ -21,8 +21,8 @@ class ImagesGone(Exception):
 class MissingFiles:
     """Which images of a part can't be read any more: those whose latest try failed."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, words: str = "can't be read any more") -> None:
+        self.count, self.words = count, words
         self._words: dict[str, str] = {}
         self._told: set[str] = set()
 
@@ -55,4 +55,4 @@ class MissingFiles:
         named = "; ".join(f"{shown(path)} ({self._words[path]})" for path in paths[:NAMED])
         more = f"; and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
         s = "s" if len(paths) > 1 else ""
-        return f"{len(paths):,} image{s} can't be read any more: {named}{more}"
+        return f"{len(paths):,} image{s} {self.words}: {named}{more}"

@@ -40,7 +40,7 @@ def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits:
     assert isinstance(source, NpzFile)
     found = source.arrays(text, val_share, seed)
     arrays = [_numbers(read_array(found.path, name), found.path) for name in found.images]
-    scaled, notes = _on_one_scale(arrays, bits, found.path)
+    scaled, depth, notes = _on_one_scale(arrays, bits, found.path)
     shape = parse_size(size) if size else None
     held = {name: _finished(one, shape) for name, one in zip(found.images, scaled, strict=True)}
     first, last = found.images[0], found.images[-1]
@@ -55,7 +55,8 @@ def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits:
     inside = ("", "") if first == last else (f":{first}", f":{last}")
     names = (Names((f"{found.path}{more}[", "]"), places)
              for more, places in zip(inside, (found.train, found.validation), strict=True))  # fmt: skip
-    return Split(parts[0], parts[1], (*found.notes, *notes), found.classes, NamePair(*names), (), found.label_sets)
+    return Split(parts[0], parts[1], (*found.notes, *notes), found.classes, NamePair(*names), (), found.label_sets,
+                 depth=depth)  # fmt: skip
 
 
 def _numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
@@ -67,8 +68,10 @@ def _numbers(array: NDArray[Any], path: Path) -> NDArray[Any]:
     return array.astype(np.uint8) * np.uint8(255) if array.dtype == np.bool_ else array
 
 
-def _on_one_scale(arrays: Sequence[NDArray[Any]], bits: int, path: Path) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
-    """Bring training and validation to one scale; return them, and what is to be told. RequestError.
+def _on_one_scale(
+    arrays: Sequence[NDArray[Any]], bits: int, path: Path
+) -> tuple[list[NDArray[Any]], Depth | None, tuple[str, ...]]:
+    """Bring training and validation to one scale; return them, the scale, and what is to be told. RequestError.
 
     Bytes stay bytes; other whole numbers have the set's one `Depth`; floats are bytes where all lie in 0..1, else
     float32 as they are.
@@ -77,7 +80,7 @@ def _on_one_scale(arrays: Sequence[NDArray[Any]], bits: int, path: Path) -> tupl
     if floats and all(bool(((array >= 0) & (array <= 1)).all()) for array in floats):
         arrays = [(one * 255).round().astype(np.uint8) if one.dtype.kind == "f" else one for one in arrays]
     elif len(floats) == len(arrays):
-        return [array.astype(np.float32) for array in arrays], ()
+        return [array.astype(np.float32) for array in arrays], None, ()
     elif floats:
         raise RequestError(f"data: of {str(path)!r} some images are floats beyond 0..1, the others whole numbers",
                            hint="save both parts as one kind of numbers")  # fmt: skip
@@ -86,11 +89,11 @@ def _on_one_scale(arrays: Sequence[NDArray[Any]], bits: int, path: Path) -> tupl
     if len(known) < len(ranges):
         raise RequestError(f"data: the images of {str(path)!r} hold values beyond 32 bits")
     if not known:
-        return list(arrays), ()
+        return list(arrays), None, ()
     found = ValueRange.union(known)
     depth = Depth.fitting(found, bits)
     notes = () if depth.exact and not bits else (depth.note(found, bits),)
-    return [_scaled(array, depth) for array in arrays], notes
+    return [_scaled(array, depth) for array in arrays], depth, notes
 
 
 def _scaled(array: NDArray[Any], depth: Depth) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,12 +15,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.depth import Depth
-from cvtui.engine.data.images import ChannelStats, Images
+from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.runlog.worker_process import usable_cores
 
 AHEAD = 4
 """Batches that each worker decodes before they are asked for."""
+SAMPLE = 1024
+"""Training images that the statistics of a large set's channels are taken of."""
 
 
 class _Decoded(Dataset[Tensor | str]):
@@ -47,8 +50,18 @@ def _as_read(images: list[Tensor | str]) -> tuple[Tensor, dict[int, str]]:
     return torch.stack(read) if read else torch.empty(0, dtype=torch.uint8), wrong
 
 
+def sample_places(count: int) -> list[int]:
+    """Return the places of at most SAMPLE of so many images, at even distances."""
+    some = min(SAMPLE, count)
+    return [place * count // some for place in range(some)]
+
+
 class Streamed:
-    """One part of a data set whose images come from files; see `cvtui.engine.data.images.Part`."""
+    """One part of a data set whose images come from files; see `cvtui.engine.data.images.Part`.
+
+    stats: None for a part of a large set, which nobody has looked through: they are taken of a sample, files that can't
+    be read are among its images, and `settle` has to be called before it validates.
+    """
 
     def __init__(
         self,
@@ -56,7 +69,7 @@ class Streamed:
         labels: Tensor,
         shape: tuple[int, int],
         classes: tuple[str, ...],
-        stats: tuple[list[float], list[float]] | ChannelStats,
+        stats: tuple[list[float], list[float]] | ChannelStats | None,
         device: torch.device | None = None,
         gone: MissingFiles | None = None,
         depth: Depth | None = None,
@@ -67,9 +80,22 @@ class Streamed:
         self.depth = depth
         """Scale of the set's images with more than 8 bits a value, where there are some."""
         self.classes = classes
-        self.stats = ChannelStats(*stats)
+        self.known_stats = None if stats is None else ChannelStats(*stats)
+        self.looked_through = stats is not None
+        """Each of its files could be read."""
         self.device = device or torch.device("cpu")
-        self.gone = MissingFiles(len(paths)) if gone is None else gone
+        words = ("can't be read",) if stats is None else ()
+        self.gone = MissingFiles(len(paths), *words) if gone is None else gone
+
+    @property
+    def stats(self) -> ChannelStats:
+        """Of the images that were looked through, or of a sample of these."""
+        return self.known_stats or self._sample_stats
+
+    @cached_property
+    def _sample_stats(self) -> ChannelStats:
+        pixels, _ = self.read(sample_places(self.size))
+        return channel_stats(Images(pixels, torch.zeros(len(pixels), dtype=torch.int64)))
 
     @property
     def size(self) -> int:
@@ -84,18 +110,31 @@ class Streamed:
         return True
 
     def to(self, device: torch.device) -> Streamed:
-        return Streamed(self.paths, self.labels, self.shape, self.classes, self.stats, device, self.gone, self.depth)
+        again = Streamed(
+            self.paths, self.labels, self.shape, self.classes, self.known_stats, device, self.gone, self.depth
+        )
+        self._hand_sample_to(again)
+        return again
+
+    def _hand_sample_to(self, other: Streamed) -> None:
+        """Spare another view of the same images the reading of their sample."""
+        if "_sample_stats" in self.__dict__:
+            other.__dict__["_sample_stats"] = self._sample_stats
 
     def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
-        """Return the images at `places`, with these labels; the statistics stay those of all."""
+        """Return the images at `places`, with these labels; statistics that are known stay those of all."""
         paths = [self.paths[place] for place in places.tolist()]
-        return Streamed(paths, labels, self.shape, self.classes, self.stats, self.device, depth=self.depth)
+        return Streamed(paths, labels, self.shape, self.classes, self.known_stats, self.device, depth=self.depth)
+
+    def read(self, places: Sequence[int]) -> tuple[Tensor, dict[int, str]]:
+        """Read the images at these places: pixels of those that can be read, and what is wrong with the others."""
+        source = _Decoded(self.paths, self.shape, self.depth)
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            return _as_read(list(pool.map(source.__getitem__, places)))
 
     def batch(self, index: Tensor) -> Images:
-        source, places = _Decoded(self.paths, self.shape, self.depth), index.tolist()
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            pixels, wrong = _as_read(list(pool.map(source.__getitem__, places)))
-        return self._filled(pixels, wrong, places)
+        places = index.tolist()
+        return self._filled(*self.read(places), places)
 
     def part(self, start: int, stop: int) -> Images:
         return self.batch(torch.arange(start, min(stop, self.size)))
@@ -142,10 +181,9 @@ class Streamed:
 
     def _next_readable(self, place: int) -> tuple[Tensor, list[int]]:
         """Return the first image behind `place` that can be read. ImagesGone before all have been tried."""
-        source = _Decoded(self.paths, self.shape, self.depth)
         while True:
             place = (place + 1) % self.size
-            pixels, wrong = _as_read([source[place]])
+            pixels, wrong = self.read([place])
             if not wrong:
                 return pixels, [place]
             self.gone.note([self.paths[place]], wrong)

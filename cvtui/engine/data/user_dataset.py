@@ -27,6 +27,7 @@ from cvtui.engine.data.user_source import called, datasets_of
 from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.image_folder import parse_size
+from cvtui.recipe.datasets.label_sets import LabelSets, counts_of, held_out
 from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe
 
@@ -69,8 +70,14 @@ def read_callable(
     shape, notes = _format(passes, size, bits, text)
     parts = [one.part(shape, labels) for one, labels in zip(passes, labelled.parts, strict=True)]
     notes = (*labelled.notes, *notes, *_live_notes(passes))
-    split = _pair(parts, sources) if len(parts) == 2 else _divided(parts[0], sources[0], val_share, labelled.classes)
-    return split._replace(notes=(*notes, *split.notes), classes=labelled.classes)
+    if len(parts) == 2:
+        split = _pair(parts, sources)
+    else:
+        split = _divided(parts[0], sources[0], val_share, labelled.classes, labelled.label_sets)
+    depth = None if shape.dtype == torch.float32 else shape.depth
+    return split._replace(
+        notes=(*notes, *split.notes), classes=labelled.classes, depth=depth, label_sets=labelled.label_sets
+    )
 
 
 def _format(passes: Sequence[Pass], size: str, bits: int, text: str) -> tuple[Format, tuple[str, ...]]:
@@ -110,8 +117,12 @@ def _pair(parts: Sequence[Images | LiveImages], sources: Sequence[Source]) -> Sp
     return Split(train, validation, named=NamePair(known[0] or counted.train, known[1] or counted.validation))
 
 
-def _divided(part: Part, source: Source, share: float, classes: Sequence[str]) -> Split:
+def _divided(part: Part, source: Source, share: float, classes: Sequence[str], sets: LabelSets) -> Split:
     """Divide one Dataset: `share` of each class for validation, drawn from the seed."""
+    if sets:
+        names = names_of(source.items, part.size) or Names(("item ", ""), range(part.size))
+        chosen = sorted(held_out(part.labels.tolist(), sets, range(part.size), share, source.seed))
+        return _halves(part, torch.tensor(chosen, dtype=torch.int64), names, ())
     random = generator(source.seed, SELECTION, 1)
     held, single = [], []
     for label in torch.unique(part.labels).tolist():
@@ -120,15 +131,20 @@ def _divided(part: Part, source: Source, share: float, classes: Sequence[str]) -
         held.append(places[torch.randperm(len(places), generator=random)[:count]])
         if not count:
             single.append(classes[label])
-    mask = torch.zeros(part.size, dtype=torch.bool)
-    mask[torch.cat(held)] = True
-    if not mask.any():
+    places = torch.cat(held)
+    if not len(places):
         raise RequestError(
             f"data: {source.text} has one image of each of its {len(held):,} classes; two are the least (one to "
             "validate)"
         )
     notes = (f"classes without a validation image, since they have one: {some(single)}",) if single else ()
-    names = names_of(source.items, part.size) or Names(("item ", ""), range(part.size))
+    return _halves(part, places, names_of(source.items, part.size) or Names(("item ", ""), range(part.size)), notes)
+
+
+def _halves(part: Part, held: torch.Tensor, names: Names, notes: tuple[str, ...]) -> Split:
+    """Part the images at the places `held`, which are for validation, from the others."""
+    mask = torch.zeros(part.size, dtype=torch.bool)
+    mask[held] = True
     halves = (~mask).nonzero().flatten(), mask.nonzero().flatten()
     train, validation = (relabelled(part, places, part.labels[places]) for places in halves)
     return Split(train, validation, notes, named=NamePair(*(names.chosen(places) for places in halves)))
@@ -148,8 +164,9 @@ def tell_facts(text: str, size: str, val_share: float, seed: int = 0, cache: boo
             "classes": classes,
             "train": train.size,
             "validation": validation.size,
-            "train_counts": torch.bincount(train.labels, minlength=len(classes)).tolist(),
-            "validation_counts": torch.bincount(validation.labels, minlength=len(classes)).tolist(),
+            "train_counts": counts_of(train.labels.tolist(), split.label_sets, len(classes)),
+            "validation_counts": counts_of(validation.labels.tolist(), split.label_sets, len(classes)),
+            "label_sets": split.label_sets,
         }
     except RequestError as error:
         found = {"error": error.message, "hint": error.hint}

@@ -12,8 +12,10 @@ from cvtui._version import __version__
 from cvtui.engine.data.depth import unit_of
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.preprocess import Preprocess, per_image
+from cvtui.engine.train.export_weights import activation_of
 from cvtui.engine.train.validated import validated_run
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.label_sets import words_of
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.model_metadata import ModelMetadata, mean_and_std, temperature_of
@@ -30,7 +32,8 @@ class Trained(NamedTuple):
     preprocess: Preprocess
     pixels: Tensor
     """Validation images, spread evenly: N x H x W x C (points: N x features)."""
-    labels: Tensor
+    truth: list[str]
+    """The class of each, or all its classes."""
     metadata: ModelMetadata
 
 
@@ -62,10 +65,15 @@ def load_trained(
         cvtui=__version__, net=recipe.net, classes=list(classes), size=list(shown.pixels.shape[1:]), unit=unit,
         preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, source.name, int(state["step"])),
         checkpoint=source.name, step=int(state["step"]), epoch=int(state["epoch"]), ema=bool(state.get("ema")),
-        recipe=msgspec.to_builtins(recipe_of(folder, what)),
+        recipe=msgspec.to_builtins(recipe_of(folder, what)), activation=activation_of(recipe),
+        several=training.label_table is not None, depth=training.data.depth,
     )  # fmt: skip
     model = training.model.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
-    return Trained(model, preprocess, shown.pixels, shown.labels, about)
+    sets = training.data.label_sets
+    truth = [
+        words_of(classes[one] for one in sets[label]) if sets else classes[label] for label in shown.labels.tolist()
+    ]
+    return Trained(model, preprocess, shown.pixels, truth, about)
 
 
 class PixelsToInput(nn.Module):
@@ -98,12 +106,14 @@ class HandedOver(nn.Module):
         self.pixels = PixelsToInput(trained.preprocess) if with_preprocess else None
         self.model = trained.model
         self.temperature = trained.metadata.temperature
+        self.yes_no = trained.metadata.activation == "sigmoid"
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pixels is None:
             logits: Tensor = self.model(x)
             return logits
-        probabilities: Tensor = (self.model(self.pixels(x)) / self.temperature).softmax(1)
+        logits = self.model(self.pixels(x)) / self.temperature
+        probabilities: Tensor = logits.sigmoid() if self.yes_no else logits.softmax(1)
         return probabilities
 
     def example(self, trained: Trained) -> Tensor:

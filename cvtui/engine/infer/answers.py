@@ -17,6 +17,8 @@ from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import View, mean_logits
 from cvtui.engine.train.evaluate import batch_size_for
 from cvtui.engine.train.state import TrainingState
+from cvtui.recipe.datasets.image_folder import several_of
+from cvtui.recipe.datasets.label_sets import words_of
 from cvtui.recipe.datasets.labelled import Labelled
 
 IN_MEMORY = 64 << 20
@@ -50,6 +52,34 @@ class Answers:
     files: bool
     """Each name is the path of a file with this image alone."""
     unread: list[tuple[str, str]] = field(default_factory=list)
+    yes_no: bool = False
+    """The model answers a yes or no for each class."""
+    table: NDArray[np.bool_] | None = None
+    """Of pictures in several classes: labels x classes; `truth` is then the number of a set of classes."""
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each image's answer is right; in several classes, all of it."""
+        if self.table is None:
+            return np.equal(self.truth, self.said)
+        found: NDArray[np.bool_] = (self.sets == (self.logits > 0)).all(1)
+        return found
+
+    @property
+    def sets(self) -> NDArray[np.bool_]:
+        """N x classes: the classes that each picture is in."""
+        assert self.table is not None
+        found: NDArray[np.bool_] = self.table[self.truth]
+        return found
+
+    def truth_words(self, place: int) -> str:
+        return self.classes[self.truth[place]] if self.table is None else self._named(self.table[self.truth[place]])
+
+    def said_words(self, place: int) -> str:
+        return self.classes[self.said[place]] if self.table is None else self._named(self.logits[place] > 0)
+
+    def _named(self, members: NDArray[np.bool_]) -> str:
+        return words_of(self.classes[number] for number in np.flatnonzero(members).tolist())
 
 
 def large_array(shape: tuple[int, ...], dtype: type[Any]) -> NDArray[Any]:
@@ -67,19 +97,24 @@ def gather(
     files: bool,
     on_progress: Callable[[int, int], None],
     views: tuple[View, ...] = (),
+    table: Tensor | None = None,
 ) -> Answers:
-    """Ask the model about all images. most: their number, where all can be read; views: see views.py."""
+    """Ask the model about all images. most: their number, where all can be read; views: see views.py.
+
+    table: of pictures in several classes, labels x classes of 0 and 1.
+    """
     classes = len(model.classes)
     found = Answers(
         classes=model.classes, logits=large_array((most, classes), np.float32), truth=np.zeros(most, np.int64),
         said=np.zeros(most, np.int64), brightness=np.zeros(most, np.float32), names=[], files=files,
+        yes_no=model.yes_no, table=None if table is None else table.cpu().numpy() > 0.5,
     )  # fmt: skip
     done = 0
     for batch in batches:
         found.unread += batch.unread
         if count := len(batch.names):
             pixels = batch.pixels
-            logits = mean_logits(model.logits, pixels, views) if views else model.logits(pixels)
+            logits = mean_logits(model.logits, pixels, views, yes_no=model.yes_no) if views else model.logits(pixels)
             place = slice(done, done + count)
             found.said[place] = logits.argmax(1).cpu().numpy()
             found.logits[place] = logits.float().cpu().numpy()
@@ -113,6 +148,7 @@ def of_training(training: TrainingState) -> TrainedModel:
     return TrainedModel(
         logits=logits, classes=tuple(data.classes), size=tuple(data.size), unit=training.unit,
         depth=training.data.depth, batch_size=batch_size_for(training), checkpoint="",
+        yes_no=several_of(training.recipe), several=training.label_table is not None,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cvtui.engine.infer.answers import Answers
 from cvtui.engine.observe.image_writer import encodable
@@ -25,25 +26,32 @@ def compare(first: Answers, second: Answers, name: str, other: str) -> Compariso
             hint="--data PATH evaluates both on the same ones",
         )
     one, two = pairs.T
-    if not (first.truth[one] == second.truth[two]).all():
+    if not _same_truth(first, one, second, two):
         raise RequestError(f"{name!r} and {other!r} know the same images under different labels")
-    right, also = first.truth[one] == first.said[one], second.truth[two] == second.said[two]
+    right, also = first.right[one], second.right[two]
     only_first, only_second = int((right & ~also).sum()), int((~right & also).sum())
     differ = np.flatnonzero(right != also)[:MOST].tolist()
-    classes = first.classes
     return Comparison(
         first=name, second=other, images=len(pairs), notes=notes, both_right=int((right & also).sum()),
         only_first=only_first, only_second=only_second, both_wrong=int((~right & ~also).sum()),
         p=mcnemar(only_first, only_second),
         differ=[
             Difference(
-                image=encodable(first.names[one[place]]), truth=classes[first.truth[one[place]]],
-                first=classes[first.said[one[place]]], second=classes[second.said[two[place]]],
+                image=encodable(first.names[one[place]]), truth=first.truth_words(one[place]),
+                first=first.said_words(one[place]), second=second.said_words(two[place]),
                 first_right=bool(right[place]),
             )
             for place in differ
         ],
     )  # fmt: skip
+
+
+def _same_truth(first: Answers, one: NDArray[np.int64], second: Answers, two: NDArray[np.int64]) -> bool:
+    if (first.table is None) != (second.table is None):
+        return False
+    if first.table is None:
+        return bool((first.truth[one] == second.truth[two]).all())
+    return bool((first.sets[one] == second.sets[two]).all())
 
 
 def shared(first: Answers, second: Answers) -> tuple[np.ndarray, list[str]]:

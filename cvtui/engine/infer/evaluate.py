@@ -17,10 +17,12 @@ from cvtui.engine.infer.answers import Answers, LabelledBatch, file_batches, gat
 from cvtui.engine.infer.comparison import compare
 from cvtui.engine.infer.numbers import expected_error, log_loss, numbers
 from cvtui.engine.infer.opened import open_model
+from cvtui.engine.infer.set_numbers import set_numbers
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
 from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
-from cvtui.engine.train.validated import validated_run
+from cvtui.engine.train.checkpoint import is_several
+from cvtui.engine.train.validated import load_checkpoint, validated_run
 from cvtui.errors import RequestError
 from cvtui.metrics.calibration import COLDEST, HOTTEST, fit_temperature
 from cvtui.recipe.datasets.class_names import match
@@ -87,6 +89,12 @@ def answered(folder: RunFolder, ask: EvaluateAsk, tell: Tell) -> EvaluatedRun:
 
     if not ask.data and ask.split != "test":
         return _own(folder, ask, progress)
+    if is_several(load_checkpoint(folder, ask.checkpoint)):
+        raise RequestError(
+            f"pictures of {recipe_of(folder, 'evaluated').data} are in several classes: evaluated are the run's own "
+            "validation images",
+            hint="leave --data and --split test out; `cvtui predict RUN IMAGE… --json` answers other images",
+        )
     return _other(folder, ask, progress)
 
 
@@ -96,7 +104,8 @@ def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], Non
     views = views_of(training.recipe) if ask.tta else ()
     size = training.data.validation.size
     files = training.data.names.validation.files
-    found = gather(of_training(training), own_batches(training), size, files, progress, views)
+    table = training.label_table
+    found = gather(of_training(training), own_batches(training), size, files, progress, views, table)
     listed = set(training.data.files[1])
     found.unread += [(path, why) for path, why in training.data.unreadable if path in listed]
     name = checkpoint_file(folder, ask.checkpoint).name
@@ -211,7 +220,11 @@ def _temperature(folder: RunFolder, checkpoint: str, step: int) -> float | None:
 def finished(folder: RunFolder, ask: EvaluateAsk, found: EvaluatedRun) -> Evaluation:
     """Return the numbers; calibrate first where that is asked, and keep what is worth keeping beside the run."""
     temperature = calibrate(folder, found) if ask.calibrate else found.temperature
-    evaluation = numbers(found.answers, temperature, trained_on=_trained_on(folder), **found.about)
+    about = {"trained_on": _trained_on(folder), **found.about}
+    if found.answers.table is not None:
+        evaluation = set_numbers(found.answers, **about)
+    else:
+        evaluation = numbers(found.answers, temperature, **about)
     best = checkpoint_file(folder).name == evaluation.checkpoint
     if best and not ask.tta and not ask.data:
         try:
@@ -233,9 +246,12 @@ def calibrate(folder: RunFolder, found: EvaluatedRun) -> float:
     import numpy as np
 
     answers = found.answers
+    if answers.table is not None:
+        raise RequestError("--calibrate: pictures are in several classes; one temperature is fitted for one class an "
+                           "image")  # fmt: skip
     if not np.isfinite(answers.logits).all():
         raise RequestError("--calibrate: some logits are NaN or infinite; the run has diverged")
-    temperature = fit_temperature(answers.logits, answers.truth)
+    temperature = fit_temperature(answers.logits, answers.truth, yes_no=answers.yes_no)
     if not COLDEST < temperature < HOTTEST:
         right = "every one is right, so " if (answers.truth == answers.said).all() else ""
         cold = f"{right}the surest answers would be the best"

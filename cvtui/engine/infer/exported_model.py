@@ -11,9 +11,12 @@ import torch
 from torch import Tensor
 
 from cvtui import door
+from cvtui.engine.data.depth import Depth
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.infer.trained import TrainedModel, with_weights
+from cvtui.engine.infer.views import as_logits
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.model_input import input_size, unit_of_old
 from cvtui.runlog.model_metadata import ModelMetadata, decode
@@ -73,7 +76,8 @@ def _metadata(path: Path, entries: dict[str, str]) -> tuple[ModelMetadata, Recip
         entries = {**entries, "unit": _json(unit_of_old(recipe, None))}
     if "mean" not in entries:  # they say nothing that scale and shift don't
         entries = {**entries, "mean": "[]", "std": "[]"}
-    entries = {"cvtui": _json(""), "net": _json(recipe.net), **entries}
+    activation = "sigmoid" if several_of(recipe) else "softmax"
+    entries = {"cvtui": _json(""), "net": _json(recipe.net), "activation": _json(activation), **entries}
     try:
         return decode(entries), recipe
     except RequestError as error:
@@ -87,6 +91,8 @@ def _json(value: Any) -> str:
 def _with_facts(made: TrainedModel, about: ModelMetadata) -> TrainedModel:
     made.unit, made.temperature, made.ema = about.unit, about.temperature, about.ema
     made.step, made.epoch = about.step, about.epoch
+    made.yes_no, made.several = about.activation == "sigmoid", about.several
+    made.depth = about.depth and Depth(*about.depth)
     return made
 
 
@@ -127,7 +133,7 @@ def _onnx(path: Path) -> TrainedModel:
         if about.with_preprocess:
             given = pixels.numpy() if "uint8" in taken.type else pixels.float().numpy()
             shares = torch.from_numpy(np.asarray(session.run(None, {taken.name: given})[0]))
-            return shares.double().clamp_min(1e-300).log()  # their softmax is the probabilities again
+            return as_logits(shares, yes_no=about.activation == "sigmoid")
         given = preprocess(pixels).float().contiguous().numpy()
         return torch.from_numpy(np.asarray(session.run(None, {taken.name: given})[0]))
 

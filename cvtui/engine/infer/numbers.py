@@ -30,7 +30,7 @@ class Shares(NamedTuple):
     of: Doubles
     """N x classes; in a temporary file where they are many."""
     losses: Doubles
-    """-ln of the true class's."""
+    """-ln of the true class's, or of the right answers to a yes or no for each class, their mean."""
 
 
 def numbers(found: Answers, temperature: float | None = None, **about: Any) -> Evaluation:
@@ -52,6 +52,7 @@ def numbers(found: Answers, temperature: float | None = None, **about: Any) -> E
     return Evaluation(
         **about,
         **_probable(found, shares, right, temperature),
+        activation="sigmoid" if found.yes_no else "softmax",
         images=images,
         unread=[(encodable(name), why) for name, why in found.unread],
         classes=list(classes),
@@ -65,8 +66,8 @@ def numbers(found: Answers, temperature: float | None = None, **about: Any) -> E
         recall=means.recall,
         f1=means.f1,
         not_finite=not_finite,
-        roc_auc=_mean([one for one, _ in areas]),
-        pr_auc=_mean([one for _, one in areas]),
+        roc_auc=mean([one for one, _ in areas]),
+        pr_auc=mean([one for _, one in areas]),
         per_class=[
             ClassScore(name=name, **score._asdict(), roc_auc=area[0], pr_auc=area[1])
             for name, score, area in zip(classes, scores, areas, strict=True)
@@ -77,14 +78,14 @@ def numbers(found: Answers, temperature: float | None = None, **about: Any) -> E
 
 
 def probabilities(found: Answers) -> Shares:
-    """Return the softmax of all logits, some thousand images at a time."""
+    """Return the probabilities of all logits, some thousand images at a time."""
     shares = large_array(found.logits.shape, np.float64)
     losses = np.zeros(len(found.truth))
     start = 0
     for rows, labels in calibration.pieces(found.logits, found.truth):
         place = slice(start, start + len(labels))
-        shares[place] = calibration.softmax(rows)
-        losses[place] = calibration.log_losses(rows, labels)
+        shares[place] = calibration.probabilities(rows, yes_no=found.yes_no)
+        losses[place] = calibration.log_losses(rows, labels, yes_no=found.yes_no)
         start += len(labels)
     return Shares(shares, losses)
 
@@ -100,7 +101,8 @@ def _areas(shares: Shares | None, truth: NDArray[np.int64], classes: int) -> lis
     return found
 
 
-def _mean(values: list[float | None]) -> float | None:
+def mean(values: list[float | None]) -> float | None:
+    """Return the mean of the numbers among these; None without any."""
     there = [value for value in values if value is not None]
     return math.fsum(there) / len(there) if there else None
 
@@ -130,13 +132,15 @@ def _probable(
 def log_loss(found: Answers, temperature: float = 1.0) -> float:
     """Return the mean of -ln of each image's probability of its true class."""
     parts = calibration.pieces(found.logits, found.truth)
-    total = math.fsum(float(calibration.log_losses(rows, labels, temperature).sum()) for rows, labels in parts)
+    total = math.fsum(
+        float(calibration.log_losses(rows, labels, temperature, yes_no=found.yes_no).sum()) for rows, labels in parts
+    )
     return total / max(1, len(found.truth))
 
 
 def _reliability(found: Answers, right: NDArray[np.bool_], temperature: float) -> list[calibration.Bin]:
     parts = calibration.pieces(found.logits, found.truth)
-    surest = [calibration.softmax(rows, temperature).max(1) for rows, _ in parts]
+    surest = [calibration.probabilities(rows, temperature, yes_no=found.yes_no).max(1) for rows, _ in parts]
     return calibration.reliability(np.concatenate(surest), right)
 
 

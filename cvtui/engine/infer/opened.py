@@ -65,7 +65,6 @@ def _of_checkpoint(path: Path, device: str) -> TrainedModel:
     except checkpoint.Damaged as error:
         raise RequestError(f"{path.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     try:
-        checkpoint.refuse_several(state, "predict is")
         recipe = msgspec.convert(state["recipe"], Recipe)
         classes = tuple(map(str, state["classes"]))
         weights, preprocess = checkpoint.eval_weights(state), dict(state["preprocess"])
@@ -83,6 +82,7 @@ def _of_checkpoint(path: Path, device: str) -> TrainedModel:
         notes.append(f"an older checkpoint, which doesn't say which value is white: {depth.top:,.0f} is taken for it")
     made = with_weights(recipe, size, classes, weights, preprocess, device, path.name)
     made.unit, made.depth, made.notes = unit, depth, (*made.notes, *notes)
+    made.several = checkpoint.is_several(state)
     made.checkpoint, made.step, made.epoch, made.ema = path.name, step, epoch, bool(state.get("ema"))
     made.temperature = temperature_of(folder, path.name, step) if folder is not None else 1.0
     return made

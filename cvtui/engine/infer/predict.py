@@ -18,7 +18,7 @@ from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.observe.image_writer import encodable
 from cvtui.engine.runtime.stdout_records import tell_records
-from cvtui.metrics.calibration import softmax
+from cvtui.metrics.calibration import probabilities
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
 from cvtui.text import rounded_share
 
@@ -61,6 +61,7 @@ def loaded(model: TrainedModel) -> Loaded:
     return Loaded(
         checkpoint=model.checkpoint, classes=list(model.classes), size=list(model.size), step=model.step,
         epoch=model.epoch, ema=model.ema, temperature=model.temperature, notes=list(model.notes),
+        several=model.several,
     )  # fmt: skip
 
 
@@ -94,19 +95,26 @@ def _answers(model: TrainedModel, top: int, batch: Batch, names: list[str], firs
         for number, why in batch.unread
     ]
     if batch.pixels is not None:
-        rows = shares(model, model.logits(batch.pixels), top)
-        for number, row in zip(batch.numbers, rows, strict=True):
+        logits = model.logits(batch.pixels)
+        for number, row, members in zip(batch.numbers, likeliest(model, logits, top), sets(model, logits), strict=True):
             name = encodable(names[number + shift - first])
-            found.append(Predicted(image=name, number=number + shift, top=row))
+            found.append(Predicted(image=name, number=number + shift, top=row, classes=members))
     return sorted(found, key=lambda one: one.number)
 
 
-def shares(model: TrainedModel, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
+def likeliest(model: TrainedModel, logits: Tensor, top: int) -> list[list[tuple[str, float | None]]]:
     """Return the likeliest classes of each image, with their probabilities."""
     values = logits.float().cpu().numpy()
-    probabilities = softmax(values, model.temperature)
+    shares = probabilities(values, model.temperature, yes_no=model.yes_no)
     order = np.argsort(-values, axis=1, kind="stable")[:, : max(1, top)]
     return [
         [(model.classes[place], rounded_share(float(row[place]), 9)) for place in places]
-        for row, places in zip(probabilities, order.tolist(), strict=True)
+        for row, places in zip(shares, order.tolist(), strict=True)
     ]
+
+
+def sets(model: TrainedModel, logits: Tensor) -> list[list[str] | None]:
+    """Return the classes that each image is in, in their order; None where it is in one."""
+    if not model.several:
+        return [None] * len(logits)
+    return [[model.classes[place] for place in row.nonzero().flatten().tolist()] for row in logits > 0]

@@ -19,6 +19,7 @@ from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.runtime.device import autocast, pick_device, set_threads
 from cvtui.engine.train.evaluate import batch_size_of
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.net_target import is_target
 from cvtui.recipe.recipe import Recipe
 
@@ -42,7 +43,11 @@ class TrainedModel:
     epoch: int = 0
     ema: bool = False
     temperature: float = 1.0
-    """Probabilities are softmax(logits / temperature)."""
+    """Probabilities are softmax(logits / temperature), or sigmoid."""
+    yes_no: bool = False
+    """It answers a yes or no for each class (loss bce): probabilities are sigmoids, each class by itself."""
+    several: bool = False
+    """Pictures are in any number of classes: those with a probability above 1/2."""
     notes: tuple[str, ...] = ()
 
 
@@ -78,7 +83,7 @@ def with_weights(
 
     return TrainedModel(
         logits=logits, classes=classes, size=size, unit=255.0, depth=None, checkpoint=source, notes=notes,
-        batch_size=batch_size_of(table.macs, len(classes), recipe.batch_size, place),
+        batch_size=batch_size_of(table.macs, len(classes), recipe.batch_size, place), yes_no=several_of(recipe),
     )  # fmt: skip
 
 

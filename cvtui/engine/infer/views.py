@@ -55,11 +55,20 @@ def moved(pixels: Tensor, down: int, right: int) -> Tensor:
     return pixels[:, rows][:, :, columns].contiguous()
 
 
-def mean_logits(logits: Callable[[Tensor], Tensor], pixels: Tensor, views: tuple[View, ...]) -> Tensor:
-    """Return the logarithm of the mean probabilities, whose softmax is those again."""
+def as_logits(shares: Tensor, *, yes_no: bool) -> Tensor:
+    """Return logits whose softmax (of a yes or no for each class: whose sigmoid) are these probabilities."""
+    logs = shares.double().clamp_min(1e-300).log()
+    return logs - (1 - shares.double()).clamp_min(1e-300).log() if yes_no else logs
+
+
+def mean_logits(
+    logits: Callable[[Tensor], Tensor], pixels: Tensor, views: tuple[View, ...], *, yes_no: bool = False
+) -> Tensor:
+    """Return logits of the mean probabilities."""
     total = None
     for view in views:
-        shares = logits(view.change(pixels)).double().softmax(1)
+        given = logits(view.change(pixels)).double()
+        shares = given.sigmoid() if yes_no else given.softmax(1)
         total = shares if total is None else total + shares
     assert total is not None
-    return (total / len(views)).clamp_min(1e-300).log()
+    return as_logits(total / len(views), yes_no=yes_no)

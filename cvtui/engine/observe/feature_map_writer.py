@@ -31,9 +31,12 @@ class ValidationImage(NamedTuple):
 class ValidationImages(Protocol):
     """Validation images by their numbers, from 0."""
 
-    size: int
     missing: str
     """Why none can be shown; "" where they can."""
+
+    @property
+    def size(self) -> int:
+        """Return how many there are."""
 
     def image(self, number: int) -> ValidationImage:
         """Return the image of this number."""
@@ -79,12 +82,15 @@ class FeatureMapWriter:
         writer: ImageWriter,
         classes: list[str],
         autocast: Callable[[], AbstractContextManager[Any]],
+        *,
+        yes_no: bool = False,
     ) -> None:
         self.model = model
         self.images = images
         self.writer = writer
         self.classes = classes
         self.autocast = autocast
+        self.yes_no = yes_no
         self.written = False
         """The latest `look` made them."""
 
@@ -107,6 +113,6 @@ class FeatureMapWriter:
     def write(self, number: int, step: int) -> None:
         """Write those of image `number`. OSError, and whatever the model raises."""
         shown, inputs, label, name = self.images.image(number)
-        result = compute_feature_maps(self.model, inputs, self.autocast())
+        result = compute_feature_maps(self.model, inputs, self.autocast(), yes_no=self.yes_no)
         truth = "" if label is None else self.classes[label] if 0 <= label < len(self.classes) else str(label)
         self.writer.write_feature_maps(step, number, shown, result, truth, self.classes, name)

@@ -40,16 +40,18 @@ class FeatureMaps(NamedTuple):
     maps: dict[str, LayerMaps]
     """By layer name, in order of computation; a layer that is called twice is there as `name` and `name#2`."""
     shares: Tensor | None
-    """softmax of the answer, float32, one number a class; None where the model gives no N x classes."""
+    """Probabilities of the classes, float32; None where the model gives no N x classes."""
 
 
 @torch.no_grad()
-def compute_feature_maps(model: nn.Module, image: Tensor, around: AbstractContextManager[Any]) -> FeatureMaps:
+def compute_feature_maps(
+    model: nn.Module, image: Tensor, around: AbstractContextManager[Any], *, yes_no: bool = False
+) -> FeatureMaps:
     """Run one image (1 x C x H x W) through the model in evaluation mode.
 
-    `around` is the context of the forward pass. Layers are modules without children whose output is N x C x H x W. A
-    compiled model is looked at as it was before it was compiled (PyTorch does not call the hooks of modules inside a
-    compiled one), a DataParallel one by itself.
+    `around` is the context of the forward pass; yes_no: probabilities are sigmoids, not the softmax. Layers are modules
+    without children whose output is N x C x H x W. A compiled model is looked at as it was before it was compiled
+    (PyTorch does not call the hooks of modules inside a compiled one), a DataParallel one by itself.
     """
     inside = plain_model(model)
     maps: dict[str, LayerMaps] = {}
@@ -64,7 +66,7 @@ def compute_feature_maps(model: nn.Module, image: Tensor, around: AbstractContex
         answer = first_tensor(inside._call_impl(image))  # type: ignore[no-untyped-call]
     shares = None
     if answer is not None and answer.dim() == 2 and answer.shape[1] > 1:
-        shares = answer[0].float().softmax(0).cpu()
+        shares = (answer[0].float().sigmoid() if yes_no else answer[0].float().softmax(0)).cpu()
     return FeatureMaps(maps, shares)
 
 

@@ -21,7 +21,6 @@ from typing import IO, Any, Literal
 import torch
 
 from cvtui import door
-from cvtui.errors import RequestError
 
 FORMAT = "1.0"
 
@@ -134,14 +133,14 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     return state
 
 
-def refuse_several(state: Mapping[str, Any], what: str) -> None:
-    """RequestError, saying `what` is for one class a picture, where the state was trained on pictures in several.
+def is_several(state: Mapping[str, Any]) -> bool:
+    """Return True for a state that was trained on pictures in several classes.
 
     The fingerprint of such data names the sets of classes that occur, in place of the classes.
     """
-    recipe, classes = state["recipe"], list(state.get("classes", ()))
-    if str(recipe.get("loss", "")).startswith("bce") and state.get("data", {}).get("classes", classes) != classes:
-        raise RequestError(f"pictures of {recipe['data']} are in several classes; {what} for one class a picture")
+    classes = list(state.get("classes", ()))
+    bce = str(state["recipe"].get("loss", "")).startswith("bce")
+    return bce and bool(state.get("data", {}).get("classes", classes) != classes)
 
 
 def eval_weights(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from cvtui._version import __version__
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
@@ -44,7 +45,6 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    checkpoint.refuse_several(state, "exports are")
     weights = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
     tensors, about = dict(weights), _metadata(folder, source.name, state)
     for key, value in state["preprocess"].items():
@@ -61,6 +61,11 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
     return Written(about, weights, len(tensors))
 
 
+def activation_of(recipe: Recipe) -> str:
+    """Return what makes probabilities of the logits of a recipe's net."""
+    return "sigmoid" if several_of(recipe) else "softmax"
+
+
 def _metadata(folder: RunFolder, name: str, state: Mapping[str, Any]) -> ModelMetadata:
     """Return what the file says beside its tensors. RequestError for a run whose images have no known size."""
     recipe = msgspec.convert(state["recipe"], Recipe)
@@ -71,5 +76,6 @@ def _metadata(folder: RunFolder, name: str, state: Mapping[str, Any]) -> ModelMe
         cvtui=__version__, net=recipe.net, classes=list(state["classes"]), size=list(input_size(recipe, folder)),
         unit=unit, preprocess=plain, mean=mean, std=std, temperature=temperature_of(folder, name, int(state["step"])),
         checkpoint=name, step=int(state["step"]), epoch=int(state["epoch"]), ema=bool(state.get("ema")),
-        recipe=dict(state["recipe"]),
+        recipe=dict(state["recipe"]), activation=activation_of(recipe), several=checkpoint.is_several(state),
+        depth=state.get("depth") and tuple(state["depth"]),
     )  # fmt: skip

@@ -34,18 +34,18 @@ Masks = dict[str, Tensor]
 
 
 def prepare_run(
-    checked: Checked, folder: RunFolder, on_progress: OnProgress | None = None
+    checked: Checked, folder: RunFolder, on_progress: OnProgress | None = None, *, early: bool = False
 ) -> tuple[TrainingState, str]:
     """Prepare the training of a run folder, with its ticket where it has one; return a message too.
 
     Round 0 is an ordinary run that writes its weights down once. A later round has the weights to begin with in its
     model, those pruned at 0, and hooks that keep them there: no gradient comes, and no update stays. RequestError when
-    the runs before it lack what is needed.
+    the runs before it lack what is needed. early: as for `prepare`, of an ordinary run.
     """
     ticket = ticket_of(folder)
     if ticket is None:
         begun = bool(door.names(folder.checkpoints, ".pt"))  # of its own, or a fork's
-        return prepare(checked, on_progress=on_progress, begun=begun), ""
+        return prepare(checked, on_progress=on_progress, begun=begun, early=early), ""
     if ticket.kind == "dense":
         training = prepare(checked, on_progress=on_progress)
         _keep_weights(training, folder, ticket.rewind_steps)

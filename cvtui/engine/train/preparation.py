@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from cvtui.calc import Table
 from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.balance import class_weights, told_balance
 from cvtui.engine.data.batching import batches
+from cvtui.engine.data.filling import settle
 from cvtui.engine.data.images import OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
@@ -29,13 +30,12 @@ from cvtui.engine.optim.loss import Loss, make_loss
 from cvtui.engine.runtime.device import make_scaler, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
+from cvtui.engine.train.data_print import DataPrint
 from cvtui.engine.train.initial_weights import Weights, put_weights, read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.facts import folder_of, place_of
-from cvtui.recipe.datasets.fingerprint import fingerprint, hash_of_labels
-from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets, in_words
+from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets
 from cvtui.recipe.validation import Checked, checked_on
 
 Begin: TypeAlias = Callable[[nn.Module, Part, Preprocess], None]
@@ -43,19 +43,28 @@ Begin: TypeAlias = Callable[[nn.Module, Part, Preprocess], None]
 
 
 def prepare(
-    checked: Checked, begin: Begin | None = None, on_progress: OnProgress | None = None, *, begun: bool = False
+    checked: Checked,
+    begin: Begin | None = None,
+    on_progress: OnProgress | None = None,
+    *,
+    begun: bool = False,
+    early: bool = False,
 ) -> TrainingState:
     """Build data, model, loss and optimizer of a recipe. RequestError for a device that is not there.
 
     `begun`: a checkpoint follows, so the recipe's first weights aren't read. `begin` changes the first weights before
     anything else has seen them; `on_progress` gets messages about what takes time. The global random numbers (dropout)
-    are seeded last, so what came before in this process makes no difference.
+    are seeded last, so what came before in this process makes no difference. `early`: of a large set not all is decoded
+    yet (not on CUDA, where it is to lie on the device): `settle` waits for it.
     """
     recipe = checked.recipe
     device = pick_device(recipe.device)
     checked, made = build_code(checked, on_progress)
     threads = _settle(checked, device, on_progress)
     checked, on_cpu = _read_data(checked, on_progress)
+    data_print = DataPrint(recipe, checked.data.classes, on_cpu)
+    if not early or device.type == "cuda":
+        on_cpu = settle(on_cpu)
     augment = Augment(checked.augment, recipe.seed)
     augment.check(on_cpu.train, checked.data.name)
     stats, data = channel_stats(on_cpu.train), on_cpu.to(device)
@@ -87,7 +96,7 @@ def prepare(
         augment=augment,
         mix=mix,
         label_table=label_table(on_cpu.label_sets, len(data.classes), device),
-        fingerprint=_fingerprint(checked, on_cpu),
+        data_print=data_print,
         unit=preprocess.unit,
     )
     torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
@@ -114,7 +123,7 @@ def _told_data(checked: Checked, data: Split) -> list[str]:
 
 def _read_data(checked: Checked, on_progress: OnProgress | None) -> tuple[Checked, Split]:
     """Read the recipe's data, on the CPU; return the recipe fitted to the images that are there, and them."""
-    data = load(checked.recipe, on_progress)
+    data = load(checked.recipe, on_progress, settled=False)
     if data.classes != checked.data.classes:
         raise RequestError("data: its classes changed while it was read; start once more")
     return fit_to_data(checked, data.train.size, data.validation.size), data
@@ -137,21 +146,6 @@ def _make_model(
     until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
     told += [frozen.told + until if frozen.told else "", told_factors(factors)]
     return model, frozen, factors, told
-
-
-def _fingerprint(checked: Checked, data: Split) -> dict[str, Any]:
-    recipe, classes = checked.recipe, checked.data.classes
-    if data.label_sets:  # the sets that occur, in words: the numbers of images stay those of the parts
-        classes = tuple(in_words(data.label_sets, classes))
-    train, held_out = (torch.bincount(part.labels, minlength=len(classes)).tolist() for part in data[:2])
-    folder = folder_of(recipe.data)
-    if folder is None:
-        found = fingerprint(classes, train, held_out)
-        if place_of(recipe.data) is not None:
-            for part, images, names in zip(("train", "validation"), data[:2], data.names, strict=True):
-                found[f"{part}_files"] = hash_of_labels(names, images.labels.tolist())
-        return found
-    return fingerprint(classes, train, held_out, folder.absolute(), data.files)
 
 
 def _training_loss(checked: Checked, data: Split, device: torch.device) -> Loss:

@@ -20,6 +20,7 @@ from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train.evaluate import OnBatch
 from cvtui.engine.train.state import TrainingState, first_batch
+from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
@@ -37,11 +38,15 @@ class _RunImages:
 
     def __init__(self, training: TrainingState) -> None:
         self._training = training
-        self.size = training.data.validation.size
         if training.label_table is not None:
             self.missing = "no feature maps: pictures in several classes have no one prediction to show beside them"
             return
         self.missing = "" if training.data.validation.are_pictures else "no feature maps: points are no images"
+
+    @property
+    def size(self) -> int:
+        """Number of validation images (of a large set it may shrink before the first validation)."""
+        return self._training.data.validation.size
 
     def image(self, number: int) -> ValidationImage:
         pixels, labels = self._training.data.validation.part(number, number + 1)
@@ -50,7 +55,7 @@ class _RunImages:
 
 
 class TopAnswers(NamedTuple):
-    """Of each image of a batch: the highest softmax probability, and its class."""
+    """Of each image of a batch: the highest probability, and its class."""
 
     sure: Tensor
     said: Tensor
@@ -72,7 +77,12 @@ class Snapshots:
         self._images = ImageWriter(folder, recorder.write)
         classes = list(training.checked.data.classes)
         self.maps = FeatureMapWriter(
-            training.eval_model, _RunImages(training), self._images, classes, training.autocast
+            training.eval_model,
+            _RunImages(training),
+            self._images,
+            classes,
+            training.autocast,
+            yes_no=several_of(training.recipe),
         )
         self._warned = False
         """That there was no memory for pictures."""
@@ -99,13 +109,14 @@ class Snapshots:
         return self._planned
 
     def _take_answers(self, _start: int, logits: Tensor, _labels: Tensor) -> None:
-        """Keep the highest softmax probability of each image of a batch, and its class.
+        """Keep the highest probability of each image of a batch, and its class.
 
         (Of 10,000 classes, all probabilities of 50,000 images would be 2 GB.)
         """
         begun = self.budget.clock()
         try:
-            found = logits.float().softmax(1).max(1)
+            yes_no = several_of(self.training.recipe)
+            found = (logits.float().sigmoid() if yes_no else logits.float().softmax(1)).max(1)
             self._answers.append(TopAnswers(found.values, found.indices))
         except (RuntimeError, MemoryError) as error:
             self._out_of_memory(error)

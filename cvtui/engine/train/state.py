@@ -25,6 +25,7 @@ from cvtui.engine.optim.factory import add_parameters
 from cvtui.engine.optim.loss import Loss
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe
+from cvtui.engine.train.data_print import DataPrint
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked
@@ -95,8 +96,8 @@ class TrainingState:
     """Number of batches done in the current epoch."""
     best: float | None = None
     """Best validation accuracy so far."""
-    fingerprint: dict[str, Any] = field(default_factory=dict)
-    """Of the data (recipe/datasets/fingerprint.py), as they were when they were read."""
+    data_print: DataPrint | None = None
+    """Fingerprint of the data as they were when they were read."""
     unit: float = 255.0
     """Value that stands for white in the pixels: 255, 65535, or 1 of floats."""
     best_epoch: int = 0
@@ -116,6 +117,11 @@ class TrainingState:
     @property
     def recipe(self) -> Recipe:
         return self.checked.recipe
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Fingerprint of the data (recipe/datasets/fingerprint.py)."""
+        return {} if self.data_print is None else self.data_print.value()
 
     @property
     def eval_model(self) -> nn.Module:

@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 from cvtui import door
+from cvtui.engine.data.filling import close, missing_of, settle
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
@@ -52,8 +53,7 @@ class Trainer:
         self.scan: DataScan | None = None
         if not training.step:
             self.probe, self.scan = self._facts()
-        self.gone = [part.gone for part in training.data[:2] if hasattr(part, "gone")]
-        """Of images that come from files as they are needed: what can't be read any more."""
+        self.gone = missing_of(training.data)
         self.recorder.sources += self.gone
         self.snapshots = Snapshots(training, folder, self.recorder, budget)
         self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
@@ -97,10 +97,27 @@ class Trainer:
         while t.epoch < t.recipe.epochs and not self._stops_early():
             self.train_epoch()
             self.between_batches()
+            self.settle_data()
             evaluation = evaluate(t, self.between_batches, self.snapshots.plan(t.epoch + 1))
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
+
+    def settle_data(self) -> None:
+        """Before a validation: wait for the images of a large set, and log what was found in them."""
+        t = self.training
+        settled = settle(t.data, self.between_batches)
+        if settled is t.data:
+            return
+        for text in settled.notes[len(t.data.notes) :]:
+            self.recorder.write(Log(time=time.time(), text=text, level="warning", step=t.step))
+        t.data = settled
+        new = [gone for gone in missing_of(settled) if gone not in self.gone]
+        self.gone += new
+        self.recorder.sources += new
+        if self.scan is not None:  # a part of them was looked at before
+            self.scan = DataScan(settled, len(t.checked.data.classes))
+            self.recorder.sources.append(self.scan)
 
     def _stops_early(self) -> bool:
         """Return True, and note why, where the validation accuracy has not become better for `patience` epochs."""
@@ -121,6 +138,7 @@ class Trainer:
     def close(self) -> None:
         """Remove all hooks from model and optimizer."""
         self.training.before_update.clear()
+        close(self.training.data)
         if self.guard is not None:
             self.guard.close()
         if self.clip is not None:

@@ -33,7 +33,6 @@ def validated_run(
     recipe = recipe_of(folder, what)
     recipe = msgspec.structs.replace(recipe, device=device or recipe.device)
     training, _ = prepare_run(check(recipe), folder, on_progress)
-    refuse_several(training)
     classes = training.checked.data.classes
     same_classes(state.get("classes", classes), classes, folder.path)
     try:
@@ -53,11 +52,3 @@ def load_checkpoint(folder: RunFolder, name: str) -> dict[str, Any]:
         return checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-
-
-def refuse_several(training: TrainingState) -> None:
-    """RequestError where pictures are in several classes: what is told here is of one class a picture."""
-    if training.label_table is not None:
-        raise RequestError(
-            f"pictures of {training.checked.data.name} are in several classes; this is for one class a picture"
-        )

@@ -22,11 +22,13 @@ def fingerprint(
     validation: Sequence[int],
     folder: Path | None = None,
     files: tuple[Iterable[str], Iterable[str]] = ((), ()),
+    scale: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Return plain values for a checkpoint that tell whether the data are the same.
 
     Class names in order; images of each class, to train on and to validate on. For a folder also where it lies, and a
-    hash over the relative names and sizes of either part's `files`.
+    hash over the relative names and sizes of either part's `files`. scale: (black, white, …) of images with more than 8
+    bits a value.
     """
     found: dict[str, Any] = {
         "classes": list(classes),
@@ -34,12 +36,17 @@ def fingerprint(
         "validation": sum(validation),
         "train_counts": ",".join(map(str, train)),
         "validation_counts": ",".join(map(str, validation)),
+        "scale": _scale(scale),
     }
     if folder is not None:
         found["folder"] = str(folder)
         for part, paths in zip(("train", "validation"), files, strict=True):
             found[f"{part}_files"] = hash_of(folder, paths)
     return found
+
+
+def _scale(scale: Sequence[float] | None) -> str:
+    return f"{scale[0]:,.15g} is black, {scale[1]:,.15g} is white" if scale is not None else "8 bits"
 
 
 def hash_of(folder: Path, paths: Iterable[str]) -> str:
@@ -96,6 +103,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             told.append(f"{words}: as many as before, but not of the same classes{means}")
         elif before.get(f"{part}_files") != now.get(f"{part}_files"):
             told.append(f"{words}: as many as before, but not the same files{means}")
+    if "scale" in before and before["scale"] != now.get("scale"):
+        change = f"{_text(before['scale'])} → {_text(now.get('scale', ''))}"
+        told.append(f"the images are on another scale ({change}): to the net they are others")
     return told
 
 

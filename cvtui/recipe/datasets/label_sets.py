@@ -16,14 +16,51 @@ SEPARATORS = "|;"
 """Between the classes of one cell: `cat;dog`."""
 SEVERAL = (
     "pictures are in several classes: accuracy is the share of right answers to a yes or no for each class; confusion "
-    "matrix, feature maps and the list of mistakes are for one class a picture and left out"
+    "matrix, feature maps and the pictures of mistakes are for one class a picture and left out"
 )
-"""Line of the log of a run on such pictures."""
+"""Line of the log of a run on such pictures; older ones ended otherwise."""
+
+
+def is_several(line: str) -> bool:
+    """Return True for the line of the log that says that pictures are in several classes."""
+    return line.startswith(SEVERAL.partition(":")[0] + ":")
 
 
 def joined(names: Iterable[str]) -> str:
     """Write a set of classes as one text; a set without classes is the mark alone."""
     return MARK + MARK.join(names)
+
+
+def texts_of(lists: Sequence[Sequence[object]], names: Sequence[str] = ()) -> tuple[list[str], tuple[str, ...]]:
+    """Write lists of classes as texts of sets; return them and the names of all classes (): as they occur.
+
+    Lists of 0 and 1 that are equally long are a yes or no for each class. Lists of one class each, either
+    way, are plain labels.
+    names: of classes that are numbers.
+    """
+    lengths = {len(one) for one in lists}
+    wide = max(lengths, default=0)
+    if wide == 1 and len(lengths) == 1:
+        return [_name(one[0], ()) for one in lists], ()
+    if len(lengths) == 1 and all(value in (0, 1) and not isinstance(value, str) for one in lists for value in one):
+        classes = tuple(names) if len(names) == wide else tuple(str(place) for place in range(wide))
+        if all(sum(map(bool, one)) == 1 for one in lists):
+            return [classes[[bool(value) for value in one].index(True)] for one in lists], ()
+        return [joined(classes[place] for place, value in enumerate(one) if value) for one in lists], classes
+    texts = [joined(_name(value, names) for value in one) for one in lists]
+    return texts, tuple(names)
+
+
+def _name(value: object, names: Sequence[str]) -> str:
+    number = int(value) if isinstance(value, int | float) and value == int(value) else None
+    if number is None:
+        return str(value).strip()
+    return names[number] if 0 <= number < len(names) else str(number)
+
+
+def words_of(members: Iterable[str]) -> str:
+    """Write the classes that a picture is in: "cat, dog"; "none"."""
+    return ", ".join(members) or "none"
 
 
 def is_set(text: str) -> bool:

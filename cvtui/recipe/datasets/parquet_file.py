@@ -12,6 +12,7 @@ from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.label_sets import texts_of
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.text import counted
@@ -44,23 +45,32 @@ class ParquetFile(ListedSource):
     def rows(self, text: str) -> Rows:
         options = self.asked(text).options
         found: list[Row] = []
-        names: dict[str, str] = {}
-        empty = 0
+        lists: list[list[Any]] = []
+        kinds: list[str] = []
+        empty, several = 0, False
         for path in self.files(text):
             features = _features(path)
-            _, label = _columns(path, features, options)
-            kinds = features.get(label, {}).get("names") or []
-            names |= {str(number): str(name) for number, name in enumerate(kinds)}
+            _, labels = _columns(path, features, options)
+            kinds = list(labels) if len(labels) > 1 else _class_names(features[labels[0]]) or kinds
             part = part_of_file(path)
-            for number, value in enumerate(_read(path, [label]).column(0).to_pylist()):
-                if value is None or (kinds and not 0 <= int(value) < len(kinds)):  # -1: a test set without labels
-                    empty += 1
+            for number, value in enumerate(_values(path, labels)):
+                several = several or isinstance(value, list)
+                members = value if isinstance(value, list) else [value]
+                if None in members or (kinds and not all(_is_known(one, kinds) for one in members)):
+                    empty += 1  # -1: a test set without labels
                     continue
-                plain = str(int(value)) if isinstance(value, bool) else str(value)
+                plain = "" if isinstance(value, list) else str(int(value)) if isinstance(value, bool) else str(value)
+                lists.append(members)
                 found.append(Row(Packed(f"{path} row {number}", str(path), number), plain, part))
         if not found:
             raise RequestError(f"data: {str(self.place(text))!r} holds no row with a label")
-        return Rows(found, [f"left out {counted(empty, 'row')} without a label"] if empty else [], names)
+        notes = [f"left out {counted(empty, 'row')} without a label"] if empty else []
+        names = {str(number): str(name) for number, name in enumerate(kinds)}
+        if not several:
+            return Rows(found, notes, names)
+        texts, classes = texts_of(lists, kinds)
+        found = [row._replace(label=text) for row, text in zip(found, texts, strict=True)]
+        return Rows(found, notes, names, classes=classes)
 
     def with_bytes(self, text: str, found: Listing, /) -> Listing:
         """Return the listing with the encoded bytes of its rows; a null means a path, which is then the picture's."""
@@ -127,12 +137,15 @@ def _features(path: Path) -> dict[str, dict[str, Any]]:
         pair = kind.startswith("struct<") and "bytes: " in kind and "path: " in kind
         if pair or kind in ("binary", "large_binary"):
             entry["_type"] = "Image"
+        entry["marks"] = kind in ("bool", "int8", "uint8", "int16", "int32", "int64")
+        if isinstance(told_list := told.get(field.name) if isinstance(told, dict) else None, list) and told_list:
+            entry["feature"] = told_list[0]  # another spelling of a sequence
         found[field.name] = entry
     return found
 
 
-def _columns(path: Path, features: dict[str, dict[str, Any]], options: dict[str, str]) -> tuple[str, str]:
-    """Return the columns of pictures and of labels. RequestError names those there are."""
+def _columns(path: Path, features: dict[str, dict[str, Any]], options: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the column of pictures and that of labels, or several of 0 and 1. RequestError names those there are."""
     there = ", ".join(features)
     for option in ("image", "label"):
         if option in options and options[option] not in features:
@@ -148,9 +161,40 @@ def _columns(path: Path, features: dict[str, dict[str, Any]], options: dict[str,
         labels = usual[:1] or labels
     if "label" not in options and len(labels) != 1:
         names = labels or [name for name in features if name not in pictures]
+        if not labels and len(names) > 1 and _are_marks(path, features, names):
+            return options.get("image") or pictures[0], tuple(names)
         raise RequestError(f"data: which column of {path.name!r} is the label? It has {', '.join(names) or there}",
                            hint=f"parquet:{path},label={names[0] if names else 'COLUMN'}")  # fmt: skip
-    return options.get("image") or pictures[0], options.get("label") or labels[0]
+    return options.get("image") or pictures[0], (options.get("label") or labels[0],)
+
+
+def _class_names(feature: dict[str, Any]) -> list[str]:
+    """Return the names of a ClassLabel, also of a sequence of them."""
+    inner = feature.get("feature")
+    return list(feature.get("names") or (inner.get("names") if isinstance(inner, dict) else None) or [])
+
+
+def _is_known(value: Any, kinds: list[str]) -> bool:
+    if isinstance(value, str):
+        return value in kinds
+    return 0 <= int(value) < max(2, len(kinds))
+
+
+def _are_marks(path: Path, features: dict[str, dict[str, Any]], names: list[str]) -> bool:
+    """Return True for columns that hold 0 and 1 alone: a yes or no for each class."""
+    if not all(features[name].get("marks") for name in names):
+        return False
+    table = _read(path, names)
+    return all(set(table.column(name).unique().to_pylist()) <= {0, 1, None} for name in names)
+
+
+def _values(path: Path, labels: tuple[str, ...]) -> list[Any]:
+    """Return each row's label; of several columns the list of their 0 and 1."""
+    table = _read(path, list(labels))
+    columns = [table.column(name).to_pylist() for name in labels]
+    if len(columns) == 1:
+        return list(columns[0])
+    return [[None if value is None else int(value) for value in row] for row in zip(*columns, strict=True)]
 
 
 def _pictures(path: Path, options: dict[str, str]) -> list[bytes | str]:

@@ -6,6 +6,7 @@ The library itself is not needed: plain tar files are read where they lie, each 
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.image_files import is_image
+from cvtui.recipe.datasets.label_sets import SEPARATORS, texts_of
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed
 
@@ -41,15 +43,19 @@ class TarShards(ListedSource):
         found: list[Row] = []
         bare: list[str] = []
         several: list[str] = []
+        lists: list[list[Any]] = []
         for path in self.files(text):
             part = part_of_file(path)
             for sample in samples_of(path):
-                if "pictures" not in sample or not (label := _label(sample, asked, path)):
+                label = _label(sample, asked, path)
+                if "pictures" not in sample or label is None:
                     bare.append(f"{path.name}:{sample['key']}")
                     continue
                 _, (picture, offset, length) = min(sample["pictures"], key=lambda one: one[0])  # not x.seg.png
                 several += [f"{path.name}:{picture}"] if len(sample["pictures"]) > 1 else []
-                found.append(Row(Packed(f"{path}:{picture}", str(path), offset, length), label, part))
+                lists.append(label if isinstance(label, list) else [label])
+                plain = "" if isinstance(label, list) else label
+                found.append(Row(Packed(f"{path}:{picture}", str(path), offset, length), plain, part))
         if not found:
             what = f"no sample with a picture and a label (.{', .'.join(LABEL_ENDINGS)})"
             raise RequestError(f"data: {str(self.place(text))!r} holds {what}" + (f", as {bare[0]}" if bare else ""))
@@ -61,7 +67,10 @@ class TarShards(ListedSource):
         if several:
             notes.append(f"{len(several):,} samples hold several pictures (a key ends at the first dot); one each is "
                          f"used: {', '.join(several[:NAMED])}")  # fmt: skip
-        return Rows(found, notes)
+        if all(row.label for row in found):
+            return Rows(found, notes)
+        texts, classes = texts_of(lists)
+        return Rows([row._replace(label=text) for row, text in zip(found, texts, strict=True)], notes, classes=classes)
 
 
 def samples_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -100,24 +109,27 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
         yield sample
 
 
-def _label(sample: dict[str, Any], asked: str, path: Path) -> str:
-    """Return a sample's label; "" without one. RequestError for a .json in which it is not found."""
+def _label(sample: dict[str, Any], asked: str, path: Path) -> str | list[Any] | None:
+    """Return a sample's label, or the list of its classes; None without one.
+
+    RequestError for a .json in which it is not found.
+    """
     endings = [ending for ending in LABEL_ENDINGS if sample.get(ending)]
     if asked and not asked.isidentifier():
-        return ""
+        return None
     if asked and asked in endings and asked != "json":
         endings = [asked]
     elif asked:
         endings = [ending for ending in endings if ending == "json"]
     if not endings:
-        return ""
+        return None
     data: bytes = sample[endings[0]]
     if endings[0] != "json":
-        return data.decode("utf-8", "replace").strip()
+        return _of_text(data.decode("utf-8", "replace").strip(), endings[0])
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
-        return ""
+        return None
     if not isinstance(value, dict):
         return _plain(value)
     keys = [asked] if asked else [name for usual in LABEL_NAMES for name in value if key_of(name) == usual]
@@ -128,5 +140,27 @@ def _label(sample: dict[str, Any], asked: str, path: Path) -> str:
                        f"{', '.join(map(str, list(value)[:8]))}", hint=f"wds:{path},label=KEY")  # fmt: skip
 
 
-def _plain(value: Any) -> str:
-    return str(value).strip() if isinstance(value, str | int | float) else ""
+def _of_text(text: str, ending: str) -> str | list[Any] | None:
+    """Return a label as it is; several numbers, or classes between `;` or `|`, are a list.
+
+    Not of a .txt, which may be a sentence.
+    """
+    if ending == "txt":
+        return text or None
+    if text.startswith("["):
+        try:
+            return _plain(json.loads(text))
+        except (ValueError, RecursionError):
+            return text
+    words = re.split(r"[\s,]+", text)
+    if len(words) > 1 and all(word.isdecimal() for word in words):
+        return [int(word) for word in words]
+    if any(mark in text for mark in SEPARATORS):
+        return [word.strip() for word in re.split(r"[|;]", text) if word.strip()]
+    return text or None
+
+
+def _plain(value: Any) -> str | list[Any] | None:
+    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+        return value
+    return str(value).strip() or None if isinstance(value, str | int | float) else None

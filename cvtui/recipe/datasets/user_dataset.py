@@ -57,6 +57,7 @@ def _ask(text: str, size: str, val_share: float, drawn: int | None) -> DataFacts
         validation=found["validation"],
         train_counts=tuple(found["train_counts"]),
         validation_counts=tuple(found["validation_counts"]),
+        label_sets=tuple(tuple(one) for one in found.get("label_sets", ())),
     )
 
 

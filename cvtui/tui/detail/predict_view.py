@@ -188,6 +188,8 @@ class PredictView(CardModal[None]):
         said = [f"as the run saw its images: {high}x{wide}, cut to the middle"]
         if self.model.temperature != 1:
             said.append(f"calibrated: temperature {self.model.temperature:.3g}")
+        if self.model.several:
+            said.append("several classes an image: the bold ones, above 50 %")
         said += map(clean, self.model.notes)
         return [Content(""), *(Content.styled(text, MUTED) for text in said)]
 
@@ -201,7 +203,7 @@ def bars(found: Predicted, width: int, most: int) -> list[Content]:
     lines = []
     for place, (name, (_, share)) in enumerate(zip(names, shown, strict=True)):
         text = name if len(name) <= wide else f"{name[: wide - 1]}…"
-        tone = "bold" if place == 0 else ""
+        tone = "bold" if (place == 0 if found.classes is None else shown[place][0] in found.classes) else ""
         lines.append(Content.assemble((text.ljust(wide), tone), " ", (filled_bar(share or 0.0, room), "$primary"),
                                       f" {percent(share):>7}"))  # fmt: skip
     return lines

@@ -184,7 +184,7 @@ class FieldRow(Widget):
 
 def placeholder(field: Field) -> str:
     return {
-        "name": "from date, data, net",
+        "name": "data and a number",
         "augment": "flip, crop(4)",
         "mix": "mixup(0.2)",
         "size": "64",

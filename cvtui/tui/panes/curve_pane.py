@@ -86,6 +86,7 @@ class CurvePane(Pane):
             view.beta,
             view.overlays,
             self.NAME in view.log_y,
+            self.NAME in view.full_y,
         )
 
     def update_from(self, history: History, view: ViewState) -> bool:
@@ -126,6 +127,7 @@ class CurvePane(Pane):
     def set_axis(self, history: History, view: ViewState) -> None:
         self.plot.x_kind = self.X_KINDS[view.x_axis]
         self.plot.log_y = self.NAME in view.log_y
+        self.plot.full_y = self.NAME in view.full_y
         self.plot.set_marks(marks_of(history, view))
 
     def steps_in_view(self, history: History, view: ViewState) -> float:

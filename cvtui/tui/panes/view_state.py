@@ -23,6 +23,8 @@ class ViewState:
     x_axis: XAxis = "steps"
     log_y: frozenset[str] = frozenset()
     """Names of the curve panes with a logarithmic y axis."""
+    full_y: frozenset[str] = frozenset()
+    """Names of those whose linear y axis reaches to every spike."""
     smoothing: int = 0
     """Index into SMOOTHINGS."""
     cursor: int | None = None
@@ -39,6 +41,14 @@ class ViewState:
     @property
     def beta(self) -> float:
         return SMOOTHINGS[self.smoothing][1]
+
+    def next_range(self, name: str) -> dict[str, frozenset[str]]:
+        """Return what changes for the next y axis of a pane: without its spikes, with them, logarithmic."""
+        if name in self.log_y:
+            return {"log_y": self.log_y - {name}}
+        if name in self.full_y:
+            return {"full_y": self.full_y - {name}, "log_y": self.log_y | {name}}
+        return {"full_y": self.full_y | {name}}
 
     @property
     def smoothing_name(self) -> str:

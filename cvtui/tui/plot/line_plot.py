@@ -42,7 +42,7 @@ class LinePlot(PlotMouse, can_focus=True):
         Binding("shift+left", "pan(-0.2)", "Move left", show=False),
         Binding("shift+right", "pan(0.2)", "Move right", show=False),
         Binding("r", "reset_zoom", "Reset zoom", show=False),
-        Binding("y", "toggle_log", "Log axis", show=False),
+        Binding("y", "next_range", "Range", show=False, tooltip="y axis: without spikes, with them, logarithmic"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line-plot--axis",
@@ -99,6 +99,8 @@ class LinePlot(PlotMouse, can_focus=True):
     log_x: reactive[bool] = reactive(False)
     log_y: reactive[bool] = reactive(False)
     """Values of 0 and below are left out and counted on the plot; with none above 0 the axis is linear and says so."""
+    full_y: reactive[bool] = reactive(False)
+    """Whether a linear axis reaches to every spike, instead of marking a few at its edge."""
     now: reactive[float | None] = reactive(None)
     """Where the run is: an upright line of its own."""
     cursor_x: reactive[float | None] = reactive(None)
@@ -128,17 +130,6 @@ class LinePlot(PlotMouse, can_focus=True):
         def __init__(self, plot: LinePlot, x: float) -> None:
             super().__init__()
             self.plot, self.x = plot, x
-
-        @property
-        def control(self) -> LinePlot:
-            return self.plot
-
-    class ScaleChanged(Message):
-        """The person chose a logarithmic or a linear y axis."""
-
-        def __init__(self, plot: LinePlot, log: bool) -> None:
-            super().__init__()
-            self.plot, self.log = plot, log
 
         @property
         def control(self) -> LinePlot:
@@ -238,6 +229,7 @@ class LinePlot(PlotMouse, can_focus=True):
             x_label=self.x_label,
             log_x=self.log_x,
             log_y=self.log_y,
+            robust=not self.full_y,
             home=self.x_ends,
             y_home=self.y_ends,
             view_x=self._view_x,
@@ -349,10 +341,10 @@ class LinePlot(PlotMouse, can_focus=True):
     def action_reset_zoom(self) -> None:
         self.reset_zoom()
 
-    def action_toggle_log(self) -> None:
+    def action_next_range(self) -> None:
+        """Show the y axis without its spikes, then with them, then logarithmic."""
         self._view_y = None
-        self.log_y = not self.log_y
-        self.post_message(self.ScaleChanged(self, self.log_y))
+        self.full_y, self.log_y = not self.full_y and not self.log_y, self.full_y
 
     # ------------------------------------------------------------------ mouse
 

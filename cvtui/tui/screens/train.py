@@ -13,7 +13,7 @@ from textual.widget import Widget
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
-from cvtui.runlog.folder import RunFolder, fresh_name
+from cvtui.runlog.folder import RunFolder
 from cvtui.tui.form.form_view import FormView
 from cvtui.tui.screens.base import BaseScreen
 
@@ -154,7 +154,7 @@ class TrainScreen(BaseScreen):
         text = dumps(recipe)
         if recipe.name:
             return RunFolder.create(self.session.runs, recipe.name, text)
-        return RunFolder.fresh(self.session.runs, fresh_name(recipe.data, recipe.net), text)
+        return RunFolder.numbered(self.session.runs, recipe.data, text)
 
     async def _train(self, folder: RunFolder, form_view: FormView) -> None:
         """Train with the prewarmed engine, or with a fresh one if that can't."""

@@ -65,7 +65,7 @@ class LiveView(Widget):
         Binding("s", "save", "Save", tooltip="Save a checkpoint now"),
         Binding("x", "stop", "Stop", tooltip="Save and end the run (asks first)"),
         Binding("a", "x_axis", "Axis", tooltip="x axis: steps, epochs, samples or time"),
-        Binding("y", "log_y", "Log", tooltip="Logarithmic y axis of this pane (or of the loss), or a linear one"),
+        Binding("y", "range", "Range", tooltip="y axis of this pane (or the loss): without spikes, all, logarithmic"),
         Binding("m", "smoothing", "Smooth", show=False, tooltip="Smooth the curves: light, medium, strong or off"),
         Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
@@ -286,8 +286,8 @@ class LiveView(Widget):
         pane = self.pane(self.grid.current)
         return pane if isinstance(pane, CurvePane) else self.query_one(LossPane)
 
-    def action_log_y(self) -> None:
-        self._set_preference(log_y=self.view.log_y ^ {self._curve.NAME})
+    def action_range(self) -> None:
+        self._set_preference(**self.view.next_range(self._curve.NAME))
 
     def action_smoothing(self) -> None:
         self._set_preference(smoothing=(self.view.smoothing + 1) % len(SMOOTHINGS))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.data import ConcatDataset, Subset, TensorDataset, random_split
 
-from cvtui.engine.data.labels import BadLabel, OneHot, class_names, number_labels, plain_label
+from cvtui.engine.data.labels import BadLabel, Marks, OneHot, class_names, number_labels, plain_label
 from cvtui.errors import RequestError
 
 
@@ -27,9 +27,11 @@ class Colour(enum.Enum):
         (b"cat", "cat"), (np.array("cat"), "cat"), (["cat"], "cat"), (Colour.RED, "RED"),
         (torch.tensor([0, 0, 1]), OneHot(2, 3)),
         ([0.0, 1.0], OneHot(1, 2)), (np.array([True, False]), OneHot(0, 2)),
+        (torch.tensor([1, 0, 1]), Marks((0, 2), 3)), ([0, 0, 0, 0], Marks((), 4)),
+        (np.array([1.0, 1.0]), Marks((0, 1), 2)),
     ],
 )  # fmt: skip
-def test_a_label_is_a_number_a_name_or_one_hot(value: Any, label: Any) -> None:
+def test_a_label_is_a_number_a_name_or_a_vector(value: Any, label: Any) -> None:
     found = plain_label(value)
     assert (found, type(found)) == (label, type(label))
 
@@ -39,7 +41,6 @@ def test_a_label_is_a_number_a_name_or_one_hot(value: Any, label: Any) -> None:
     [
         (0.5, "0.5, not a whole number or a name"), (float("nan"), "nan, not a whole number"),
         (torch.tensor(0.5), "0.5, not a whole"), (None, "None: an item without a class"),
-        (torch.tensor([1, 0, 1]), "2 classes of 3 at once (multi-label)"), (torch.zeros(4), "0 classes of 4"),
         ([0.25, 0.75], "a soft label"), ([3, 7], "2 numbers, not one class"), (torch.zeros(8, 8), "an array of 8 x 8"),
         ({"boxes": [1]}, "a dict, not a class"), (object, "not a whole number or a name"), ([], "0 numbers"),
     ],
@@ -151,3 +152,19 @@ def test_names_in_every_form(more: dict[str, Any]) -> None:
 )
 def test_what_is_no_list_of_names_is_none(classes: Any) -> None:
     assert class_names(named(classes=classes), "m:f") is None
+
+
+def test_items_in_several_classes_have_numbers_by_their_sets() -> None:
+    rows = [[1, 0, 1], [0, 0, 0], [1, 0, 0], [1, 0, 1]]
+    found = number_labels([[plain_label(row) for row in rows]], [("cat", "dog", "owl")], "m:f")
+    assert found.classes == ("cat", "dog", "owl")
+    assert [found.label_sets[label] for label in found.parts[0].tolist()] == [(0, 2), (), (0,), (0, 2)]
+    assert number_labels([[plain_label(row) for row in rows]], [None], "m:f").classes == ("0", "1", "2")
+    wrong: list[tuple[list[Any], tuple[str, ...] | None, str]] = [
+        ([Marks((0, 1), 3), 2], None, "item 1 has the label 2, others a vector of 0 and 1"),
+        ([Marks((0, 1), 3), Marks((), 2)], None, "vectors of 2 and of 3 values"),
+        ([Marks((0, 1), 3), OneHot(1, 3)], ("a", "b"), "vectors of 3 values, its `classes` name 2"),
+    ]
+    for labels, names, words in wrong:
+        with pytest.raises(RequestError, match=words):
+            number_labels([labels], [names], "m:f")

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvtui.engine.data.user_dataset import read_callable
+from cvtui.engine.data.loading import load
+from cvtui.engine.data.user_dataset import read_callable, tell_facts
+from cvtui.engine.train.preparation import label_table
 from cvtui.errors import RequestError
+from cvtui.recipe.recipe import Recipe
 from tests.cli.running import cvtui
 from tests.engine.making import pixels_of
 
@@ -120,3 +123,27 @@ def test_the_short_process_tells_the_facts(module: Path) -> None:
     assert found["classes"] == ["cat", "dog"]
     assert found["train_counts"] == found["validation_counts"] == [3, 3]
     assert found["size"] == [64, 64, 3]
+
+
+def test_items_in_several_classes(module: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Vectors of 0 and 1, as tensors; the facts' process and the trainer see the same."""
+    (module / "sets.py").write_text(
+        "import torch\nfrom torch.utils.data import TensorDataset\n"
+        "def marks():\n"
+        "    labels = torch.tensor([[n & 1, n >> 1 & 1, n >> 2 & 1] for n in range(40)])\n"
+        "    return TensorDataset(torch.rand(40, 3, 4, 4, generator=torch.Generator().manual_seed(0)), labels)\n"
+    )
+    split = load(Recipe(data="sets:marks", loss="bce"))
+    rows = [[bool(number & 1), bool(number >> 1 & 1), bool(number >> 2 & 1)] for number in range(40)]
+    sets = label_table(split.label_sets, 3, torch.device("cpu"))
+    assert sets is not None
+    table = sets.bool()
+    for part, names in ((split.train, split.names.train), (split.validation, split.names.validation)):
+        found = table[part.labels].tolist()
+        assert found == [rows[int(name.removeprefix("item "))] for name in names]
+    assert split.train.size == 32
+    capsys.readouterr()
+    assert tell_facts("sets:marks", "", 0.2) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["label_sets"] == [list(one) for one in split.label_sets]
+    assert (told["train"], sum(told["train_counts"])) == (32, int(table[split.train.labels].sum()))

@@ -41,4 +41,4 @@ def trained_of(
         temperature=1.5,
     )  # fmt: skip
     pixels = torch.randint(0, 256, (images, *size), dtype=torch.uint8)
-    return Trained(model.eval().requires_grad_(False), made, pixels, torch.zeros(images).long(), about)
+    return Trained(model.eval().requires_grad_(False), made, pixels, [CLASSES[0]] * images, about)

@@ -57,6 +57,8 @@ def test_with_any_preprocessing_and_more_than_8_bits(tmp_path: Path, bits: int, 
     run = trained(tmp_path, data=data, **{"epochs": 1, "net": "conv4s2-bn-relu-fc", **fields})
     logits, names, _ = seen_by_run(run)
     assert torch.equal(logits_of(open_model(run.path), names), logits)
+    write_safetensors(run, tmp_path / "model.safetensors")  # it knows the scale of files with more than 8 bits too
+    assert torch.equal(logits_of(open_model(tmp_path / "model.safetensors"), names), logits)
 
 
 def test_grey_pictures_of_a_net_with_one_channel(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvtui.engine.data.image_folder import _read
 from cvtui.engine.train import checkpoint
 from cvtui.recipe.datasets.fingerprint import differences, fingerprint
 from cvtui.recipe.datasets.image_folder import _known
@@ -20,6 +21,7 @@ from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import UpcomingRates, predict
 from tests.cli.running import cvtui, within
+from tests.engine.data.deep_pictures import png16
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
@@ -236,3 +238,24 @@ def test_the_rate_ahead_is_drawn_wherever_the_screen_stands(
     found = history(run)
     steps, ahead = UpcomingRates(predict(found))(found)
     assert len(ahead) == len(steps) > 5
+
+
+def test_a_larger_value_makes_all_images_others_and_it_is_told(tmp_path: Path) -> None:
+    """Same names, same sizes in bytes: only the scale that all images have in common says it."""
+    pics = tmp_path / "pics"
+    for name in CLASSES:
+        (pics / name).mkdir(parents=True)
+        for number in range(10):
+            png16(pics / name / f"{number}.png", np.full((8, 8), 1000 + number, np.uint16))
+    run = folder(tmp_path / "runs", "deep", data=f"folder:{pics}", **{**SET, "size": "8", "epochs": 1})
+    assert train(run) == (0, "", "")
+    assert checkpoint.load(run.checkpoints / "last.pt")["data"]["scale"] == "0 is black, 1,023 is white"
+    path, size = pics / "ants" / "0.png", (pics / "ants" / "0.png").stat().st_size
+    png16(path, np.full((8, 8), 5000, np.uint16))
+    assert path.stat().st_size == size
+    edit(run, epochs=2)
+    _known.clear()
+    _read.cache_clear()
+    assert train(run, resume=True)[0] == 0
+    assert "on another scale (0 is black, 1,023 is white → 0 is black, 8,191 is white)" in words(history(run))
+    assert "not the same files" not in words(history(run))
