@@ -132,6 +132,7 @@ def summary_lines(row: Row | ModuleRow | None) -> list[Content]:
 
 class CalcScreen(BaseScreen):
     NAME = "calc"
+    NEEDS_ROOM = "Calc"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
         Binding(

@@ -14,6 +14,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 
 from cvtui.runlog.axes import step_at
@@ -101,6 +102,7 @@ class LiveView(Widget):
         """True while the timer reads the folder; False while the view is hidden."""
         self._stale = True
         self._budget = FrameBudget()
+        self._timer: Timer | None = None
         self._cores = usable_cores()
 
     def compose(self) -> ComposeResult:
@@ -121,16 +123,25 @@ class LiveView(Widget):
     # ------------------------------------------------------------------ reading and drawing
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0)), self._tick)
+        self.set_pace()
         self.poll()
 
+    def set_pace(self) -> None:
+        """Look into the folder as often as the app's frames a second say."""
+        if self._timer is not None:
+            self._timer.stop()
+        seconds = max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0))
+        self._timer = self.set_interval(seconds, self._tick, pause=not self.watching)
+
     def on_show(self) -> None:
-        self._timer.resume()
+        if self._timer is not None:
+            self._timer.resume()
         self.watching = True
         self.focus_pane()
 
     def on_hide(self) -> None:
-        self._timer.pause()
+        if self._timer is not None:
+            self._timer.pause()
         self.watching = False
 
     def _tick(self) -> None:
