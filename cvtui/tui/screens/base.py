@@ -113,14 +113,17 @@ class TooSmall(Widget):
     Screen.-roomy.-slim TooSmall, Screen.-roomy.-low TooSmall { display: block; }
     """
 
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self._place = place
+
     def render(self) -> Content:
         wide, high = self.size
-        here = self.screen
-        roomy = isinstance(here, BaseScreen) and here.has_class("-roomy")
+        roomy = self.screen.has_class("-roomy")
         if roomy and wide >= SMALLEST[0] and high >= SMALLEST[1]:
             lines = [
                 f"This terminal is {wide}x{high}.",
-                f"{here.needs_room} needs {LEAST[0]}x{LEAST[1]}.",
+                f"{self._place} needs {LEAST[0]}x{LEAST[1]}.",
                 "",
                 "Enlarge it; nothing is lost. Or:",
                 "4  the runs; enter shows one",
@@ -176,7 +179,7 @@ class BaseScreen(Screen[None]):
         yield TopBar(self.NAME)
         yield from self.compose_body()
         yield KeyBar()
-        yield TooSmall()
+        yield TooSmall(self.NEEDS_ROOM)
 
     def compose_body(self) -> ComposeResult:
         return iter(())
@@ -184,11 +187,6 @@ class BaseScreen(Screen[None]):
     @property
     def session(self) -> Session:
         return cast("Session", self.app)
-
-    @property
-    def needs_room(self) -> str:
-        """Return the name of what is shown, for the cover of a small terminal."""
-        return self.NEEDS_ROOM
 
     @property
     def bar(self) -> TopBar:

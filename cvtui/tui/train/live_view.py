@@ -102,7 +102,6 @@ class LiveView(Widget):
         """True while the timer reads the folder; False while the view is hidden."""
         self._stale = True
         self._budget = FrameBudget()
-        self._timer: Timer | None = None
         self._cores = usable_cores()
 
     def compose(self) -> ComposeResult:
@@ -123,25 +122,25 @@ class LiveView(Widget):
     # ------------------------------------------------------------------ reading and drawing
 
     def on_mount(self) -> None:
-        self.set_pace()
+        self._timer = self._look_regularly()
         self.poll()
 
-    def set_pace(self) -> None:
-        """Look into the folder as often as the app's frames a second say."""
-        if self._timer is not None:
-            self._timer.stop()
+    def _look_regularly(self) -> Timer:
         seconds = max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0))
-        self._timer = self.set_interval(seconds, self._tick, pause=not self.watching)
+        return self.set_interval(seconds, self._tick, pause=not self.watching)
+
+    def set_pace(self) -> None:
+        """Look into the folder as often as the app's frames a second now say."""
+        self._timer.stop()
+        self._timer = self._look_regularly()
 
     def on_show(self) -> None:
-        if self._timer is not None:
-            self._timer.resume()
+        self._timer.resume()
         self.watching = True
         self.focus_pane()
 
     def on_hide(self) -> None:
-        if self._timer is not None:
-            self._timer.pause()
+        self._timer.pause()
         self.watching = False
 
     def _tick(self) -> None:
