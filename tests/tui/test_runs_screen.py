@@ -74,6 +74,27 @@ async def test_each_run_with_its_state_and_result(tmp_path: Path, size: tuple[in
         assert set(names) == {row.name for row in place(app).table.rows}
 
 
+async def test_what_differs_stands_right_after_the_name_in_80_columns(tmp_path: Path) -> None:
+    for name, lr in (("pics-1", 0.1), ("pics-2", 0.01)):
+        run = WrittenRun(tmp_path, name, Recipe(epochs=1, lr=lr, batch_size=64, seed=7 if lr == 0.1 else 8))
+        run.step(run.total)
+        run.end()
+        run.close()
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 2, what="two runs")
+        table = place(app).table
+        assert table.columns[:3] == ["glyph", "name", "differs"]
+        lines = {row.name: line for row, line in zip(table.rows, table.text.splitlines()[1:], strict=False)}
+        for name, words in (("pics-1", "lr 0.1 · seed 7"), ("pics-2", "lr 0.01 · seed 8")):
+            assert words in lines[name]
+        assert "batch" not in table.text  # it is the same in both
+        await pilot.press("slash", *"pics-1")
+        await wait_until_async(lambda: len(table.rows) == 1, what="one run")
+        assert "differs" not in table.columns  # one run alone differs from none
+
+
 async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
     three(tmp_path)
     app = session(tmp_path)
