@@ -51,7 +51,7 @@ class RunsTable(Grid[RunSummary]):
         self.now = time.time()
         self.places: dict[RunFolder, str] = {}
         """The folder of each run, where there are several."""
-        self._differs: dict[RunFolder, str] = {}
+        self.differs: dict[RunFolder, str] = {}
         """What tells each run from the others that are listed."""
         self._depths: dict[str, int] = {}
         """Generations from the first ancestor in the list, by name."""
@@ -68,7 +68,7 @@ class RunsTable(Grid[RunSummary]):
         known = [run for run in runs if key(run) is not None]
         unknown = [run for run in runs if key(run) is None]
         rows = [*sorted(known, key=key, reverse=self.reverse), *unknown]
-        self._differs = {folder: clean(text) for folder, text in differing(rows).items()}
+        self.differs = {folder: clean(text) for folder, text in differing(rows).items()}
         self._depths = {}
         if self.sort_key in TREE:
             rows = self._as_trees(rows)
@@ -115,7 +115,7 @@ class RunsTable(Grid[RunSummary]):
             case "where":
                 return Cell(clean(self.places.get(row.folder, "")), "quiet")
             case "differs":
-                return Cell(self._differs.get(row.folder, ""))
+                return Cell(self.differs.get(row.folder, ""))
             case "name":
                 depth = self._depths.get(row.name, 0)
                 before = "  " * (depth - 1) + "└ " if depth else ""
