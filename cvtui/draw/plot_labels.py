@@ -47,7 +47,7 @@ class Legend:
     def _glyph(self, line: Line) -> str:
         if line.label:
             return line.label
-        return "●" if line.points else DASHES[line.dash % len(DASHES)][0]
+        return ("○" if line.dash else "●") if line.points else DASHES[line.dash % len(DASHES)][0]
 
     def _value(self, track: Track) -> str:
         value = track.last if self.scene.cursor is None else track.at(self.scene.cursor)
