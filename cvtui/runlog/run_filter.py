@@ -88,7 +88,7 @@ def _number(key: str, text: str) -> float:
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
-        raise RequestError(f"filter: {key} is compared with {text!r}, which is no number") from None
+        raise RequestError(f"filter: {key} is compared with {text!r}, which is not a number") from None
     return value / 100 if share else value
 
 

@@ -85,7 +85,7 @@ class CvtuiApp(App[None]):
 
         `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
         `hooks`: what is told when a run that is started here ends. `places`: further folders of runs.
-        Raises RequestError if `attach` is no run folder.
+        Raises RequestError if `attach` is not a run folder.
         """
         super().__init__()
         self.prewarm = prewarm
@@ -206,7 +206,7 @@ class CvtuiApp(App[None]):
             "An SVG file in the working directory",
             lambda: self.set_timer(0.1, self.action_picture),
         )
-        yield SystemCommand("Quit", "Leave; a run may go on without the screen", self.action_leave)
+        yield SystemCommand("Quit", "Quit; training may continue without the screen", self.action_leave)
 
     def action_slow_line(self) -> None:
         """Draw a live run once a second, or as often as usual again."""

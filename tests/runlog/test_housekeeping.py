@@ -65,7 +65,7 @@ def test_filter(runs: Path, text: str, names: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("ac>1", "did you mean 'acc'"), ("lr>fast", "'fast', which is no number"), ("x=1", "no key 'x'")],
+    [("ac>1", "did you mean 'acc'"), ("lr>fast", "'fast', which is not a number"), ("x=1", "no key 'x'")],
 )
 def test_a_wrong_filter_is_one_line(text: str, words: str) -> None:
     with pytest.raises(RequestError, match=words):
