@@ -14,11 +14,11 @@ def own_module(module: str, *words: str) -> list[str]:
     With -P: a `random.py` or `torch.py` in the working directory is not taken for Python's or PyTorch's. Without, where
     cvtui itself is found there alone (an archive that is not installed).
     """
-    return [sys.executable, *(["-P"] if _installed() else []), "-m", module, *words]
+    return [sys.executable, *(["-P"] if is_installed() else []), "-m", module, *words]
 
 
 @functools.cache
-def _installed() -> bool:
+def is_installed() -> bool:
     """Return True if cvtui is found without the working directory."""
     path = sys.path if sys.flags.safe_path else sys.path[1:]  # the first is the working directory, or the script's
     here = {"", os.getcwd()} if sys.path[:1] == [""] else {""}

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from cvtui.runlog.early_process import EarlyProcess
 
 POLL_SECONDS = 0.05
+PASSED_ON = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+"""Signals that a training takes as a request to stop with a checkpoint."""
 PATIENCE_SECONDS = 3.0
 """From the second signal to SIGKILL."""
 
@@ -135,7 +137,7 @@ def _share(history: History) -> tuple[float, str]:
 
 
 class TrainingProcess:
-    """The training process; SIGINT and SIGTERM that reach us are passed on to it.
+    """The training process; SIGINT, SIGTERM and SIGUSR1 that reach us are passed on to it.
 
     It has a session of its own, so that a ctrl+c on the terminal (sent to the whole foreground group) reaches it once,
     through us: the engine takes a second signal as "at once".
@@ -161,7 +163,7 @@ class TrainingProcess:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> TrainingProcess:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in PASSED_ON:
             self._before[number] = signal.signal(number, self._on_signal)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             handler = self._on_signal if self.with_terminal else signal.SIG_DFL
@@ -200,7 +202,7 @@ class TrainingProcess:
             if self._process.poll() is None:
                 number = self.signals[self._handed_on]
                 # To a training SIGHUP means nothing: it has no terminal.
-                self._process.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
+                self._process.send_signal(number if number in PASSED_ON else signal.SIGTERM)
             self._handed_on += 1
             if self._handed_on == 2:
                 self._kill_at = time.monotonic() + PATIENCE_SECONDS

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "How good a trained model is: accuracy with its interval, classes, calibration, slices.",
     "mistakes": "Which validation images a run gets wrong, worst first, with their files.",
     "ranks": "The steps of each process of a distributed run, and which one the others wait for.",
+    "launch": "The torchrun lines that train a run on several machines, ready to copy.",
     "explain": "Which pixels of an image speak for a class: Grad-CAM and others.",
     "data": "The data sets: what is in them, where they lie; --download fetches one.",
     "calc": "Calculate a network: sizes, parameters, MACs, receptive fields, memory.",

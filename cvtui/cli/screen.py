@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SMALLEST = (40, 10)
 """Room for one pane of a run. The form, Calc and Labs need more, and say so in the screen."""
+TERMINAL_SECONDS = 2.0
+"""Seconds between two looks at whether the terminal is still there: without SIGHUP (a session that has none as its own)
+a screen once went on unseen for two hours, at a third of a core."""
 
 
 def in_browser() -> bool:
@@ -117,8 +120,17 @@ def open_screen(
     from cvtui.text import harmless
     from cvtui.tui.app import CvtuiApp
 
+    def shown() -> None:
+        relax_garbage_collection()
+        if not in_browser():
+            app.set_interval(TERMINAL_SECONDS, end_without_terminal)
+
+    def end_without_terminal() -> None:
+        if not os.isatty(0):
+            app.exit()
+
     others = [*places, *_watched(addresses)]
-    app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=relax_garbage_collection, hooks=hooks)
+    app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=shown, hooks=hooks)
     _end_with_the_terminal()
     if not in_browser():
         _draw_on_stdout()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -57,7 +58,9 @@ def summary(found: Evaluation) -> list[str]:
     spread = f"95 % interval {low} to {high}; {count(found.right)} of {count(found.images)}"
     lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in _rows(found, spread)]
     if found.trained_on:
-        lines.append(f"trained on {clean(found.trained_on)}")
+        lines += textwrap.wrap(
+            f"trained on {clean(found.trained_on)}", 76, subsequent_indent="  ", break_on_hyphens=False
+        )
     absent = [one.name for one in found.per_class if not one.support]
     if absent:
         some = ", ".join(map(clean, absent[:5])) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")

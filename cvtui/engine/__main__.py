@@ -19,9 +19,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cvtui.engine.runtime.allocator import keep_freed_memory
 from cvtui.engine.runtime.fast_start import end, loading
+from cvtui.engine.runtime.job_rank import JobRank, told_rank
+from cvtui.runlog.lock import HANDED_ON
+
+if TYPE_CHECKING:
+    from cvtui.engine.train.control import Signals
 
 USAGE = "usage: python -m cvtui.engine FOLDER [--resume [RATE] | --look N | --mistakes [CHECKPOINT]] | --warm"
 
@@ -94,6 +100,8 @@ def _train(words: list[str]) -> int:
 
     signals = Signals.install()  # before torch loads (2 s): a ctrl+c in that time must not end in a traceback
     keep_freed_memory()
+    if words and (me := told_rank()) is not None and HANDED_ON not in os.environ:
+        return _train_as_rank(me, words, signals)
     try:
         with loading():
             from cvtui.engine.worker import train_folder
@@ -104,6 +112,26 @@ def _train(words: list[str]) -> int:
     folder, resume, rate = Path(words[0]), len(words) > 1, "".join(words[2:])
     code = train_folder(folder, signals, resume=resume, rate=rate)
     signals.ignore()
+    return code
+
+
+def _train_as_rank(me: JobRank, words: list[str], signals: Signals) -> int:
+    """Train as one of the processes that torchrun has started."""
+    from cvtui.engine.ranks.notes import has_ended
+    from cvtui.engine.ranks.rank_team import RankTeam
+    from cvtui.engine.runtime.fast_start import leave_dynamo_out
+    from cvtui.engine.worker import train_folder
+
+    if has_ended():  # torchrun starts ranks anew whose run ended with an exit code other than 0
+        return 0
+    leave_dynamo_out()
+    resume = len(words) > 1 or me.restart > 0
+    rate = "" if me.restart else "".join(words[2:])
+    team = RankTeam(me, signals, rate)
+    code = train_folder(Path(words[0]), signals, resume=resume, rate=rate, team=team)
+    signals.ignore()
+    if code == 0:
+        team.link.leave()
     return code
 
 

@@ -34,12 +34,13 @@ from cvtui.engine.observe.parameter_groups import ParameterGroups
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
+from cvtui.engine.runtime.job_rank import job_rank
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
 from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers
 from cvtui.engine.watch_leader import Leader
-from cvtui.engine.watch_ranks import JoinedRun, job_rank
+from cvtui.engine.watch_ranks import JoinedRun
 from cvtui.engine.watch_told import RateFollower, announce
 from cvtui.runlog.events import CheckpointSaved, EpochDone, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.lock import WorkerLock

@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes
-from cvtui.engine.watch_ranks import JobRank, SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
+from cvtui.engine.runtime.job_rank import JobRank
+from cvtui.engine.watch_ranks import SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
 from cvtui.engine.watch_restart import FormerRun, former_run
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Log

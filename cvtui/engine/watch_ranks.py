@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from torch.optim import Optimizer
 from cvtui import door
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
+from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.watch_arguments import checked_model, checked_number, checked_optimizers
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Command
@@ -39,41 +39,11 @@ _BLOCKS = {"count": 0}
 """`with cvtui.watch(…)` blocks that this process has begun: the n-th of one rank is the n-th of all."""
 
 
-@dataclass(frozen=True)
-class JobRank:
-    """Place of this process in its job."""
-
-    rank: int
-    world_size: int
-    job: str
-    """Names the job over restarts: torchrun's id, else host and number of the process that started this one."""
-    restart: int = 0
-    """How often torchrun has restarted it."""
-
-
 class Meeting(msgspec.Struct):
     """What rank 0 tells the others."""
 
     folder: str
     step: int
-
-
-def job_rank() -> JobRank | None:
-    """Return this process's rank; None for one that trains alone."""
-    if distributed.is_available() and distributed.is_initialized():
-        rank, world_size = distributed.get_rank(), distributed.get_world_size()
-    else:
-        rank, world_size = _number("RANK", 0), _number("WORLD_SIZE", 1)
-    if world_size < 2:
-        return None
-    name = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    job = name if name != "none" else f"{socket.gethostname()}-{os.getppid()}"
-    return JobRank(rank, world_size, job, _number("TORCHELASTIC_RESTART_COUNT", 0))
-
-
-def _number(variable: str, default: int) -> int:
-    word = os.environ.get(variable, "")
-    return int(word) if word.isdecimal() else default
 
 
 def inside_ddp(model: nn.Module) -> nn.Module:
@@ -236,4 +206,6 @@ def rank_times(
     parameter = next(model.parameters(), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
     started = rank_started(me.rank, me.world_size, device, step, me.restart)
-    return RankTimes(rank_file(folder, me.rank), model, inside_ddp(model), optimizers, started)
+    times = RankTimes(rank_file(folder, me.rank), started)
+    times.attach(model, inside_ddp(model), optimizers)
+    return times

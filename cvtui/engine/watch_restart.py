@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from cvtui import door
-from cvtui.engine.watch_ranks import JobRank
+from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.runlog.events import RunStarted
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.history import History

@@ -6,8 +6,9 @@ import contextlib
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
 import torch
@@ -18,7 +19,6 @@ from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.nn.layer_rates import rate_groups
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
-from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.recorder import Diverged
 from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
@@ -32,6 +32,7 @@ from cvtui.engine.train.fork import begin_as_fork
 from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.resume import new_rate, newest_checkpoint, restore
 from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.team import RunResult, Team
 from cvtui.engine.train.trainer import Trainer
 from cvtui.errors import RequestError
 from cvtui.recipe.memory_check import gib, memory_need
@@ -42,31 +43,29 @@ from cvtui.runlog.events import CommandApplied, Layer, Log, RunEnded, RunStarted
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START
 from cvtui.runlog.origin import data_paths, first_run, recipe_of
+from cvtui.runlog.worker_process import number_in
 from cvtui.runlog.writer import EventWriter
 
 
-class RunResult(NamedTuple):
-    """Status, reason and exit code of a run that has ended."""
-
-    status: Literal["finished", "stopped", "diverged", "failed"]
-    reason: str
-    code: int
-    step: int = 0
-    missing: str = ""
-    """What was to be kept and is not on the disk, in words."""
-    watch_cost: float | None = None
-
-
-def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: str = "") -> int:
+def train_folder(
+    path: Path, signals: Signals, *, resume: bool = False, rate: str = "", team: Team | None = None
+) -> int:
     """Train what path/recipe.toml asks and write the run folder; return the exit code.
 
     resume: from its newest checkpoint on, at another `rate` (0.001, /10) where one is given. Exit codes: 0 finished or
     stopped, 1 failed, diverged, or done with weights or log that the disk refused, 2 a wrong request, 128 + n ended by
-    signal n.
+    signal n. Where the recipe asks for several processes this one starts them; `team` says that it is one of them.
     """
     try:
         folder = RunFolder.open(path)
-        with folder.lock():
+        if team is None and number_in(folder, "nproc") > 1:
+            from cvtui.engine.ranks.agent import run_ranks
+
+            return run_ranks(path, load(folder.recipe), signals, resume=resume, rate=rate)
+        team = team or Team()
+        with team.lock(folder):
+            if not team.leads:
+                return team.exit_code(_prepare_and_train(folder, team.writer(folder), signals, resume, rate, team))
             if not resume and (status := door.state(folder.events)) is not None and status.st_size:
                 raise RequestError(
                     f"{str(path)!r} has been trained already",
@@ -80,10 +79,11 @@ def train_folder(path: Path, signals: Signals, *, resume: bool = False, rate: st
                 )
             for part in (folder.path, folder.checkpoints):
                 checkpoint.clear_parts(part)
-            with LiveDoctorWriter(folder) as writer:
-                outcome = _prepare_and_train(folder, writer, signals, resume, rate)
-                writer.write(_ended(outcome))
-            return _exit_code(folder, outcome, writer.trouble)
+            with team.writer(folder) as writer:
+                outcome = _prepare_and_train(folder, writer, signals, resume, rate, team)
+                if outcome.ends:
+                    writer.write(_ended(outcome))
+            return team.exit_code(outcome._replace(code=_exit_code(folder, outcome, writer.trouble)))
     except RequestError as error:
         _print_error(error)
         return 2
@@ -127,39 +127,50 @@ def _check_folders(folder: RunFolder) -> None:
             )
 
 
-def _prepare_and_train(folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str) -> RunResult:
+def _prepare_and_train(
+    folder: RunFolder, writer: EventWriter, signals: Signals, resume: bool, rate: str, team: Team
+) -> RunResult:
     training: TrainingState | None = None
     try:
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
         on_progress = _progress_log(writer)
-        training, ticket = prepare_run(
-            settle_batch(check(recipe), on_progress, folder), folder, on_progress, early=True
-        )
+        checked = settle_batch(team.check(check(recipe), folder), on_progress, folder)
+        training, ticket = team.prepare(lambda: prepare_run(checked, folder, on_progress, early=not team.shares))
+        training.ranks = team.record()
         if resume:
             _resume(training, folder, writer, rate)
         elif not _begin_as_fork(training, folder, writer):
             writer.write(run_record(training))
             training.clock = Clock()
-        for note in training.data.notes:
-            writer.write(Log(time=time.time(), text=note, level="warning", step=training.step))
-        if training.checked.joins:
-            size = training.recipe.step_images + 1
-            text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
-            writer.write(Log(time=time.time(), text=text, step=training.step))
-        if not resume and (message := determinism_warning(training)):
-            writer.write(Log(time=time.time(), text=message, level="warning", step=training.step))
-        if ticket:
-            writer.write(Log(time=time.time(), text=ticket, step=training.step))
-        trainer = Trainer(training, folder, writer, signals)
+        _log_beginning(training, writer, [*team.lines(training), *([ticket] if ticket else [])], resume)
+        trainer = team.trainer(training, folder, writer, signals)
         return _train(trainer)._replace(watch_cost=trainer.watch.cost())
     except RequestError as error:
         _print_error(error)
+        team.failed(error, _one_line(error))
         return RunResult("failed", _one_line(error), 2, training.step if training else 0)
     except ImagesGone as gone:
+        team.failed(gone, str(gone))
         return RunResult("failed", str(gone), 1, training.step if training else 0)
     except Exception as error:
         _log_traceback(folder)
-        return RunResult("failed", end_message(error, training), 1, training.step if training else 0)
+        message = end_message(error, training)
+        ends = team.failed(error, message)
+        return RunResult("failed", message, 1, training.step if training else 0, ends=ends)
+
+
+def _log_beginning(training: TrainingState, writer: EventWriter, more: Sequence[str], resume: bool) -> None:
+    """Log what is to be told before the first step; `more` lines among it."""
+    for text in training.data.notes:
+        writer.write(Log(time=time.time(), text=text, level="warning", step=training.step))
+    if training.checked.joins:
+        size = training.recipe.step_images + 1
+        text = f"the last image of an epoch joins the batch before it ({size:,} images): a batch norm needs two"
+        writer.write(Log(time=time.time(), text=text, step=training.step))
+    if not resume and (message := determinism_warning(training)):
+        writer.write(Log(time=time.time(), text=message, level="warning", step=training.step))
+    for line in more:
+        writer.write(Log(time=time.time(), text=line, step=training.step))
 
 
 def _progress_log(writer: EventWriter) -> OnProgress:
@@ -246,7 +257,7 @@ def _train(trainer: Trainer) -> RunResult:
 def _rescue(trainer: Trainer) -> None:
     """Make a deleted run folder anew, for the weights and the log that waits in memory."""
     folder = trainer.folder
-    if folder.path.is_dir():
+    if folder.path.is_dir() or not trainer.leads:
         return
     with contextlib.suppress(OSError):
         folder.path.mkdir(door.FOLDER_MODE, parents=True)
@@ -291,6 +302,7 @@ def run_record(training: TrainingState, prediction: dict[str, Any] | None = None
         },
         prediction=forecast(training) if prediction is None else prediction,
         step=training.step if training.resumed else None,
+        ranks=training.ranks,
         schedule=training.schedule.told(),
         rates=rate_groups(training.model, training.factors, training.frozen.names),
         kind="engine",

@@ -266,6 +266,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "save_every", "max_time", "on_nan",
         ),
     ),
+    ("Several processes", ("nproc", "sync_bn", "max_restarts", "rank_timeout")),
     (
         "Which images",
         ("size", "bits", "val_share", "only", "limit", "label_noise", "imbalance", "cache", "data_dir"),

@@ -330,6 +330,44 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 0
 
+    nproc: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="Processes (ranks) of this machine that train together by PyTorch's DistributedDataParallel, "
+            "one a GPU or a share of the CPU cores each; batch_size is cut over them.",
+        ),
+    ] = 1
+
+    sync_bn: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="With several ranks on GPUs: batch norm takes its means over the whole batch (SyncBatchNorm); "
+            "off, and on CPUs: over each rank's own images."
+        ),
+    ] = "off"
+
+    max_restarts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="How often torchrun starts the ranks anew, from the newest checkpoint, after one of them has "
+            "died.",
+        ),
+    ] = 0
+
+    rank_timeout: Annotated[
+        str,
+        Meta(
+            pattern=r"[1-9]\d{0,6}[smh]",
+            extra={"allowed": "a time such as 30s, 10m or 1h"},
+            description="How long ranks wait for one that does not answer before the run ends, naming it: 30s, 10m, "
+            "1h.",
+        ),
+    ] = "10m"
+
     watch_every: Annotated[
         int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step at most; 0 is never.")
     ] = 10

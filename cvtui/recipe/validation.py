@@ -92,6 +92,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
             f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
         )
     check_accumulate(recipe, data)
+    check_ranks(recipe, auto)
     optimizer = parse_choice(recipe.optimizer, OPTIMIZERS, "optimizer")
     check_library(optimizer)
     preprocess = parse_choice(recipe.preprocess, PREPROCESSES, "preprocess")
@@ -106,7 +107,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     init = parse_choice(recipe.init, INITS, "init")
     if init.name == "fixup" and isinstance(table, ModuleTable):
         raise RequestError("init: fixup is for the residual blocks of a net expression; own is what PyTorch code has")
-    check_norms(table, recipe.batch_size, data)
+    check_norms(table, recipe.batch_size // recipe.nproc, data, recipe.nproc)
     frozen = frozen_throughout(recipe, table)
     steps_per_epoch = steps_of(data.train, recipe.step_images, table)
     return Checked(
@@ -135,6 +136,19 @@ def check_accumulate(recipe: Recipe, data: DataFacts) -> None:
         raise RequestError(
             f"accumulate: {recipe.accumulate:,} x {recipe.batch_size:,} images a step are more than {data.name} has to "
             f"train on; allowed: 1 to {data.at_most}{data.train // recipe.batch_size:,}"
+        )
+
+
+def check_ranks(recipe: Recipe, auto: bool) -> None:
+    """Check that a batch can be cut over the recipe's processes. RequestError."""
+    if recipe.nproc == 1:
+        return
+    if auto:
+        raise RequestError("batch_size: auto tries batches in one process; with nproc give a number")
+    if recipe.batch_size < recipe.nproc:
+        raise RequestError(
+            f"nproc: a batch of {recipe.batch_size:,} can't be cut over {recipe.nproc:,} processes; allowed: 1 to "
+            f"{recipe.batch_size:,}, or a larger batch_size"
         )
 
 
@@ -200,9 +214,14 @@ def steps_of(train: int, batch_size: int, table: Table | ModuleTable | None) -> 
     return -(-train // batch_size) - (table is not None and joins_last(train, batch_size, table))
 
 
-def check_norms(table: Table | ModuleTable, batch_size: int, data: DataFacts) -> None:
-    """Check that a batch is large enough for the net's batch norms. RequestError."""
+def check_norms(table: Table | ModuleTable, batch_size: int, data: DataFacts, nproc: int = 1) -> None:
+    """Check that a batch (of each rank) is large enough for the net's batch norms. RequestError."""
     if batch_size == 1 and (name := flat_norm(table)):
+        if nproc > 1:
+            raise RequestError(
+                f"nproc: {nproc:,} processes would leave {name} one image a batch, and it takes mean and deviation of "
+                f"each value over the batch; give batch_size {2 * nproc:,} or more (or ln in its place)"
+            )
         raise RequestError(
             f"batch_size: 1 is too small for {name}, which takes mean and deviation of each value over the batch; "
             f"allowed: 2 to {data.train:,} (or ln in its place)"

@@ -61,7 +61,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     ranks: dict[str, Any] = {}
     """Of several processes that train together (DDP): `world_size`, rank 0's `host`, `job` (torchrun's id, or who
     started it), `restart` (how often torchrun had restarted it), `block` (which `with cvtui.watch` of the script).
-    Layer statistics, losses and accuracies are then rank 0's; step times of each rank lie in `ranks/N.jsonl`."""
+    Layer statistics are then rank 0's, under `cvtui.watch` losses and accuracies too; step times of each rank lie in
+    `ranks/N.jsonl`."""
     kind: str = ""
     """What trains: `engine` (a recipe: the run can be resumed, forked, repeated), `watch` (a custom training loop,
     which only its script can repeat) or `lab`. Older logs lack it; readers derive it from `recipe`."""

@@ -92,7 +92,7 @@ class RunFolder:
         """Make a folder as `create` does, called after a recipe's data (`digits-1`, `digits-2`)."""
         stem = stem_of(data)
         while True:
-            names = os.listdir(base) if os.path.isdir(base) else []
+            names = [entry.name for entry in os.scandir(base)] if os.path.isdir(base) else []
             name = f"{stem}-{next_number(stem, names)}"
             try:
                 return cls.create(base, name, recipe_toml)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +78,18 @@ def take(path: Path, timeout: float) -> WorkerLock:
     with contextlib.suppress(OSError):
         os.utime(number)  # when it was taken; see RunFolder.was_taken_before
     return WorkerLock(number)
+
+
+def take_over(path: Path) -> None:
+    """Take the lock, in a thread, as soon as the process that has it is gone; this one then holds it to its end."""
+    if fcntl is None:
+        return
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(door.descriptor(path, os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def handed_on(path: Path) -> WorkerLock | None:

@@ -71,11 +71,17 @@ class RankSteps(msgspec.Struct, tag="times", tag_field="type", frozen=True, kw_o
     """The whole step, to the call of `run.step`; with `data`."""
     images: list[int]
     """Images in the step; 0 where not known."""
+    forward: list[float] = []
+    """Of `passes`, the forward pass; empty in older files."""
     memory: int = 0
     """Bytes: most that PyTorch held on the GPU so far, or of the process on a CPU."""
 
     def __post_init__(self) -> None:
-        lists = (self.data, self.passes, self.own, self.update, self.seconds, self.images)
+        lists: tuple[Sequence[float | None], ...] = (
+            self.data, self.passes, self.own, self.update, self.seconds, self.images,
+        )  # fmt: skip
+        if self.forward:
+            lists = (*lists, self.forward)
         if len({len(one) for one in lists}) != 1 or not 0 <= self.first <= MOST_STEPS:
             raise ValueError("lists of different lengths")
         if not all(value is None or 0 <= value < LARGEST for one in lists for value in one):
@@ -96,7 +102,8 @@ class RankChecks(msgspec.Struct, tag="checks", tag_field="type", frozen=True, kw
     step: int
     """Steps that were done when these began."""
     wrapped: str = ""
-    """What averages the gradients: `ddp`; empty where the model was given without it."""
+    """What averages the gradients: `ddp`, each rank alike; `images`, each image alike, in cvtui's own training; empty
+    where the model was given without any."""
     parameters: int = 0
     """Numbers in the model."""
     weights: list[WeightSum] = []
@@ -127,6 +134,7 @@ class StepTime:
     update: float
     seconds: float
     images: int
+    forward: float | None = None
 
     @property
     def work(self) -> float | None:
@@ -255,9 +263,11 @@ class _RankFile:
             if rank is not None:
                 rank.checks = record
         elif rank is not None:
+            forward: list[float | None] = [*record.forward] or [None] * len(record.data)
             columns = zip(
-                record.data, record.passes, record.own, record.update, record.seconds, record.images, strict=True
-            )
+                record.data, record.passes, record.own, record.update, record.seconds, record.images, forward,
+                strict=True,
+            )  # fmt: skip
             rank.steps |= {record.first + index: StepTime(*values) for index, values in enumerate(columns)}
             rank.memory = record.memory
             if self._kept is not None:

@@ -150,9 +150,14 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def threads_of(folder: RunFolder) -> int:
-    """`threads` of the folder's recipe; 0 where it can't be read (the engine itself says what is wrong with it)."""
+    """`threads` of the folder's recipe; 0 where it can't be read."""
+    return number_in(folder, "threads")
+
+
+def number_in(folder: RunFolder, field: str) -> int:
+    """Return a whole number of the folder's recipe; 0 where it can't be read (the engine says why)."""
     try:
-        threads = tomllib.loads(door.text(folder.recipe)).get("threads", 0)
+        number = tomllib.loads(door.text(folder.recipe)).get(field, 0)
     except (OSError, ValueError, RecursionError):
         return 0
-    return threads if isinstance(threads, int) and 0 <= threads <= 1024 else 0
+    return number if isinstance(number, int) and 0 <= number <= 1024 else 0

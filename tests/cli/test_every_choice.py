@@ -160,7 +160,7 @@ WRONG = {
     "choice": "sgdd", "word": "flaot33", "whole": "2.5", "number": "fast",
     "warmup": "soon", "device": "gpu", "keep": "lsat", "save_every": "5 minutes", "net": "conv32-rleu-fc",
     "size": "large", "augment": "flpi", "mix": "mixip", "only": "eleven", "name": "a/b",
-    "max_time": "2 days",
+    "max_time": "2 days", "rank_timeout": "soon",
     "freeze": "the head", "lr_backbone": "a tenth",
 }  # fmt: skip
 """A wrong text for each kind of field, or for a field by its name."""

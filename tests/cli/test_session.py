@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import signal
+import struct
+import subprocess
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +17,7 @@ import pytest
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from tests.cli.running import TINY, cvtui, without_torch
+from tests.cli.running import TINY, command, cvtui, environment, without_torch
 from tests.cli.terminal import Terminal
 from tests.waiting import wait_until
 
@@ -35,6 +40,29 @@ def test_a_recipe_file_fills_the_form(tmp_path: Path) -> None:
         terminal.shows("0.03125")
         terminal.type(CTRL_Q)
         assert terminal.end() == 0
+
+
+def test_it_ends_with_a_terminal_that_sends_no_sighup(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    screen = subprocess.Popen(
+        command(),
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=without_torch(tmp_path)),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    try:
+        os.close(theirs)
+        said = b""
+        while b"Recipe" not in said:
+            said += os.read(ours, 65536)
+        os.close(ours)
+        screen.wait(60)
+    finally:
+        screen.kill()
 
 
 def test_it_is_drawn_where_stderr_goes_to_a_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from unittest import mock
 
 from cvtui.engine import worker
 from cvtui.engine.observe import live_doctor, recorder, watch_budget
-from cvtui.engine.train import control, trainer
+from cvtui.engine.train import control, team, trainer
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
@@ -113,7 +113,7 @@ def by_steps(asked: list[tuple[int, Command]], piece: int) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         for place, name, value in (
-            (worker, "Trainer", Steered), (control, "POLL_SECONDS", 0.0), (recorder, "FLUSH_SECONDS", math.inf),
+            (team, "Trainer", Steered), (control, "POLL_SECONDS", 0.0), (recorder, "FLUSH_SECONDS", math.inf),
             (recorder, "FLUSH_STEPS", piece), (watch_budget, "SHARE", math.inf), (watch_budget, "FREE_SAMPLES", 10**9),
             (live_doctor, "SECONDS_APART", 0.0),
         ):  # fmt: skip

@@ -53,13 +53,15 @@ def test_a_healthy_run_raises_no_alarm(case: Case, tmp_path: Path) -> None:
 
 OF_REAL_PROGRAMS = {f"F{number}" for number in range(38, 51)}
 """Faults that real programs have (tests/benchmarks/doctor/real) and that are not injected."""
+OF_SEVERAL_RANKS = {"F52", "F53", "F54", "F55"}
+"""Faults of a job of several processes: tests/doctor/test_rank_rules.py, and with torchrun test_watch_ranks.py."""
 
 
 def test_every_fault_of_the_catalogue_is_injected_in_three_strengths_nets_and_seeds_on_two_sets() -> None:
     every = list(faults.cases())
     for fault_id in CATALOGUE:
         own = [case for case in every if case.fault == fault_id]
-        if fault_id.startswith("L") or fault_id in OF_REAL_PROGRAMS:
+        if fault_id.startswith("L") or fault_id in OF_REAL_PROGRAMS | OF_SEVERAL_RANKS:
             continue
         assert len({case.strength for case in own}) == 3, fault_id
         assert len({case.net for case in own}) == 3

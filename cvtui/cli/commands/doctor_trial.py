@@ -54,13 +54,13 @@ def run_test(history: History, found: Sequence[Diagnosis], runs: Path, *, as_jso
 def _slower(history: History, recipe: Recipe, runs: Path, as_json: bool) -> tuple[int, str]:
     """Train one epoch at a tenth of the rate; compare its loss with the run's own at the same steps."""
     from cvtui.cli.follow import follow
-    from cvtui.recipe.learning_rate import at_rate, full_rate
+    from cvtui.recipe.learning_rate import at_rate, with_full_rate
     from cvtui.recipe.toml import dumps, override
     from cvtui.recipe.validation import check
     from cvtui.runlog import fork
     from cvtui.runlog.history import History
 
-    rate = float(f"{full_rate(recipe.lr, recipe.step_images, recipe.scale_lr) / 10:g}")
+    rate = float(f"{with_full_rate(recipe).lr / 10:g}")
     changes = {name: str(value) for name, value in at_rate(rate, recipe.scale_lr).items()}
     checked = check(override(recipe, {"name": "", "epochs": "1", **changes}))
     child = fork.afresh(history.folder, runs, "", dumps(checked.recipe))

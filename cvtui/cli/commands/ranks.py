@@ -35,7 +35,7 @@ def ranks(run: str | None, runs: Path, as_json: bool) -> None:
     if not found:
         raise RequestError(
             f"ranks: the run {folder.name!r} trained in one process, or its ranks/ is gone",
-            hint="`cvtui.watch` under torchrun records them (docs/distributed.md)",
+            hint="a run with --nproc, or `cvtui.watch` under torchrun, records them (docs/distributed.md)",
         )
     slow = straggler(found)
     if as_json:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.argument("run", required=False, type=RunName())
 @places_option()
 @click.option("--lr", default="", metavar="RATE", help="Resume at another rate: 0.001, or /10 of what it would be.")
+@click.option(
+    "--nproc", type=click.IntRange(1, 1024), metavar="N", help="Resume in N processes; recipe.toml gets the number."
+)
 @click.option("--no-ui", is_flag=True, help="Without the screen: train in the foreground and print a line per epoch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the new records, one JSON object a line (no screen).")
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
@@ -30,6 +33,7 @@ def resume(
     run: str | None,
     runs: RunPlaces,
     lr: str,
+    nproc: int | None,
     no_ui: bool,
     as_json: bool,
     quiet: bool,
@@ -44,6 +48,8 @@ def resume(
     RUN's recipe.toml may be edited before, such as to more epochs. What a resume can't change is refused, with the way
     out: docs/reliability.md has the table.
     """
+    import msgspec
+
     from cvtui.recipe.learning_rate import parse_rate
     from cvtui.recipe.validation import check
     from cvtui.runlog.history import History
@@ -57,10 +63,14 @@ def resume(
     history = History(folder)
     history.poll()
     recipe = recipe_of(folder, "resumed")
+    if nproc is not None:
+        recipe = msgspec.structs.replace(recipe, nproc=nproc)
     _check_unfinished(folder, history, recipe)
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe, weights=False)
+    if nproc is not None:
+        _write_recipe(folder, recipe)
     hooks = hooks_of(on_end, notify)
     return start_run(
         folder, checked, runs, hooks, screen=not (no_ui or as_json), resume=True, rate=lr, as_json=as_json, quiet=quiet
@@ -85,3 +95,14 @@ def _check_unfinished(folder: RunFolder, history: History, recipe: Recipe) -> No
             f"{folder.name!r} has finished by {history.end.reason}",
             hint=f"a larger patience in {folder.recipe} (or 0) continues",
         )
+
+
+def _write_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    """Write the run's recipe.toml. RequestError."""
+    from cvtui import door
+    from cvtui.recipe.toml import dumps
+
+    try:
+        door.write(folder.recipe, dumps(recipe).encode())
+    except OSError as error:
+        raise RequestError(f"--nproc: can't write {str(folder.recipe)!r}: {error.strerror}") from None

@@ -85,7 +85,9 @@ def _other_count(ranks: Sequence[Rank]) -> RuleResult | None:
     known = [
         (rank.started.rank, middle)
         for rank in ranks
-        if rank.checks is not None and rank.checks.wrapped and (middle := rank.median(lambda step: step.images))
+        if rank.checks is not None
+        and rank.checks.wrapped == "ddp"
+        and (middle := rank.median(lambda step: step.images))
     ]
     if len(known) < 2:
         return None

@@ -45,6 +45,8 @@ class Change(NamedTuple):
     """(pixels, *what was drawn, on their device, **parameters) -> pixels."""
     unit: bool = False
     """Floats that it takes are within 0..1."""
+    axis: int = 0
+    """Of what is drawn: where it has a number for each image."""
     each: bool = False
     """Works on one image after another, by numbers that stay on the CPU: no CUDA graph can hold it."""
 
@@ -139,7 +141,7 @@ CHANGES: dict[str, Change] = {
     "crop": Change(draw_crops, crop),
     "rotate": Change(draw_turns, rotate),
     "cutout": Change(draw_holes, cutout),
-    "jitter": Change(draw_factors, jitter),
+    "jitter": Change(draw_factors, jitter, axis=1),
     "erasing": Change(each_image.draw_rectangles, erase),
     **{
         name: Change(each_image.draw_seeds, partial(each_image.change, name), unit=True, each=True)
@@ -163,6 +165,15 @@ class Augment:
         """Return the images of step `step` (from 0), changed; uint8 N x H x W x C."""
         drawn = zip(self.chain, self.draw(pixels.shape, step), strict=True)
         return self.apply(pixels, [n if CHANGES[one.name].each else [_there(x, pixels) for x in n] for one, n in drawn])
+
+    def of_rows(self, pixels: Tensor, step: int, count: int, rows: Tensor) -> Tensor:
+        """Return the images of step `step` whose batch has `count`, of which `pixels` are these rows."""
+        drawn = []
+        for (choice, _), numbers in zip(self.chain, self.draw((count, *pixels.shape[1:]), step), strict=True):
+            change = CHANGES[choice.name]
+            mine = [x.index_select(change.axis, rows) for x in numbers]
+            drawn.append(mine if change.each else [_there(x, pixels) for x in mine])
+        return self.apply(pixels, drawn)
 
     @property
     def each(self) -> str:

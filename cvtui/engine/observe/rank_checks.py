@@ -26,9 +26,10 @@ class FirstBatches:
     """Gather what ranks are compared by, and append it to a rank's file once the first steps are done.
 
     Tensors stay on their device until they are read, at once. outer: the model as it is called; inner: inside its DDP.
+    wrapped: what averages the gradients (see RankChecks).
     """
 
-    def __init__(self, path: Path, outer: nn.Module, inner: nn.Module, step: int) -> None:
+    def __init__(self, path: Path, outer: nn.Module, inner: nn.Module, step: int, wrapped: str = "ddp") -> None:
         self._path = path
         self._model = inner
         hooks = forward_hooks(inner)
@@ -37,7 +38,7 @@ class FirstBatches:
             if outer is inner
             else outer.register_forward_pre_hook(self._before_forward)
         )
-        self._wrapped = "" if outer is inner else "ddp"
+        self._wrapped = "" if outer is inner else wrapped
         self._first = step
         self._weights: list[tuple[int, Tensor]] = []
         self._inputs: list[Tensor] = []

@@ -25,13 +25,10 @@ WRITE_STEPS = 1000
 class RankTimes:
     """Measure each step of one rank and append the times to its file, once a second.
 
-    Hooks of the model as the user calls it (`outer`), of the module inside DDP (`inner`; the same without DDP), of the
-    first parameter's gradient and of the optimizers. Nothing is read from the device, nothing is sent.
+    Nothing is read from the device, nothing is sent.
     """
 
-    def __init__(
-        self, path: Path, outer: nn.Module, inner: nn.Module, optimizers: Sequence[Optimizer], started: RankStarted
-    ) -> None:
+    def __init__(self, path: Path, started: RankStarted) -> None:
         self._path = path
         self.trouble = ""
         """Why the file can't be written any more."""
@@ -42,22 +39,28 @@ class RankTimes:
         self._fresh_lists()
         self._written = time.monotonic()
         self._append(started)
-        self._data = self._passes = self._own = self._update = 0.0
+        self._data = self._passes = self._own = self._update = self._forward = 0.0
         self._images = 0
         self._reduced = False
         """The first parameter's gradient was seen in this step."""
         self._outside = True
         """Something else than the wait for data lies between the last step and the next forward pass."""
         self._last = self._began = time.perf_counter()
-        self._hook(outer, inner, optimizers)
 
-    def _hook(self, outer: nn.Module, inner: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    def attach(self, outer: nn.Module, inner: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        """Put hooks, and take off those from before.
+
+        Of the model as it is called (`outer`), of the module inside DDP (`inner`; the same without DDP), of the first
+        parameter's gradient and of the optimizers.
+        """
+        self._detach()
         hooks = forward_hooks(inner)
         if outer is inner:
             self._handles.append(hooks.before(uncompiled(inner), self._before_outer))
         else:
             self._handles.append(outer.register_forward_pre_hook(self._before_outer))
             self._handles.append(hooks.before(uncompiled(inner), self._before_inner))
+        self._handles.append(hooks.after(uncompiled(inner), self._after_inner))
         first = next((p for p in inner.parameters() if p.requires_grad), None)
         if first is not None:
             handle: Handle = first.register_post_accumulate_grad_hook(self._after_gradient)  # type: ignore[no-untyped-call]
@@ -84,6 +87,13 @@ class RankTimes:
         if torch.is_grad_enabled():
             self._passes += self._passed()  # DDP's buffers: the wait for rank 0
 
+    def _after_inner(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
+        if torch.is_grad_enabled():
+            seconds = self._passed()
+            self._passes += seconds
+            self._own += seconds
+            self._forward += seconds
+
     def _after_gradient(self, _parameter: Tensor) -> None:
         seconds = self._passed()
         self._passes += seconds
@@ -100,17 +110,23 @@ class RankTimes:
         """Leave what comes now, up to the next forward pass, out of the wait for data."""
         self._outside = True
 
-    def step(self) -> None:
-        """Close a step."""
+    def waited(self, seconds: float) -> None:
+        """Count time between two steps as a wait for other ranks, in the step that follows."""
+        self._last += seconds
+        self._passes += seconds
+
+    def step(self, images: int | None = None) -> None:
+        """Close a step; images: how many of those that were passed forward count."""
         now = time.perf_counter()
         columns = self._columns
         columns["data"].append(None if self._outside else round(self._data, 6))
         columns["passes"].append(round(self._passes, 6))
         columns["own"].append(round(self._own, 6) if self._reduced else None)
+        columns["forward"].append(round(self._forward, 6))
         columns["update"].append(round(self._update, 6))
         columns["seconds"].append(round(now - self._began, 6))
-        columns["images"].append(self._images)
-        self._data = self._passes = self._own = self._update = 0.0
+        columns["images"].append(self._images if images is None else images)
+        self._data = self._passes = self._own = self._update = self._forward = 0.0
         self._images = 0
         self._reduced = self._outside = False
         self._last = self._began = now
@@ -128,14 +144,17 @@ class RankTimes:
 
     def close(self) -> None:
         """Remove the hooks and write what is left."""
+        self._detach()
+        self.flush()
+
+    def _detach(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self.flush()
 
     def _fresh_lists(self) -> None:
         self._columns: dict[str, list[Any]] = {
-            name: [] for name in ("data", "passes", "own", "update", "seconds", "images")
+            name: [] for name in ("data", "passes", "own", "update", "seconds", "images", "forward")
         }
 
     def _append(self, record: RankStarted | RankSteps) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -112,6 +113,8 @@ class StepRecorder:
         self.training = training
         self.watch = watch
         self._metrics = StepMetrics()
+        self.merge: Callable[[Readings], Readings] | None = None
+        """Makes of this process's readings those of all ranks that share the batches (engine/ranks)."""
         self._first = training.step
         self._rates: list[float] = []
         self._seconds: list[float] = []
@@ -192,6 +195,11 @@ class StepRecorder:
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)
 
+    @property
+    def pending(self) -> int:
+        """Steps that are not written yet."""
+        return len(self._rates)
+
     def take_norm(self) -> Tensor | None:
         """Return the gradients' norm of a step that is captured, and forget it."""
         norm, self._norm = self._norm, None
@@ -235,6 +243,8 @@ class StepRecorder:
             self.writer.flush()
             return
         readings = self._metrics.read()
+        if self.merge is not None:
+            readings = self.merge(readings)
         count, diverged = self._until_diverged(readings)
         self._sum_up(readings, count)
         first, rates, seconds, groups = self._first, self._rates, self._seconds, self._groups

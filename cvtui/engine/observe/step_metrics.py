@@ -93,7 +93,7 @@ class StepMetrics:
             return
         found = right(torch.cat(self._logits), torch.cat(self._labels))
         sizes = [labels.shape[0] for labels in self._labels]
-        if len(set(sizes)) == 1:
+        if len(set(sizes)) == 1 and sizes[0]:  # (a rank may have no image of a small batch)
             self._right.append(found.view(len(sizes), -1).mean(1))
         else:
             ends = list(accumulate(sizes))

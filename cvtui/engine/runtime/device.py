@@ -7,18 +7,19 @@ from typing import Any
 
 import torch
 
+from cvtui.engine.runtime.job_rank import local_rank, ranks_here
 from cvtui.errors import RequestError
-from cvtui.runlog.worker_process import worker_threads
+from cvtui.runlog.worker_process import usable_cores, worker_threads
 
 
 def pick_device(text: str) -> torch.device:
-    """Return the device: `auto` is CUDA, else MPS, else the CPU.
+    """Return the device: `auto` is CUDA, else MPS, else the CPU; of several ranks on GPUs each has its own.
 
     RequestError when what is asked for is not there.
     """
     if text == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", 0)
+            return _own_gpu(0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     device = torch.device(text)
     if device.type == "cuda":
@@ -28,10 +29,21 @@ def pick_device(text: str) -> torch.device:
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             raise RequestError(f"device: {text!r} is not available; this machine has cuda:0 to cuda:{count - 1}")
-        return torch.device("cuda", device.index or 0)
+        return _own_gpu(device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise RequestError("device: 'mps' is not available (it needs a Mac with Apple silicon); use 'cpu' or 'auto'")
     return device
+
+
+def _own_gpu(first: int) -> torch.device:
+    """Return the GPU of this process: of several on one machine each takes the next. RequestError."""
+    ranks, count = ranks_here(), torch.cuda.device_count()
+    if first + ranks > count:
+        raise RequestError(
+            f"nproc: {ranks} processes from cuda:{first} on need a GPU each; this machine has {count}; use fewer, or "
+            "--device cpu"
+        )
+    return torch.device("cuda", first + local_rank())
 
 
 MACS_A_THREAD = 30_000_000
@@ -44,9 +56,10 @@ def set_threads(asked: int, macs: int) -> int:
     """Set PyTorch's CPU threads to what the recipe asks, or for 0 to a guess; return the number.
 
     The guess, by the multiply-adds of a step, is where the thread tuner begins (thread_tuner.py): at least 1, at most
-    all cores but one.
+    all cores but one; of several ranks a share of the cores each.
     """
-    threads = asked or min(worker_threads(0), -(-macs // MACS_A_THREAD) or 1)
+    most = worker_threads(0) if ranks_here() == 1 else max(1, usable_cores() // ranks_here())
+    threads = asked or min(most, -(-macs // MACS_A_THREAD) or 1)
     torch.set_num_threads(threads)
     return threads
 

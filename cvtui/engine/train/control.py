@@ -22,6 +22,10 @@ SAME_SIGNAL_SECONDS = 0.5
 """A ctrl+c reaches the whole process group, and the program in front hands it on as well: that is one signal."""
 
 
+STOPPING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
+"""Signals that ask for a stop with a checkpoint (Windows has no SIGUSR1)."""
+
+
 class StopRequested(Exception):
     """Request to end the run here, with a checkpoint."""
 
@@ -32,9 +36,9 @@ class StopRequested(Exception):
 
 
 class Signals:
-    """SIGINT and SIGTERM ask for a clean stop; SIGHUP is ignored.
+    """SIGINT and SIGTERM ask for a clean stop, and so does SIGUSR1, which Slurm sends before a job's time is up.
 
-    A second one ends the process at once.
+    SIGHUP is ignored. A second one ends the process at once.
     """
 
     def __init__(self) -> None:
@@ -45,7 +49,7 @@ class Signals:
     @classmethod
     def install(cls) -> Signals:
         signals = cls()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, signals._on_signal)
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -63,7 +67,7 @@ class Signals:
 
         A second one must not change the exit code while Python takes itself down.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
 
     def check(self) -> None:
@@ -156,14 +160,18 @@ class Control:
 
     def _apply_all(self) -> None:
         for command in self.reader.poll():
-            message = self._apply(command)
-            self.recorder.write(
-                CommandApplied(
-                    step=self.run.step, time=time.time(), command=command.command, value=command.value, words=message
-                )
+            self._apply_one(command)
+
+    def _apply_one(self, command: Command) -> None:
+        """Apply one command and log it. Raises StopRequested for a stop."""
+        message = self._apply(command)
+        self.recorder.write(
+            CommandApplied(
+                step=self.run.step, time=time.time(), command=command.command, value=command.value, words=message
             )
-            if command.command == "stop":
-                raise StopRequested("stopped when asked")
+        )
+        if command.command == "stop":
+            raise StopRequested("stopped when asked")
 
     def _apply(self, command: Command) -> str:
         """Apply one command; return the message for the log."""

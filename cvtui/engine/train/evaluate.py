@@ -48,7 +48,7 @@ OnBatch = Callable[[int, Tensor, Tensor], None]
 """Called with (number of the first image, logits, labels) of each batch."""
 
 
-def _of_sets(logits: Tensor, truth: Tensor, loss: float) -> ValidationResult:
+def of_sets(logits: Tensor, truth: Tensor, loss: float) -> ValidationResult:
     """Evaluate a yes or no for each class; the accuracy is that of all these answers."""
     precision = mean_average_precision(logits, truth)
     words = f"validation: {right(logits, truth).double().mean():.2%} of the yes-or-no answers right, all of an image "
@@ -96,6 +96,6 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
         train_mode(training.model)
     if answers:
         said, truth = (torch.cat(part) for part in zip(*answers, strict=True))
-        return _of_sets(said, truth, sum(torch.stack(losses).tolist()) / images.size)
+        return of_sets(said, truth, sum(torch.stack(losses).tolist()) / images.size)
     confusion = pairs.view(classes, classes).tolist() if small else []
     return ValidationResult(sum(torch.stack(losses).tolist()) / images.size, correct.item() / images.size, confusion)

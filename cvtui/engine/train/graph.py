@@ -98,6 +98,7 @@ class _GraphState:
         self.model, self.loss, self.optimizer = training.model, training.loss, training.optimizer
         self.before_update = training.before_update
         self.micro_batch, self.scaler = training.micro_batch, training.scaler
+        self.shared_passes = None  # several ranks train without graphs
 
     def inputs(self, pixels: Tensor) -> Tensor:
         t = self._training

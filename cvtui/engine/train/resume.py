@@ -14,6 +14,7 @@ from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
+from cvtui.engine.runtime.job_rank import ranks_here
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
@@ -160,7 +161,8 @@ def _environment_messages(training: TrainingState, state: dict[str, Any]) -> lis
 
     Exactness is promised for the same alone.
     """
-    if training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
+    alone = ranks_here() == 1  # of several ranks each has its share of the cores
+    if alone and training.device.type == "cpu" and training.threads != state["threads"] and not training.recipe.threads:
         torch.set_num_threads(state["threads"])
         training.threads = state["threads"]
     now = {

@@ -122,6 +122,10 @@ class Snapshots:
             self._out_of_memory(error)
         self.budget.pictures += self.budget.clock() - begun
 
+    def take_answers(self, sure: Tensor, said: Tensor) -> None:
+        """Keep what several ranks have answered together: of each validation image probability and class."""
+        self._answers = [TopAnswers(sure, said)]
+
     @torch.no_grad()
     def save(self) -> None:
         """Write all pictures of this moment; a full disk or memory costs the pictures, not the run."""

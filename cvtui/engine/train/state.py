@@ -111,6 +111,10 @@ class TrainingState:
     sums: EpochSums = field(default_factory=EpochSums)
     clock: Clock = field(default_factory=Clock)
     rates: RatesAhead = field(default_factory=RatesAhead)
+    ranks: dict[str, Any] = field(default_factory=dict)
+    """What the record `run` says of several processes that train together."""
+    shared_passes: Callable[[Any], Any] | None = None
+    """Forward and backward pass where several processes share each batch (engine/ranks)."""
     before_update: list[Callable[[Tensor], object]] = field(default_factory=list)
     """Called with the loss of every step, between backward and update (see step.py)."""
 

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from cvtui.engine.train.state import TrainingState
 
 
+class StepResult(NamedTuple):
+    """Loss (a scalar) and logits (N x classes) of the batch, from before the update."""
+
+    loss: Tensor
+    logits: Tensor
+
+
+SharedPasses = Callable[[Any], StepResult]
+"""Leave in the parameters the gradients of a batch that several processes share; the result is of this one's images."""
+
+
 class StepState(Protocol):
     """What a training step reads and moves: state.TrainingState, or a PlainStep."""
 
@@ -43,6 +54,10 @@ class StepState(Protocol):
     @property
     def before_update(self) -> Sequence[Callable[[Tensor], object]]:
         """Called with the loss between backward and update."""
+
+    @property
+    def shared_passes(self) -> SharedPasses | None:
+        """Forward and backward pass of one rank of several (ranks/passes.py); None: one process does all."""
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """Return what the model gets of a batch's pixels."""
@@ -67,6 +82,7 @@ class PlainStep:
     before_update: Sequence[Callable[[Tensor], object]] = ()
     micro_batch: int = 0
     scaler: torch.amp.GradScaler | None = None
+    shared_passes: SharedPasses | None = None
 
     def inputs(self, pixels: Tensor) -> Tensor:
         return pixels
@@ -81,27 +97,10 @@ class PlainStep:
         """Count nothing."""
 
 
-class StepResult(NamedTuple):
-    """Loss (a scalar) and logits (N x classes) of the batch, from before the update."""
-
-    loss: Tensor
-    logits: Tensor
-
-
 def training_step(state: StepState, batch: Images) -> StepResult:
     """Forward, backward, update; nothing is read back from the device."""
-    pixels, labels = batch
     optimizer = state.optimizer
-    with state.autocast():
-        inputs, labels = state.mixed(state.inputs(pixels), labels)
-    if 0 < state.micro_batch < len(labels):
-        loss, logits = _accumulate(state, inputs, labels)
-    else:
-        with state.autocast():
-            logits = state.model(inputs)  # forward
-            loss = state.loss(logits, labels)
-        _clear(optimizer)
-        _backward(state, loss)
+    loss, logits = _passes(state, batch) if state.shared_passes is None else state.shared_passes(batch)
     if (scaler := state.scaler) is not None:
         scaler.unscale_(optimizer)
         (flag,) = scaler._found_inf_per_device(optimizer).values()
@@ -115,13 +114,30 @@ def training_step(state: StepState, batch: Images) -> StepResult:
     return StepResult(loss, logits)
 
 
-def _clear(optimizer: Optimizer) -> None:
+def _passes(state: StepState, batch: Images) -> StepResult:
+    """Forward and backward pass of a whole batch."""
+    pixels, labels = batch
+    with state.autocast():
+        inputs, labels = state.mixed(state.inputs(pixels), labels)
+    if 0 < state.micro_batch < len(labels):
+        return _accumulate(state, inputs, labels)
+    with state.autocast():
+        logits = state.model(inputs)  # forward
+        loss = state.loss(logits, labels)
+    clear_gradients(state.optimizer)
+    backward(state, loss)
+    return StepResult(loss, logits)
+
+
+def clear_gradients(optimizer: Optimizer) -> None:
+    """Forget the gradients of the step before."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:  # what zero_grad does, in 1 µs instead of 12 to 16
             parameter.grad = None
 
 
-def _backward(state: StepState, loss: Tensor) -> None:
+def backward(state: StepState, loss: Tensor) -> None:
+    """Add the gradients of `loss`, in float16 of the scaled one."""
     scaled = loss if state.scaler is None else state.scaler.scale(loss)
     scaled.backward()  # type: ignore[no-untyped-call]
 
@@ -132,7 +148,7 @@ def _accumulate(state: StepState, inputs: Tensor, labels: Tensor) -> StepResult:
     Each part's mean counts by its share of the batch's denominator, so that the sum is its mean also where parts
     differ in size or classes have weights. The batch was augmented, normalized and mixed as one.
     """
-    _clear(state.optimizer)
+    clear_gradients(state.optimizer)
     parts = -(-len(labels) // state.micro_batch)
     shares = [denominator(state.loss, part) for part in labels.tensor_split(parts)]
     whole = sum(shares)
@@ -141,7 +157,7 @@ def _accumulate(state: StepState, inputs: Tensor, labels: Tensor) -> StepResult:
         with state.autocast():
             answers = state.model(images)
             loss = state.loss(answers, truth) * (share / whole)
-        _backward(state, loss)
+        backward(state, loss)
         losses.append(loss.detach())
         logits.append(answers.detach())
     return StepResult(torch.stack(losses).sum(), torch.cat(logits))

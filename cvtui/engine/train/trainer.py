@@ -27,6 +27,7 @@ from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
 from cvtui.engine.train.state import TrainingState, recipe_facts
+from cvtui.engine.train.step import Stepper
 from cvtui.recipe.ending import EARLY, MAX_TIME, is_stale, seconds_of
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import CommandApplied, EpochDone, Log
@@ -40,13 +41,18 @@ from cvtui.text import percent
 class Trainer:
     """Trainer of one run: moves its state, records, evaluates, saves, and applies commands."""
 
+    leads = True
+    """It writes the run folder."""
+    alone = True
+    """A forward pass in training mode needs no other process."""
+
     def __init__(self, training: TrainingState, folder: RunFolder, writer: EventWriter, signals: Signals) -> None:
         self.training = training
         self.folder = folder
         if isinstance(training.model, Net):
             training.model.write_over()
         budget = budget_for(training.model)
-        self.watch = LayerWatch(training.model, training.optimizer, training.recipe.watch_every, budget)
+        self.watch = LayerWatch(training.model, training.optimizer, self._watch_every(), budget)
         rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None
@@ -57,26 +63,43 @@ class Trainer:
         self.recorder.sources += self.gone
         self.snapshots = Snapshots(training, folder, self.recorder, budget)
         self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
-        self.thread_tuner = thread_tuner_of(training)
+        self.thread_tuner = self._thread_tuner()
         self.clip = Clip(training.optimizer, self.recorder, training.recipe.clip) if training.recipe.clip else None
         if self.guard is not None:
             training.before_update.append(self.guard.expect)
         if self.clip is not None:
             training.before_update.append(self.clip.arm)
-        self.stepper = stepper_of(training, self.recorder)
+        self.stepper = self._stepper()
         self.ending = ""
         """Why the run ended before its last epoch, where its recipe asks for that."""
         limit = training.recipe.max_time
         self._deadline = training.clock.seconds() + seconds_of(limit) if limit else math.inf
         self.ends_on_nan = training.checked.on_nan.name == "stop"
         self._logged_nonfinite = False
-        self.checkpoint_files = CheckpointFiles(training, folder, self.recorder)
+        self.checkpoint_files = self._checkpoint_files()
         self._begun = training.step
-        # A resumed run does not obey the commands of its first life once more.
-        reader = CommandReader(folder.commands, offset=None if training.resumed else 0)
-        self.control = Control(self, self.recorder, self.watch, reader, signals)
+        self.control = self._control(signals)
 
-    def _facts(self) -> tuple[Probe, DataScan]:
+    def _watch_every(self) -> int:
+        return self.training.recipe.watch_every
+
+    def _thread_tuner(self) -> ThreadTuner | None:
+        return thread_tuner_of(self.training)
+
+    def _stepper(self) -> Stepper:
+        return stepper_of(self.training, self.recorder)
+
+    def _checkpoint_files(self) -> CheckpointFiles:
+        return CheckpointFiles(self.training, self.folder, self.recorder)
+
+    def _command_reader(self) -> CommandReader:
+        # A resumed run does not obey the commands of its first life once more.
+        return CommandReader(self.folder.commands, offset=None if self.training.resumed else 0)
+
+    def _control(self, signals: Signals) -> Control:
+        return Control(self, self.recorder, self.watch, self._command_reader(), signals)
+
+    def _facts(self) -> tuple[Probe, DataScan] | tuple[None, None]:
         """Start what gathers facts for the doctor in a run that begins."""
         t = self.training
         probe, scan = Probe(t.model, t.optimizer), DataScan(t.data, len(t.checked.data.classes))
@@ -98,10 +121,14 @@ class Trainer:
             self.train_epoch()
             self.between_batches()
             self.settle_data()
-            evaluation = evaluate(t, self.between_batches, self.snapshots.plan(t.epoch + 1))
+            evaluation = self.evaluate()
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
         self.checkpoint_files.thin()
+
+    def evaluate(self) -> ValidationResult:
+        """Evaluate on the validation images."""
+        return evaluate(self.training, self.between_batches, self.snapshots.plan(self.training.epoch + 1))
 
     def settle_data(self) -> None:
         """Before a validation: wait for the images of a large set, and log what was found in them."""
@@ -133,7 +160,16 @@ class Trainer:
         """Apply commands. Raises StopRequested where one asks for it, or where the time of the run is up."""
         self.control.apply_pending()
         if self.training.clock.seconds() >= self._deadline:
-            raise StopRequested(f"{MAX_TIME} ({self.training.recipe.max_time})")
+            raise StopRequested(self.late)
+
+    def is_late(self) -> bool:
+        """Return True if the run has had the time that its recipe gives it."""
+        return self.training.clock.seconds() >= self._deadline
+
+    @property
+    def late(self) -> str:
+        """Reason of the end of a run whose time is up."""
+        return f"{MAX_TIME} ({self.training.recipe.max_time})"
 
     def close(self) -> None:
         """Remove all hooks from model and optimizer."""
@@ -158,7 +194,7 @@ class Trainer:
         for batch in self.stepper.batches():
             self.between_batches()
             self.stepper.step(batch)
-            self.recorder.flush_when_due()
+            self.flush_when_due()
             if self.recorder.streak.total and not self._logged_nonfinite and guard is not None:
                 self.log_nonfinite(self.recorder.streak.earliest)
             if thread_tuner is not None and (message := thread_tuner.step()):
@@ -168,6 +204,10 @@ class Trainer:
                 self.checkpoint_files.save([("last", "last.pt")])
         self.recorder.flush()
         t.sums.seconds += t.clock.seconds() - begun
+
+    def flush_when_due(self) -> None:
+        """Write the steps so far, every 100 ms. Raises Diverged."""
+        self.recorder.flush_when_due()
 
     def thaw(self) -> None:
         """Train what was frozen until this epoch, with a line in the log."""
@@ -218,7 +258,7 @@ class Trainer:
                 raise Diverged(t.step, evaluation.loss, "the validation loss")
             self.recorder.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
         self.lower_rate(evaluation.loss)
-        if self.probe is not None and (facts := self.probe.mode_losses()) is not None:
+        if self.probe is not None and self.alone and (facts := self.probe.mode_losses()) is not None:
             self.recorder.write(facts)
         if self.snapshots.due():
             self.snapshots.save()

@@ -68,8 +68,9 @@ def is_image(name: str) -> bool:
     return bool(stem.lstrip(".")) and _is_read("." + end)
 
 
-@lru_cache
 def _is_read(suffix: str) -> bool:
+    if suffix in SUFFIXES:
+        return True
     suffix = suffix.lower()
     return suffix in SUFFIXES or (suffix in PLUGINS and has_plugin(suffix))
 

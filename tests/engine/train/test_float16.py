@@ -89,7 +89,7 @@ def test_an_overflow_is_left_out_and_no_fault_and_endless_ones_end_the_run(
             spoil(next(iter(self.training.model.parameters())), bad)
             super()._run()
 
-    monkeypatch.setattr("cvtui.engine.worker.Trainer", Spoiled)
+    monkeypatch.setattr("cvtui.engine.train.team.Trainer", Spoiled)
     run = folder(tmp_path, "some", **HALF, epochs=2)
     assert train(run)[0] == 0
     found = history(run)

@@ -1,0 +1,1 @@
+"""One run trained by several processes: DistributedDataParallel around the net, each batch cut over the ranks."""

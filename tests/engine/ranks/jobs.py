@@ -1,0 +1,55 @@
+"""Run folders trained by a real torchrun on gloo, one after another in the same processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from cvtui.runlog.folder import RunFolder
+
+JOB = """
+    import os, signal, sys
+    from pathlib import Path
+    from cvtui.engine.ranks.rank_team import RankTeam
+    from cvtui.engine.runtime.job_rank import told_rank
+    from cvtui.engine.train.control import Signals
+    from cvtui.engine.worker import train_folder
+
+    me, signals = told_rank(), Signals()
+    victim, at = (int(word) for word in os.environ.get("DIE", "-1 0").split())
+
+    class Team(RankTeam):
+        def trainer(self, *how):
+            trainer = super().trainer(*how)
+            step = trainer.stepper.step
+
+            def step_or_die(batch):
+                if me.rank == victim and trainer.training.step == at and not me.restart:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                step(batch)
+
+            trainer.stepper.step = step_or_die
+            return trainer
+
+    for path in sys.argv[1:]:
+        resume = me.restart > 0 or bool(os.environ.get("RESUME"))
+        code = train_folder(Path(path), signals, resume=resume, team=Team(me, signals))
+        assert code == 0, (path, code)
+"""
+
+
+def torchrun(base: Path, runs: Sequence[RunFolder], ranks: int, *, restarts: int = 0, **environment: str) -> None:
+    """Train run folders, each on so many ranks. DIE="1 12": rank 1 is killed at step 12; RESUME=1 resumes them."""
+    script = base / "job.py"
+    script.write_text(textwrap.dedent(JOB))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}",
+        f"--max-restarts={restarts}", str(script), *(str(run.path) for run in runs),
+    ]  # fmt: skip
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000", **environment}
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
