@@ -85,7 +85,7 @@ def run_at(text: str) -> RunFolder:
     if not is_run(mirror.folder / name):
         beside = f"cvtui runs --runs {shlex.quote(str(above))}"
         raise RequestError(
-            f"there is no run folder at {text}",
+            f"there is not a run folder at {text}",
             hint=f"`{beside}` lists those beside it",
         )
     return RunFolder.open(mirror.folder / name)

@@ -135,7 +135,7 @@ def tolerate_output_errors() -> Iterator[None]:
         discard_output()
         from cvtui.cli.exit import say
 
-        say(f"the output can't be written: {error.strerror}", "the training goes on")
+        say(f"the output can't be written: {error.strerror}", "training continues")
 
 
 def discard_output() -> None:

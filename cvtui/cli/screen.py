@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cvtui.notify.hooks import EndHooks
     from cvtui.recipe.recipe import Recipe
 
-SMALLEST = (80, 24)
+SMALLEST = (40, 10)
+"""Room for one pane of a run. The form, Calc and Labs need more, and say so in the screen."""
 TERMINAL_SECONDS = 2.0
 """Seconds between two looks at whether the terminal is still there: without SIGHUP (a session that has none as its own)
 a screen once went on unseen for two hours, at a third of a core."""

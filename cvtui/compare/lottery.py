@@ -110,7 +110,7 @@ def judge_lottery(trials: Sequence[LotteryRound], validation: int) -> Judgement:
     ]  # fmt: skip
     found = f"{best.left:.1%} of the weights reach {best.accuracy:.2%}, {whole}"
     if not controls:
-        return Judgement(None, f"{found}; without a control nobody knows what the first weights did for it.", best)
+        return Judgement(None, f"{found}; without a control what the first weights contributed is unknown.", best)
     words = ", ".join(f"{NAMES[trial.kind]} {trial.accuracy:.2%}" for trial in controls)
     ahead = all((best.accuracy or 0.0) - (trial.accuracy or 0.0) > noise for trial in controls)
     return Judgement(True if ahead else None, f"{found}; {words} {margin}.", best)

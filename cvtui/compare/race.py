@@ -162,7 +162,7 @@ class Race(StoppedByErrors):
             history.poll()  # what it wrote last
             if history.end is None:
                 last = next((line for line in reversed(history.last_log_lines()) if line.strip()), "")
-                reason = job.trouble() or harmless(last.strip()) or "it ended without a word"
+                reason = job.trouble() or harmless(last.strip()) or "it ended without an error message"
                 _write_end(racer, "failed", f"job {job.number}: {reason}")
 
     def stop(self) -> None:

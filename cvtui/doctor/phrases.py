@@ -91,9 +91,9 @@ def peak(obs: Observations, step: int) -> str:
 
 
 def guess(obs: Observations) -> str:
-    """Say what a guess costs; of a loss that is no cross-entropy, what the first loss was."""
+    """Say what random guessing costs; of a loss that is no cross-entropy, what the first loss was."""
     if obs.is_cross_entropy and obs.label_entropy is not None:
-        return f"a guess costs {obs.label_entropy:.3g}"
+        return f"random guessing costs {obs.label_entropy:.3g}"
     return f"the first loss was {obs.first_loss or math.nan:.3g}"
 
 

@@ -206,10 +206,12 @@ def polyline(x: Floats, y: Floats, size: tuple[int, int]) -> Dots:
     return dots
 
 
-def dashed(dots: Dots, on: int = 4, off: int = 3) -> Dots:
-    """Leave out every stretch of `off` columns after `on`."""
-    kept = np.arange(dots.shape[1]) % (on + off) < on
-    return np.asarray(dots & kept)
+def dashed(dots: Dots, pattern: tuple[int, ...]) -> Dots:
+    """Draw and leave out columns by turns, as many as the pattern says; an empty pattern draws all."""
+    if not pattern:
+        return dots
+    period = np.repeat(np.arange(len(pattern)) % 2 == 0, pattern)
+    return np.asarray(dots & np.resize(period, dots.shape[1]))
 
 
 def level(size: tuple[int, int], row: int, on: int, period: int) -> Codes:

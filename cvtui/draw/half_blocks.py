@@ -184,6 +184,22 @@ def segments(
     return [_row(part[0], part[1] if len(part) > 1 else np.full(width, last, np.int32), none) for part in rows]
 
 
+_INK = " ░▒▓█"
+
+
+def shaded(image: Image, dark: bool = True) -> list[str]:
+    """One line for each two rows of pixels, in five shades, for terminals of 16 colours or none.
+
+    `dark`: the ground is dark, and much ink is bright; on a light ground it is dark.
+    """
+    height, width, _ = image.shape
+    bright = image.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722]) / 255
+    padded = np.concatenate([bright, bright[-1:]]) if height % 2 else bright
+    cells = padded.reshape(-1, 2, width).mean(axis=1)
+    ink = cells if dark else 1 - cells
+    return ["".join(row) for row in np.array(list(_INK))[np.rint(ink * (len(_INK) - 1)).astype(int)].tolist()]
+
+
 def _with_dots(image: Image, codes: Codes, ink: Image) -> list[list[Segment]]:
     upper, lower = image[::2].astype(np.float64), image[1::2]
     behind = np.rint(0.2 * (upper + lower)).astype(np.uint8)

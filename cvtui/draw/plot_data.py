@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from string import ascii_lowercase
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,11 @@ from numpy.typing import NDArray
 from cvtui.draw.min_max_pyramid import Pyramid
 from cvtui.draw.robust_range import typical
 from cvtui.draw.scales import Array, Floats, Kind
+
+DASHES: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("━", ()), ("╍", (5, 3)), ("┈", (1, 2)), ("╾", (7, 2, 1, 2)), ("┅", (2, 4)),
+)  # fmt: skip
+"""How curves differ where colour doesn't tell: glyph of the legend; dot columns that are drawn, left out, drawn …"""
 
 
 @dataclass(eq=False)
@@ -33,7 +40,10 @@ class Line:
     """Faint, and behind all that is not: raw values behind smoothed ones, what is predicted, what lies ahead."""
     points: bool = False
     """A marker at each sample, for few of them (one an epoch)."""
-    dashed: bool = False
+    dash: int = 0
+    """Number of its pattern in `DASHES`; 0 is solid. Larger ones begin again with the first."""
+    label: str = ""
+    """One character that is written on the curve and before its name in the legend."""
     legend: bool = True
     gaps: bool = True
     """Mark on the x axis where values are not finite. False where NaN only says "was not measured here"."""
@@ -46,7 +56,22 @@ class Line:
     @property
     def looks(self) -> tuple[object, ...]:
         """All but the numbers."""
-        return (self.name, self.color, self.dim, self.points, self.dashed, self.legend, self.gaps, self.fit)
+        return (self.name, self.color, self.dim, self.points, self.dash, self.label, self.legend, self.gaps, self.fit)
+
+
+def told_apart(lines: Sequence[Line]) -> list[Line]:
+    """Give each line of the legend a dash and a letter of its name: for where colour doesn't tell them apart."""
+    bold = [line for line in lines if line.legend and line.name and not line.dim]
+    if len(bold) < 2:
+        return list(lines)
+    taken = {line.label for line in bold}
+    given: dict[int, Line] = {}
+    for place, line in enumerate(bold):
+        letter = next((c for c in line.name.lower() + ascii_lowercase if c.isalnum() and c not in taken), "")
+        label = line.label or letter
+        taken.add(label)
+        given[id(line)] = replace(line, label=label, dash=line.dash or place)
+    return [given.get(id(line), line) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

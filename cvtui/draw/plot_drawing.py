@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from cvtui.draw import braille
 from cvtui.draw.braille import Codes
 from cvtui.draw.plot_canvas import DotLayers, PlotCanvas
-from cvtui.draw.plot_data import Track
+from cvtui.draw.plot_data import DASHES, Track
 from cvtui.draw.plot_labels import TAKEN, Legend, PlotLabels, color_style, series_style
 from cvtui.draw.plot_scene import PlotFrame, Scene, label_spans, lay_out
 from cvtui.draw.scales import Floats
@@ -33,7 +33,7 @@ class RasterCache:
     def cells(self, track: Track, frame: PlotFrame) -> tuple[Codes, Floats]:
         """Codes, and (n, 2) x ranges that are not finite."""
         line = track.line
-        key = (track, track.version, frame.size, frame.across, frame.up, line.points, line.dashed)
+        key = (track, track.version, frame.size, frame.across, frame.up, line.points, line.dash)
         found = self._kept.get(id(track))
         if found is None or found[0] != key:
             self.misses += 1
@@ -46,7 +46,7 @@ class RasterCache:
         line, x, y = track.line, track.x, track.y
         pyramid = track.pyramid(frame.up.kind)
         drawn = braille.rasterise(x, y, frame.size, frame.across, frame.up, pyramid)
-        dots = braille.dashed(drawn.dots) if line.dashed else drawn.dots
+        dots = braille.dashed(drawn.dots, DASHES[line.dash % len(DASHES)][1])
         if line.points or len(x) == 1:
             start, end = np.searchsorted(x, frame.across.limits[0]), np.searchsorted(x, frame.across.limits[1], "right")
             if 0 < end - start <= frame.columns // 3:

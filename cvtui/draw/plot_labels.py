@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from cvtui.draw.plot_canvas import PlotCanvas
-from cvtui.draw.plot_data import Line, Track
+from cvtui.draw.plot_data import DASHES, Line, Track
 from cvtui.draw.plot_scene import PlotFrame, Scene
 from cvtui.draw.scales import Floats
 from cvtui.draw.ticks import read_out
@@ -44,7 +45,9 @@ class Legend:
         ]
 
     def _glyph(self, line: Line) -> str:
-        return "●" if line.points else "╍" if line.dashed else "━"
+        if line.label:
+            return line.label
+        return ("○" if line.dash else "●") if line.points else DASHES[line.dash % len(DASHES)][0]
 
     def _value(self, track: Track) -> str:
         value = track.last if self.scene.cursor is None else track.at(self.scene.cursor)
@@ -121,19 +124,43 @@ class PlotLabels:
         frame = self.frame
         if frame.rows < 4 or frame.columns < 16:
             return
+        self._curve_labels()
         self._warnings()
         self._spikes()
         for guide in self.scene.guides:
             row = frame.row_of(guide.y)
             if row is not None and guide.words:
-                self._beside_guide(guide.words, row // 4, color_style(guide.color, "guide"))
-        marks = [(mark.x, mark.words, color_style(mark.color, "mark")) for mark in self.scene.marks]
+                self._beside_guide(guide.words, row // 4, "words " + color_style(guide.color, "guide"))
+        marks = [(mark.x, mark.words, "words " + color_style(mark.color, "mark")) for mark in self.scene.marks]
         if self.scene.now is not None:
             marks.append((self.scene.now, "now", "now"))
         for x, words, style in marks:
             column = frame.column_of(x)
             if column is not None and words:
                 self._beside_mark(words, column // 2, style)
+
+    def _curve_labels(self) -> None:
+        """Write each line's label on it: at its end, and at a third of its way, apart from those of the others."""
+        frame = self.frame
+        labelled = [(number, track) for number, track in enumerate(self.scene.tracks) if track.line.label]
+        for place, (number, track) in enumerate(labelled):
+            columns = frame.columns - 2 * len(labelled) + 2 * place, (place + 1) * frame.columns // (len(labelled) + 1)
+            for column in columns:
+                if column < 0 or (row := self._row_at(track, column)) is None or self.busy[row, column] >= TAKEN:
+                    continue
+                self._write(track.line.label, column, row, "words " + series_style(track.line, number))
+
+    def _row_at(self, track: Track, column: int) -> int | None:
+        """Return the row of a curve in a column; None where it isn't in view."""
+        frame = self.frame
+        x = float(frame.across.from_dots(np.array([2.0 * column + 0.5]), 2 * frame.columns)[0])
+        if not len(track.x) or not track.x[0] <= x <= track.x[-1]:
+            return None
+        after = min(int(np.searchsorted(track.x, x)), len(track.x) - 1)
+        around = slice(max(0, after - 1), after + 1)
+        y = float(np.interp(x, track.x[around].astype(np.float64), track.y[around].astype(np.float64)))
+        row = frame.row_of(y) if math.isfinite(y) else None
+        return None if row is None else row // 4
 
     def _spikes(self) -> None:
         """Mark values beyond the axis at its edge, the three furthest at each end with their number."""
@@ -158,7 +185,7 @@ class PlotLabels:
                 self.busy[row, column] = TAKEN
                 text = read_out(value, self.scene.y_kind)
                 if len(taken) <= 3:
-                    self._place(text, [(column + 1, row), (column - cell_len(text), row)], "mark")
+                    self._place(text, [(column + 1, row), (column - cell_len(text), row)], "words mark")
 
     def _warnings(self) -> None:
         scene = self.scene

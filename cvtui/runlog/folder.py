@@ -109,7 +109,7 @@ class RunFolder:
             raise RequestError(f"the run folder {str(folder.path)!r} {what}", hint="`cvtui runs` lists the runs")
         if not is_run(folder.path):
             raise RequestError(
-                f"{str(folder.path)!r} is no run folder: it has neither recipe.toml nor events.jsonl",
+                f"{str(folder.path)!r} is not a run folder: it has neither recipe.toml nor events.jsonl",
                 hint="`cvtui runs` lists the runs",
             )
         return folder

@@ -70,7 +70,7 @@ def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") ->
         if file in named and door.is_file(history.folder.checkpoints / file):
             return named[file]
         files = door.names(history.folder.checkpoints, ".pt")
-        raise RequestError(f"--checkpoint: {checkpoint!r} is not there; {name!r} has {', '.join(files)}"
+        raise RequestError(f"--checkpoint: {checkpoint!r} not found; {name!r} has {', '.join(files)}"
                            f"{nearest(checkpoint, files)}")  # fmt: skip
     if epoch is None:
         return there[-1]
@@ -98,7 +98,7 @@ def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
         if file in there:
             return folder.checkpoints / file
     raise RequestError(
-        f"--checkpoint: {name!r} is not there; {folder.name!r} has {', '.join(there)}{nearest(name, there)}"
+        f"--checkpoint: {name!r} not found; {folder.name!r} has {', '.join(there)}{nearest(name, there)}"
     )
 
 

@@ -39,15 +39,23 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 def parse_filter(text: str) -> Keeps:
     """Parse a filter into the test that a run must pass; an empty text keeps all.
 
-    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (contains it); a word without a sign is looked
-    for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with %), `loss` the last validation
-    loss. RequestError for a key that no run has, or a comparison with what is no number.
+    `key>number` (also < >= <=), `key=value`, `key!=value`, `key~text` (contains it); `tag:word` asks for `#word` in the
+    note; any other word is looked for in name, data, net and note. `acc` is the best validation accuracy (0..1, or with
+    %), `loss` the last validation loss. RequestError for a key that no run has, or a comparison with what is no number.
     """
     conditions = [_condition(word) for word in text.split()]
     return lambda run: all(keeps(run) for keeps in conditions)
 
 
+def tags(note: str) -> list[str]:
+    """Return the tags of a note, in lower case: the words that begin with `#`."""
+    return [found.lower() for found in re.findall(r"(?<!\S)#([\w-]+)", note)]
+
+
 def _condition(word: str) -> Keeps:
+    if word.lower().startswith("tag:"):
+        tag = word[4:].removeprefix("#").lower()
+        return lambda run: tag in tags(run.note)
     found = _CONDITION.fullmatch(word)
     if found is None:
         low = word.lower()
@@ -80,7 +88,7 @@ def _number(key: str, text: str) -> float:
     try:
         value = float(text.removesuffix("%"))
     except ValueError:
-        raise RequestError(f"filter: {key} is compared with {text!r}, which is no number") from None
+        raise RequestError(f"filter: {key} is compared with {text!r}, which is not a number") from None
     return value / 100 if share else value
 
 

@@ -127,7 +127,7 @@ class EventWriter:
             self._since = now
         if why != self.trouble:
             self.trouble = why
-            disk_note.write(self._note, f"the log can't be written ({why}): it waits in memory, and training goes on")
+            disk_note.write(self._note, f"the log can't be written ({why}): it waits in memory, and training continues")
 
     def _out_of_trouble(self) -> None:
         lost = f", {self.dropped} layer samples were let go" if self.dropped else "; nothing was lost"

@@ -46,6 +46,10 @@ def _palette() -> type[Provider]:
     return Palette
 
 
+FULL_FPS = 10.0
+"""Frames of a live run a second, where the line is not slow."""
+
+
 class CvtuiApp(App[None]):
     """`recipe` fills the form; runs are made in `runs` and listed from there; `attach` is a run folder to open at once.
 
@@ -98,7 +102,7 @@ class CvtuiApp(App[None]):
         *,
         places: Sequence[Path] = (),
         prewarm: bool = True,
-        fps: float = 10.0,
+        fps: float = FULL_FPS,
         shown: Callable[[], None] = lambda: None,
         hooks: EndHooks | None = None,
     ) -> None:
@@ -106,7 +110,7 @@ class CvtuiApp(App[None]):
 
         `prewarm`: keep an engine with PyTorch loaded while the form is open (it predicts, and Start is instant).
         `hooks`: what is told when a run that is started here ends. `places`: further folders of runs.
-        Raises RequestError if `attach` is no run folder.
+        Raises RequestError if `attach` is not a run folder.
         """
         super().__init__()
         self.prewarm = prewarm
@@ -242,13 +246,27 @@ class CvtuiApp(App[None]):
             yield SystemCommand("Job", "The job that was started last", self.action_show_job)
         other = "Light" if self.theme == DARK.name else "Dark"
         yield SystemCommand(f"{other} theme", "Switch between dark and light", self.action_switch_theme)
+        slow = self.fps < FULL_FPS
+        yield SystemCommand(
+            "All frames" if slow else "Fewer frames, for a slow line",
+            f"{FULL_FPS:g} frames of a live run a second"
+            if slow
+            else "1 frame of a live run a second, as with --fps 1",
+            self.action_slow_line,
+        )
         yield SystemCommand("Keys", "The keys of this place", self.action_keys)
         yield SystemCommand(
             "Save a picture of the screen",
             "An SVG file in the working directory",
             lambda: self.set_timer(0.1, self.action_picture),
         )
-        yield SystemCommand("Quit", "Leave; a run may go on without the screen", self.action_leave)
+        yield SystemCommand("Quit", "Quit; training may continue without the screen", self.action_leave)
+
+    def action_slow_line(self) -> None:
+        """Draw a live run once a second, or as often as usual again."""
+        self.fps = 1.0 if self.fps >= FULL_FPS else FULL_FPS
+        for view in self.get_screen_stack("train")[0].query("LiveView"):
+            view.set_pace()  # type: ignore[attr-defined]
 
     def offer_pause(self, parent: RunFolder, sentence: str) -> None:
         """Say that a fork slows its parent, with an action that pauses it; the palette has it too."""

@@ -143,7 +143,7 @@ def test_without_its_data_no_process_and_no_run_folder_is_made(say: Say, tmp_pat
         done = say(*words, "--data", "cifar10")
         assert (done.code, done.out) == (2, "")
         assert done.err.count("\n") == 1
-        assert done.err.startswith(f"cvtui: data: cifar10 is not there: looked in '{tmp_path}/cache/cvtui/data'")
+        assert done.err.startswith(f"cvtui: data: cifar10 not found: looked in '{tmp_path}/cache/cvtui/data'")
         assert done.err.endswith("; `cvtui data cifar10 --download` fetches it (170 MB)\n")
     assert not (tmp_path / "runs").exists()
 

@@ -140,12 +140,12 @@ def test_the_screen_without_a_terminal_names_no_ui(tmp_path: Path) -> None:
     assert "--no-ui" in done.stderr
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(60, 24), (80, 10)])
+@pytest.mark.parametrize(("columns", "lines"), [(39, 24), (80, 9)])
 def test_a_terminal_that_is_too_small_is_told_both_sizes(tmp_path: Path, columns: int, lines: int) -> None:
     with Terminal(cwd=tmp_path, size=(columns, lines)) as terminal:
         assert terminal.end() == 2
         assert f"{columns}x{lines}" in terminal.said
-        assert "80x24" in terminal.said
+        assert "40x10" in terminal.said
         assert "--no-ui" in terminal.said
         assert terminal.said.count("\n") == 1
 

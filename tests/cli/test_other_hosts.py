@@ -101,4 +101,4 @@ def test_no_such_run_and_several(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert err.startswith(
         f"cvtui: there is no run 'their', neither in '{THERE}' nor as a folder; did you mean 'there'?"
     )
-    assert "there is no run folder at ssh://far/~/my runs/none" in words(capsys, "doctor", f"{THERE}/none")[2]
+    assert "there is not a run folder at ssh://far/~/my runs/none" in words(capsys, "doctor", f"{THERE}/none")[2]

@@ -230,7 +230,7 @@ def test_a_training_goes_on_where_its_lines_find_no_room(tmp_path: Path, more: s
     history.poll()
     assert history.state() == "finished"
     assert done.returncode == 1, "not all was said"
-    assert done.stderr.count("can't be written: No space left on device; the training goes on") == 1
+    assert done.stderr.count("can't be written: No space left on device; training continues") == 1
 
 
 # ---------------------------------------------------------------------- one way out

@@ -25,7 +25,7 @@ MOVED = (
 )
 CHANGE = rf" At step {INT} the rate was changed by hand(?: from {NUM})? to {NUM}\."
 RATE = rf"(?:{NUM} at step {INT}|up to {NUM})"
-GUESS = rf"(?:a guess costs {NUM}|the first loss was {NUM})"
+GUESS = rf"(?:random guessing costs {NUM}|the first loss was {NUM})"
 PATTERNS = {
     "MOVED": MOVED, "RISE": RISE, "CHANGE": CHANGE, "MEAN": MEAN, "RATE": RATE, "GUESS": GUESS, "LIST": LIST,
     "NAME": NAME, "NUM": NUM, "INT": INT,
@@ -248,7 +248,7 @@ class SecondReader:
 
     def guess(self, text: str) -> None:
         (told,) = re.findall(NUM, text)
-        if text.startswith("a guess"):
+        if text.startswith("random guessing"):
             need(str(self.run["recipe"].get("loss", "cross-entropy")).startswith("cross-entropy"), "no cross-entropy")
             near(told, self.entropy(), what="a guess")
         else:

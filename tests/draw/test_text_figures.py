@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -32,10 +33,11 @@ def test_curves_are_the_plots():
     """The rows below the legend are what the plot draws of the same lines."""
     figure = Curves(log_y=True, curves=[Curve(name="a", x=X, y=FALLING), Curve(name="b", x=X, y=RISING)])
     lines = draw(figure, 80, 14)
-    tracks = [Track(Line(name, np.array(X), np.array(y, float))) for name, y in (("b", RISING), ("a", FALLING))]
+    given = [("b", RISING, 1), ("a", FALLING, 0)]
+    tracks = [Track(Line(name, np.array(X), np.array(y, float), dash=dash)) for name, y, dash in given]
     scene = Scene(tracks=tracks, x_kind="number", x_label="", log_y=True, legend=False, grid=False)
     expected = draw_plot(scene, 80, 14, RasterCache()).canvas.text()
-    assert lines[0].plain == "━ a  ━ b"
+    assert lines[0].plain == "━ a  ╍ b"
     assert [line.plain.rstrip() for line in lines[1:]] == [row.rstrip() for row in expected]
 
 
@@ -88,3 +90,18 @@ def test_small_pictures_stand_side_by_side():
     assert lines[1].plain == " " * 6 + "  " + " " * 6
     red = [span for span in lines[1].spans if triplet(span.style, "bgcolor") == (255, 0, 0)]
     assert [(span.start, span.end) for span in red] == [(0, 3), (8, 11)]
+
+
+def test_without_colour_curves_carry_letters_and_dashes():
+    """Of three lines, level with each other, each is drawn with another pattern, and with its letter on it."""
+    curves = [Curve(name=f"run {n}", x=[0.0, 100.0], y=[float(n), float(n)]) for n in range(3)]
+    plain = [line.plain for line in draw(Curves(curves=curves), 80, 14, colour=False)]
+    assert plain[0] == "a run 0  b run 1  c run 2"
+    drawn = {}
+    for letter in "abc":
+        (found,) = [line for line in plain[1:] if letter in line]
+        assert found.count(letter) == 2
+        drawn[letter] = re.split("[│┤]", found)[1].replace(letter, "")
+    assert len({row.count(" ") for row in drawn.values()}) == 3
+    coloured = [line.plain for line in draw(Curves(curves=curves), 80, 14)]
+    assert coloured[0] == "━ run 0  ╍ run 1  ┈ run 2"

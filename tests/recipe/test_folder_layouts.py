@@ -167,7 +167,7 @@ def test_the_set_once_more_beside_its_classes_is_no_class(tmp_path: Path) -> Non
     """As a set of brain scans is handed out: yes, no, and a folder with both again."""
     found = listing(pets(tmp_path, ".", "pets_dataset"), 0.25)
     assert found.classes == ("cat", "dog")
-    assert found.notes == ("pets_dataset/ is not used: it holds the same classes once more",)
+    assert found.notes == ("pets_dataset/ is not used: it holds the same classes again",)
 
 
 def test_halves_inside_the_classes_are_used_where_a_class_has_only_one(tmp_path: Path) -> None:

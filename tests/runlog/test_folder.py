@@ -111,7 +111,7 @@ def test_places_that_cant_be_written(tmp_path: Path) -> None:
 def test_what_is_no_run_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
-    for name, words in [("none", "does not exist"), ("file", "is a file"), ("empty", "is no run folder")]:
+    for name, words in [("none", "does not exist"), ("file", "is a file"), ("empty", "is not a run folder")]:
         with pytest.raises(RequestError, match=words):
             RunFolder.open(tmp_path / name)
 

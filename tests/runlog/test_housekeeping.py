@@ -31,7 +31,7 @@ def run(base: Path, name: str, accuracy: float, **recipe: object) -> RunFolder:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
-    run(tmp_path, "small", 0.90, lr=0.1)
+    manage.write_note(run(tmp_path, "small", 0.90, lr=0.1), "in C#7 #Base")
     manage.write_note(run(tmp_path, "wide", 0.97, net="conv32-relu-fc"), "  the one\nfor the talk ")
     run(tmp_path, "deep", 0.99, net="[conv8-relu]*9-fc", lr=1e-3, data="shapes", optimizer="adam")
     return tmp_path
@@ -50,6 +50,10 @@ def runs(tmp_path: Path) -> Path:
         ("data!=shapes", "small wide"),
         ("talk", "wide"),
         ("note~talk acc<0.5", ""),
+        ("tag:base", "small"),
+        ("tag:#BASE acc>0.5", "small"),
+        ("tag:bas", ""),
+        ("tag:7", ""),  # within a word it is none
         ("state=lost", "deep small wide"),
         ("batch-size>1", ""),
     ],
@@ -61,7 +65,7 @@ def test_filter(runs: Path, text: str, names: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("ac>1", "did you mean 'acc'"), ("lr>fast", "'fast', which is no number"), ("x=1", "no key 'x'")],
+    [("ac>1", "did you mean 'acc'"), ("lr>fast", "'fast', which is not a number"), ("x=1", "no key 'x'")],
 )
 def test_a_wrong_filter_is_one_line(text: str, words: str) -> None:
     with pytest.raises(RequestError, match=words):

@@ -21,10 +21,13 @@ from cvtui.tui.form.form_view import FormView
 from cvtui.tui.panes.curve_pane import CurvePlot
 from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen, keys_of
+from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.widgets.key_bar import KeyBar
 from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.picker_list import PickerList
 from cvtui.tui.widgets.text_field import TextField
+from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.walked
@@ -285,6 +288,36 @@ async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path)
         await wait_until_async(lambda: not cover.display, what="the place again")
         await pilot.resize_terminal(100, 20)
         await wait_until_async(lambda: cover.display, what="the cover")
+
+
+async def test_a_small_terminal_shows_one_pane_of_a_run_and_the_form_says_how_to_go_on(tmp_path: Path) -> None:
+    finished_run(tmp_path / "runs", "good")
+    app = session(tmp_path)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await ready(app)
+        cover = app.screen.query_one(TooSmall)
+        assert cover.display
+        said = str(cover.render())
+        assert "The form needs 80x24" in said
+        assert "4  the runs; enter shows one" in said
+        assert max(map(len, said.splitlines())) <= 40
+        await pilot.press("4")
+        await wait_until_async(lambda: isinstance(app.screen, RunsScreen) and bool(app.screen.table.rows), what="runs")
+        assert not app.screen.query_one(TooSmall).display
+        await pilot.press("enter")
+        await wait_until_async(lambda: isinstance(app.screen, TrainScreen) and app.screen.shows_run, what="the run")
+        assert isinstance(app.screen, TrainScreen)
+        view = app.screen.view
+        assert view is not None
+        await wait_until_async(lambda: "finished" in view.header.text, what="its state")
+        assert not app.screen.query_one(TooSmall).display
+        (pane,) = view.grid.visible_panes()
+        assert (pane.NAME, pane.region.width) == ("loss", 40)
+        assert pane.region.height == 6
+        assert app.screen.query_one(KeyBar).region.y == 9
+        await pilot.resize_terminal(39, 10)
+        await wait_until_async(lambda: app.screen.query_one(TooSmall).display, what="the cover")
+        assert "cvtui needs 40x10" in str(app.screen.query_one(TooSmall).render())
 
 
 # ---------------------------------------------------------------------- keys and places

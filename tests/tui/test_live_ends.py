@@ -58,7 +58,7 @@ async def test_a_lost_run_that_comes_back_forgets_its_last_words(tmp_path: Path)
             await wait_until_async(lambda: "● running" in app.live.header.text, what="the resumed run")
             assert "What to do" not in log.text
             assert log.text.count("epoch  1") == 1
-            assert "goes on from step 23" in log.text
+            assert "resumed at step 23" in log.text
 
 
 @pytest.mark.parametrize("size", SIZES)

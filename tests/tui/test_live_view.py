@@ -388,4 +388,9 @@ async def test_a_slow_line_gets_fewer_frames(finished: RunFolder, fps: float, se
     app = CvtuiApp(runs=finished.path.parent, attach=finished.path, prewarm=False, fps=fps)
     async with app.run_test(size=(80, 24)):
         await wait_until_async(lambda: list(app.screen.query(LiveView)), what="the run")
-        assert app.screen.query_one(LiveView)._timer._interval == pytest.approx(seconds)
+        view = app.screen.query_one(LiveView)
+        assert view._timer._interval == pytest.approx(seconds)
+        (command,) = [entry for entry in app.get_system_commands(app.screen) if "frames" in entry.title.lower()]
+        assert command.title == ("Fewer frames, for a slow line" if fps == 10 else "All frames")
+        command.callback()
+        assert view._timer._interval == pytest.approx(0.95 if fps == 10 else 0.095)

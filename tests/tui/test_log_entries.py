@@ -74,7 +74,7 @@ def test_after_a_resume_the_story_begins_anew(tmp_path: Path) -> None:
     assert void
     texts = [entry.text for entry in entries]
     assert texts[0].startswith("epoch  1")
-    assert texts[1].startswith("goes on from step 23")
+    assert texts[1].startswith("resumed at step 23")
     assert len(texts) == 2
 
 

@@ -16,6 +16,7 @@ from cvtui.runlog.run_summary import summary
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.log_entries import next_step
+from cvtui.tui.screens.run_curves import RunCurves
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age
 from cvtui.tui.screens.train import TrainScreen
@@ -72,6 +73,54 @@ async def test_each_run_with_its_state_and_result(tmp_path: Path, size: tuple[in
                 assert known.data in line
         assert "best val" in text.splitlines()[0]
         assert set(names) == {row.name for row in place(app).table.rows}
+
+
+async def test_what_differs_stands_right_after_the_name_in_80_columns(tmp_path: Path) -> None:
+    for name, lr in (("pics-1", 0.1), ("pics-2", 0.01)):
+        run = WrittenRun(tmp_path, name, Recipe(epochs=1, lr=lr, batch_size=64, seed=7 if lr == 0.1 else 8))
+        run.step(run.total)
+        run.end()
+        run.close()
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 2, what="two runs")
+        table = place(app).table
+        assert table.columns[:3] == ["glyph", "name", "differs"]
+        lines = {row.name: line for row, line in zip(table.rows, table.text.splitlines()[1:], strict=False)}
+        for name, words in (("pics-1", "lr 0.1 · seed 7"), ("pics-2", "lr 0.01 · seed 8")):
+            assert words in lines[name]
+        assert "batch" not in table.text  # it is the same in both
+        await pilot.press("slash", *"pics-1")
+        await wait_until_async(lambda: len(table.rows) == 1, what="one run")
+        assert "differs" not in table.columns  # one run alone differs from none
+
+
+async def test_small_multiples_of_the_listed_runs(tmp_path: Path) -> None:
+    """`w`: a tiny curve each; the cursor is the table's, and keys act on its run."""
+    three(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
+        names = [row.name for row in place(app).table.rows]
+        await pilot.press("w")
+        curves = place(app).query_one(RunCurves)
+        await wait_until_async(lambda: all(name in curves.text for name in names), what="the curves")
+        assert not place(app).table.region.size
+        assert curves.text.startswith("training loss, smoothed")
+        finished = place(app).table.rows[names.index("good")]
+        assert f"{finished.best_val_accuracy:.1%}".replace("%", " %") in curves.text
+        assert any("\u2801" <= character <= "\u28ff" for character in curves.text)
+        await pilot.press("right")
+        await wait_until_async(lambda: place(app).table.cursor == 1, what="the next run")
+        chosen = place(app).chosen_run
+        assert chosen is not None
+        assert chosen.name == names[1]
+        assert names[1] in str(place(app).query_one("#net-line", Static).render())
+        await pilot.press("w")
+        await wait_until_async(lambda: bool(place(app).table.region.size), what="the table")
+        assert place(app).table.has_focus
 
 
 async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:

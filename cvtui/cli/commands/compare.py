@@ -70,7 +70,12 @@ def show_result(result: RunDifferences, labels: Sequence[str], verdicts: Sequenc
     for line in curves(result.outcomes, labels, verdicts, min(console.width, 120), not console.no_color):
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
-    console.print(table(result, labels, verdicts))
+    as_table = table(result, labels, verdicts)
+    if console.measure(as_table).minimum <= console.width and _fits(result, labels, console.width):
+        console.print(as_table)
+    else:
+        for line in blocks(result, labels, verdicts):
+            console.print(line, soft_wrap=True)
     if result.best is not None:
         console.print(f"best: {result.best.name}; {_repeat_command(result.best.history)}", soft_wrap=True)
 
@@ -111,13 +116,43 @@ def curves(
     return draw(figure, width, colour=colour)
 
 
+_RESULTS = 48
+"""Columns of a table's results: accuracy, epoch, loss, time, and as much of the curve as can be read."""
+
+
+def _fits(result: RunDifferences, labels: Sequence[str], width: int) -> bool:
+    """Return True if the table has room for whole names and values; only the last column folds."""
+    columns = [
+        max(len(field), *(len(outcome.values[field]) for outcome in result.outcomes)) + 2 for field in result.fields
+    ]
+    return max(map(len, labels)) + 4 + sum(columns) + _RESULTS <= width
+
+
+def blocks(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the table's content as lines, a run below the other, for a terminal that is too narrow for it."""
+    lines = []
+    for outcome, label, verdict in zip(result.outcomes, labels, verdicts, strict=True):
+        lines.append(("● " if outcome is result.best else "  ") + label)
+        values = [f"{field.replace('_', ' ')} {outcome.values[field]}" for field in result.fields]
+        lines += [f"    {' · '.join(part)}" for part in (values, _results(outcome)) if part]
+        lines.append(f"    {verdict.name}: {verdict.why}")
+    return lines
+
+
+def _results(outcome: RunOutcome) -> list[str]:
+    best = [] if outcome.best_accuracy is None else [f"best val. accuracy {outcome.best_accuracy:.2%}"]
+    epoch = [f"epoch {outcome.best_epoch}"] if outcome.best_epoch else []
+    loss = [] if outcome.val_loss is None else [f"val. loss {outcome.val_loss:.4f}"]
+    return [*best, *epoch, *loss, f"{outcome.seconds:.1f} s"]
+
+
 def table(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
     """Return a table with one row a run: what differs, and its results."""
     from rich.table import Table
     from rich.text import Text
 
     found = Table(box=None, pad_edge=False, header_style="bold")
-    found.add_column("run", overflow="fold")
+    found.add_column("run", no_wrap=True, min_width=2 + max(map(len, labels), default=0))
     for field in result.fields:
         found.add_column(field.replace("_", " "))
     for title in ("best val. accuracy", "epoch", "val. loss", "time"):

@@ -93,7 +93,7 @@ def _check_unfinished(folder: RunFolder, history: History, recipe: Recipe) -> No
     if history.end.reason.startswith(EARLY) and is_stale(recipe.patience, done, best):
         raise RequestError(
             f"{folder.name!r} has finished by {history.end.reason}",
-            hint=f"a larger patience in {folder.recipe} (or 0) goes on",
+            hint=f"a larger patience in {folder.recipe} (or 0) continues",
         )
 
 

@@ -76,9 +76,7 @@ class RunReport:
                 self._talk(f"warning: {self._trouble}")
         while self._signals < min(2, len(signals)):
             self._signals += 1
-            self._talk(
-                "stopping: a checkpoint is saved (once more: at once)" if self._signals == 1 else "stopping at once"
-            )
+            self._talk("stopping: a checkpoint is saved (again: at once)" if self._signals == 1 else "stopping at once")
         if self._bar:
             self._bar.show(history)
 
@@ -124,7 +122,7 @@ class RunReport:
         if end is None or end.status == "failed":
             if end is None and history.trouble:  # all that a full disk has let the run say
                 self._result(history)
-                say(history.trouble, "make room, then `cvtui resume` goes on from its last checkpoint")
+                say(history.trouble, "make room, then `cvtui resume` continues from its last checkpoint")
             elif signals and end is None:
                 kept = history.checkpoints[-1].path if history.checkpoints else ""
                 nothing = f"ended before anything was saved in {self.folder.path}"
@@ -134,7 +132,9 @@ class RunReport:
         elif end.status == "diverged":
             self._result(history)
             again = f"cvtui resume {shell_word(str(self.folder.path))} --lr /10"
-            way = f"`{again}` goes on from the last good checkpoint" if history.checkpoints else "a lower --lr may help"
+            way = (
+                f"`{again}` continues from the last good checkpoint" if history.checkpoints else "a lower --lr may help"
+            )
             say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", way)
         else:
             self._result(history)
@@ -287,7 +287,7 @@ def facts(checked: Checked) -> list[tuple[str, str]]:
         ),
         (
             "expected",
-            f"a loss of {first.value:.3f} ({first.words}) as long as it knows nothing",
+            f"a loss of {first.value:.3f} ({first.words}) before training",
         ),
     ]
 

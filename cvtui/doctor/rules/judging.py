@@ -25,7 +25,7 @@ def modes_differ(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     if facts.validation_mode is True and has_modes(obs):
         return RuleResult(
-            "The model is validated in training mode: dropout goes on dropping, and batch norm judges each batch by "
+            "The model is validated in training mode: dropout stays active, and batch norm judges each batch by "
             "itself.",
             step=max(facts.step, 0),
             value=1,

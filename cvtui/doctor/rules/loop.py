@@ -58,7 +58,7 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
     apart, facts = obs.facts.evaluations_differ, obs.facts
     if facts.validation_mode is True and any("Dropout" in m.kind and m.options.get("p") for m in facts.modules):
         return RuleResult(
-            "The model is validated in training mode: dropout goes on dropping.",
+            "The model is validated in training mode: dropout stays active.",
             step=max(facts.step, 0),
             value=1,
             evidence="model.training is True in a pass without gradients",

@@ -35,7 +35,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs)
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
-        f"The first loss was {first:.3g}, where a guess costs {guess:.3g}{where}. The net begins "
+        f"The first loss was {first:.3g}, where random guessing costs {guess:.3g}{where}. The net begins "
         + ("with strong opinions that it must first unlearn." if share > 1 else "better than a guess."),
         step=0,
         layer=layer if large else "",

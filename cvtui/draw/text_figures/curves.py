@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
+
 import numpy as np
 from rich.style import Style
 from rich.text import Text
 
 from cvtui.draw.figures import Curves
-from cvtui.draw.plot_data import Line, Track
+from cvtui.draw.plot_data import DASHES, Line, Track
 from cvtui.draw.plot_drawing import RasterCache, draw
 from cvtui.draw.plot_scene import Scene
 from cvtui.draw.scales import Floats
@@ -18,10 +20,9 @@ _STYLES = {"axis": Style(dim=True), "name": Style(dim=True), "warning": Style(co
 
 def draw_curves(figure: Curves, width: int, height: int, colour: bool) -> list[Text]:
     """Legend, then `height` lines of plot and ticks, with the axes' names in the last one or a line of their own."""
-    # The first curve lies on top, so it comes last.
-    numbers = reversed(range(len(figure.curves)))
+    lines = _lines(figure, colour)  # the first curve lies on top, so it comes last
     scene = Scene(
-        tracks=[Track(_line(figure, number)) for number in numbers],
+        tracks=[Track(line) for line in reversed(lines)],
         x_kind="step" if figure.whole_x else "number",
         x_label="",
         log_x=figure.log_x,
@@ -35,11 +36,14 @@ def draw_curves(figure: Curves, width: int, height: int, colour: bool) -> list[T
     names = "  ".join(name for name in (figure.x_label, figure.y_label and f"(up: {figure.y_label})") if name)
     if picture.frame is not None and picture.frame.label_row is not None and names:
         _name_axes(rows, names[:width], width, "dim" if colour else "")
-    return legend([(c.name, _legend_style(figure, n, colour)) for n, c in enumerate(figure.curves)], width) + rows
+    marks = [line.label or DASHES[line.dash % len(DASHES)][0] for line in lines]
+    names_and_styles = [(c.name, _legend_style(figure, n, colour)) for n, c in enumerate(figure.curves)]
+    return legend(names_and_styles, width, marks=marks) + rows
 
 
 def style_of(name: str) -> Style:
     """Style of a name in the plot's canvas: `axis`, `#rrggbb`, `dim #rrggbb` …."""
+    name = name.removeprefix("words ")
     color = name.removeprefix("dim ")
     if color.startswith("#"):
         return Style(color=color, dim=color != name)
@@ -50,9 +54,17 @@ def array(values: list[float] | list[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def _line(figure: Curves, number: int) -> Line:
-    curve = figure.curves[number]
-    return Line(curve.name, array(curve.x), array(curve.y), color=colour_of(number), dim=curve.dim, gaps=False)
+def _lines(figure: Curves, colour: bool) -> list[Line]:
+    """Curves differ by dash too; and by a letter on them, without colour or where the dashes don't suffice."""
+    bold = [curve for curve in figure.curves if not curve.dim]
+    lettered = len(bold) > 1 and (not colour or len(bold) > len(DASHES))
+    lines = []
+    for number, curve in enumerate(figure.curves):
+        place = sum(not before.dim for before in figure.curves[:number])
+        dash, label = (0, "") if curve.dim else (place, ascii_lowercase[place % 26] if lettered else "")
+        x, y = array(curve.x), array(curve.y)
+        lines.append(Line(curve.name, x, y, color=colour_of(number), dim=curve.dim, dash=dash, label=label, gaps=False))
+    return lines
 
 
 def _legend_style(figure: Curves, number: int, colour: bool) -> str:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from cvtui.draw.figures import Figure
 
-PALETTE = ("#4e9af1", "#f5a742", "#57c274", "#ef5f6b", "#b07fe0", "#45c4cf", "#d9c94a", "#f08fc0", "#9aa5b1", "#c98b5a")
-"""Colours of curves, classes and parameters; each readable on black and on white."""
+PALETTE = ("#468bdb", "#c4770a", "#2f9c4e", "#e25560", "#a375cf", "#1f98a3", "#968a20", "#c96d9f", "#818a94", "#b57d50")
+"""Colours of curves, classes and parameters; each has a contrast of 3 and more to black and to white (WCAG 2.2)."""
 
 
 def colour_of(index: int) -> str:
@@ -47,11 +47,11 @@ def text_lines(rows: Sequence[Sequence[Segment]]) -> list[Text]:
     return [Text.assemble(*((part.text, part.style or "") for part in row)) for row in rows]
 
 
-def legend(names: Sequence[tuple[str, str]], width: int, *, mark: str = "━") -> list[Text]:
-    """Names with their styles, as many lines as they need."""
+def legend(names: Sequence[tuple[str, str]], width: int, *, mark: str = "━", marks: Sequence[str] = ()) -> list[Text]:
+    """Names with their styles, as many lines as they need; `marks`: one a name, instead of the same for all."""
     lines = [Text()]
-    for name, style in names:
-        item = Text.assemble((f"{mark} ", style), name)
+    for number, (name, style) in enumerate(names):
+        item = Text.assemble((f"{marks[number] if marks else mark} ", style), name)
         item.truncate(width)
         if lines[-1].cell_len and lines[-1].cell_len + 2 + item.cell_len > width:
             lines.append(Text())

@@ -39,7 +39,7 @@ class MissingFiles:
         if wrong and len(self._words) > MOST_GONE * self.count:
             raise ImagesGone(
                 f"{self._named(list(self._words))}: more than {MOST_GONE:.0%} of {self.count:,}; "
-                "put them back, then `cvtui resume` goes on"
+                "put them back, then `cvtui resume` continues"
             )
 
     def take(self) -> Log | None:

@@ -109,7 +109,7 @@ def _check(path: str) -> None:
     if not os.path.lexists(path):
         raise Unreadable("it does not exist")
     if not os.path.isfile(path):
-        raise Unreadable("it is no regular file" if os.path.exists(path) else "it is a link to nowhere")
+        raise Unreadable("it is not a regular file" if os.path.exists(path) else "it is a link to nowhere")
 
 
 def grey(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -93,7 +93,7 @@ def _device(asked: str, recipes: str) -> tuple[torch.device, tuple[str, ...]]:
     try:
         return pick_device(recipes), ()
     except RequestError:
-        return torch.device("cpu"), (f"the run's device {recipes} is not there: the CPU is taken",)
+        return torch.device("cpu"), (f"the run's device {recipes} is not available: the CPU is used",)
 
 
 def _net(recipe: Recipe, size: tuple[int, ...], classes: tuple[str, ...]) -> tuple[nn.Module, Table | ModuleTable]:

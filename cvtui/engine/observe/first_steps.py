@@ -181,7 +181,7 @@ class Probe:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            self._trouble = self._trouble or "no memory for all that the doctor looks at; the training goes on"
+            self._trouble = self._trouble or "no memory for all that the doctor looks at; training continues"
 
     def trouble(self) -> str:
         """Return the message about missing memory, once; else ""."""

@@ -179,7 +179,7 @@ class LayerWatch:
             return ""
         first, self._reported = not self._reported, 10 ** (len(str(count)) - 1)
         if first:
-            return f"no memory to look at the layers at step {self._lost[0]:,}: left out; the training goes on"
+            return f"no memory to look at the layers at step {self._lost[0]:,}: left out; training continues"
         return f"no memory to look at the layers: {count:,} looks were left out so far"
 
     def exclude_time(self, seconds: float) -> None:

@@ -25,13 +25,13 @@ def pick_device(text: str) -> torch.device:
     if device.type == "cuda":
         if not torch.cuda.is_available():
             why = "this PyTorch is built without CUDA" if torch.version.cuda is None else "no usable NVIDIA GPU"
-            raise RequestError(f"device: {text!r} is not there ({why}); use 'cpu' or 'auto'")
+            raise RequestError(f"device: {text!r} is not available ({why}); use 'cpu' or 'auto'")
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
-            raise RequestError(f"device: {text!r} is not there; this machine has cuda:0 to cuda:{count - 1}")
+            raise RequestError(f"device: {text!r} is not available; this machine has cuda:0 to cuda:{count - 1}")
         return _own_gpu(device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise RequestError("device: 'mps' is not there (it needs a Mac with Apple silicon); use 'cpu' or 'auto'")
+        raise RequestError("device: 'mps' is not available (it needs a Mac with Apple silicon); use 'cpu' or 'auto'")
     return device
 
 

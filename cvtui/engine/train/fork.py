@@ -65,7 +65,7 @@ def _keep_beginning(training: TrainingState, state: dict[str, Any]) -> None:
     recipe, before = training.recipe, state["recipe"]
     if recipe.weights != before.get("weights", ""):
         raise RequestError(
-            "weights: a fork goes on with its parent's; to begin with others, begin a new run",
+            "weights: a fork continues with its parent's; to begin with others, begin a new run",
             hint=f"cvtui --weights '{recipe.weights}'" if recipe.weights else "",
         )
     if training.checked.preprocess.name != "weights":
@@ -94,7 +94,7 @@ def _restore_position(training: TrainingState, state: dict[str, Any]) -> list[st
         training.sums = EpochSums(**state["sums"])
         return []
     training.step, training.batch_index = training.epoch * steps, 0
-    return [f"an epoch has {steps:,} steps now: counting goes on from the start of epoch {training.epoch + 1}"]
+    return [f"an epoch has {steps:,} steps now: counting continues from the start of epoch {training.epoch + 1}"]
 
 
 SHAPE = ("momentum", "amsgrad", "centered")

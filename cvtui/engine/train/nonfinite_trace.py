@@ -40,7 +40,7 @@ def finding(training: TrainingState, step: int, kept: str = "", since: int = 0) 
     begun = f" since step {since:,}" if since else ""
     sentence = f"the first value that is not finite{begun}: {culprit.message}, at {where}"
     if not culprit.layer:
-        sentence = f"when the batch of {where} was computed once more, no value that is not finite came up"
+        sentence = f"when the batch of {where} was computed again, no value that is not finite came up"
     numbers = ", ".join(map(str, index[:SHOWN_IMAGES].tolist())) + (", …" if len(index) > SHOWN_IMAGES else "")
     return Finding(
         step=step,
@@ -75,7 +75,7 @@ def locate(training: TrainingState, batch: Images) -> Culprit:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return Culprit("", "there was no memory to compute the batch once more")
+        return Culprit("", "there was no memory to compute the batch again")
     finally:
         for name, parameter in model.named_parameters():
             parameter.grad = gradients[name]

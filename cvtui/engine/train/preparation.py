@@ -125,7 +125,7 @@ def _read_data(checked: Checked, on_progress: OnProgress | None) -> tuple[Checke
     """Read the recipe's data, on the CPU; return the recipe fitted to the images that are there, and them."""
     data = load(checked.recipe, on_progress, settled=False)
     if data.classes != checked.data.classes:
-        raise RequestError("data: its classes changed while it was read; start once more")
+        raise RequestError("data: its classes changed while it was read; start again")
     return fit_to_data(checked, data.train.size, data.validation.size), data
 
 

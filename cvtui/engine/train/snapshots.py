@@ -150,7 +150,7 @@ class Snapshots:
         self._planned = False
         if not self._warned:
             self._warned = True
-            text = "no memory for the pictures: they are left out; the training goes on"
+            text = "no memory for the pictures: they are left out; training continues"
             self._write(Log(time=time.time(), text=text, level="warning", step=self.training.step))
 
     def _save(self) -> None:

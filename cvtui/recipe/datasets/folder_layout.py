@@ -127,7 +127,7 @@ def _half_beside_classes(root: AskedFolder) -> Layout | None:
         return Layout((root.path,), refused=(message, hint))
     held = next((name for role in ("val", "test") for name in again if roles.get(name) == role), "")
     notes = [f"{named(classes)} are trained on, {held}/ validates"] if held else []
-    notes += [f"{name}/ is not used: it holds the same classes once more" for name in again if name != held]
+    notes += [f"{name}/ is not used: it holds the same classes again" for name in again if name != held]
     notes += [f"{name}/ is not used: its images may have no labels" for name in flat]
     place = (unwrapped(os.path.join(root.path, held), root.path)[0],) if held else ()
     return Layout((root.path,), place, notes=tuple(notes), no_classes=frozenset(again + flat))

@@ -73,7 +73,7 @@ def missing(name: str, data_dir: str) -> str | None:
     folder, names = min(absent.items(), key=lambda item: len(item[1]))
     if len(names) == len(storage.files):
         below = ", ".join(dict.fromkeys(sub for sub in storage.folders if sub))
-        what = f"{name} is not there: looked in {str(root)!r}" + (f" (below it: {below})" if below else "")
+        what = f"{name} not found: looked in {str(root)!r}" + (f" (below it: {below})" if below else "")
     else:
         what = f"{name} is not complete: {str(folder)!r} lacks {', '.join(names)}"
     return f"{what}; {way_to_get(name, data_dir)}"

@@ -105,7 +105,7 @@ def _grid_lines(demo: Demo, covered: set[tuple[int, int]]) -> list[Content]:
             if (r, c) in covered:
                 cells.append((text, "bold $foreground on $primary 45%"))
             else:
-                cells.append((text, "$foreground 35%" if value is None else "$foreground"))
+                cells.append((text, "$foreground 50%" if value is None else "$foreground"))
         lines.append(Content.assemble(*cells))
     return lines
 
@@ -127,7 +127,7 @@ def _output_lines(demo: Demo, position: int) -> list[Content]:
             elif number == position:
                 cells.append((f"{show(demo.output_value(number)):>4} ", "bold $foreground on $success 40%"))
             else:
-                cells.append(("   · ", "$foreground 35%"))
+                cells.append(("   · ", "$foreground 50%"))
         lines.append(Content.assemble(*cells))
     return lines
 
@@ -186,7 +186,7 @@ def _map(size: Size, span: tuple[int, int, int, int], width: int, height: int) -
     def lit(r: int, c: int) -> bool:
         return top < (r + 1) * scale and r * scale < bottom and left < (c + 1) * scale and c * scale < right
 
-    colours = {True: "$primary", False: "$foreground 15%"}
+    colours = {True: "$primary", False: "$foreground 50%"}
     lines = []
     for r in range(0, high, 2):
         parts = []

@@ -1,4 +1,4 @@
-"""A picture in half blocks that fills its widget: a heat map, or the pixels of a PNG."""
+"""A picture in half blocks, or shades, that fills its widget: a heat map, or the pixels of a PNG."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from cvtui.draw.half_blocks import resize, segments
+from cvtui.draw.half_blocks import resize, segments, shaded
+from cvtui.tui.plot.theme_colors import shows_shades
 
 Image = NDArray[np.uint8]
 
@@ -44,10 +46,16 @@ class RasterView(Widget):
             return []
         high, wide = self.image.shape[:2]
         if not self.sharp:
-            return [Strip(row, width) for row in segments(resize(self.image, 2 * height, width).astype(np.uint8))]
+            return self._rows(resize(self.image, 2 * height, width).astype(np.uint8), None)
         scale = min(width / wide, 2 * height / high)
         scale = float(int(scale)) if scale >= 1 else scale
         shown = resize(self.image, max(1, int(high * scale)), max(1, int(wide * scale)))
         background = self.background_colors[1].rgb
-        rows = segments(shown.astype(np.uint8), background)
-        return [Strip(row).adjust_cell_length(width, self.rich_style) for row in rows]
+        rows = self._rows(shown.astype(np.uint8), background)
+        return [row.adjust_cell_length(width, self.rich_style) for row in rows]
+
+    def _rows(self, image: Image, ground: tuple[int, int, int] | None) -> list[Strip]:
+        if shows_shades(self.app):
+            return [Strip(row, image.shape[1]) for row in segments(image, ground)]
+        dark = self.app.current_theme.dark
+        return [Strip([Segment(row, self.rich_style)], image.shape[1]) for row in shaded(image, dark)]

@@ -18,9 +18,9 @@ class StartButton(Widget, can_focus=True):
     DEFAULT_CSS = """
     StartButton {
         width: 18; height: 1; content-align: center middle; text-style: bold; pointer: pointer;
-        background: $primary 70%; color: $background;
-        &:hover { background: $primary 85%; }
-        &:focus { background: $primary; }
+        background: $primary 45%; color: $foreground;
+        &:hover { background: $primary 35%; }
+        &:focus { background: $primary; color: $background; }
         &.-blocked { background: $surface; color: $foreground 50%; }
         &.-blocked:focus { background: $surface-lighten-2; }
     }

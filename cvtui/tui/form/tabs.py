@@ -34,7 +34,7 @@ class Tabs(Widget):
             ("Recipe", off if self.preview else on),
             ("  │  ", "$foreground 25%"),
             ("Preview", on if self.preview else off),
-            ("   ctrl+o", "$foreground 40%"),
+            ("   ctrl+o", "$foreground 60%"),
         )
 
     def on_click(self, event: events.Click) -> None:

@@ -70,7 +70,7 @@ class JobView(BoxModal[None]):
             self._shown = text
             self._show()
         box = self.query_one(".box", Vertical)
-        box.border_subtitle = "x: cancel · esc: back, it goes on" if running else "esc: back"
+        box.border_subtitle = "x: cancel · esc: back, it continues" if running else "esc: back"
         self.query_one("#job-cancel", Button).display = running
         if not running:
             self._timer.stop()

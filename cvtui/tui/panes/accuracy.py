@@ -42,7 +42,7 @@ class AccuracyPane(CurvePane):
             means = numbers([epoch.train_accuracy for epoch in history.epochs])
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
             values = numbers([epoch.val_accuracy for epoch in history.epochs])
-            lines.append(Line("epoch mean", middles, means, 5, points=True))
+            lines.append(Line("epoch mean", middles, means, 5, points=True, dash=2))
             if np.isfinite(values).any():
                 lines.append(Line("validation", ends, values, 2, points=True))
         self.plot.set_lines(lines)

@@ -75,7 +75,7 @@ def _reason(history: History, view: ViewState) -> str:
     if history.trouble and (view.alive or view.state == "lost"):
         return clean(history.trouble)
     if view.state == "lost":
-        return "its process is gone and left no word"
+        return "its process ended without an error message"
     if history.end is None:
         return ""
     told = view.state in ("diverged", "failed") or is_planned(history.end.reason)

@@ -115,7 +115,7 @@ class LayersTable(Grid[LayerRow]):
     LayersTable {
         & .grid--warn { text-style: bold; }
         & .grid--bad { text-style: bold; }
-        & .grid--negative { color: $primary 45%; }
+        & .grid--negative { color: $primary 75%; }
         & .grid--positive { color: $primary; }
         & .grid--cursor { background: $boost; }
         &:focus .grid--cursor { background: $primary 30%; }

@@ -117,7 +117,7 @@ def _step_at(history: History, when: float) -> float:
 
 
 def _started(run: RunStarted) -> Entry:
-    first = f"goes on from step {count(run.step)}" if run.step else "started"
+    first = f"resumed at step {count(run.step)}" if run.step else "started"
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
     return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}: {count(run.total_steps)} steps", "mark")
 
@@ -169,7 +169,7 @@ def next_step(state: str, history: History) -> str:
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
     lower = " --lr /10" if state == "diverged" else ""
-    resume = f"u, or `cvtui resume {run_argument(history.folder)}{lower}`, goes on from there"
+    resume = f"u, or `cvtui resume {run_argument(history.folder)}{lower}`, continues from there"
     repeat = f"`cvtui {clean(relative_path(history.folder.recipe))}` starts it again"
     go_on = repeat if last is None else resume
     match state:

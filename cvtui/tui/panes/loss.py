@@ -44,7 +44,7 @@ class LossPane(CurvePane):
         if history.epochs:
             middles = position(history, view.x_axis, epoch_middles(history))
             means = numbers([epoch.train_loss for epoch in history.epochs])
-            lines.append(Line("epoch mean", middles, means, 5, points=True))
+            lines.append(Line("epoch mean", middles, means, 5, points=True, dash=2))
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
             losses = numbers([epoch.val_loss for epoch in history.epochs])
             if np.isfinite(losses).any():

@@ -25,6 +25,7 @@ LOW_DISK = 2 << 30
 
 class MachinePane(TextPane):
     NAME = "machine"
+    KEY = "M"
     TITLE = "Machine"
 
     def has_content(self, history: History) -> bool:

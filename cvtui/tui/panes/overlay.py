@@ -20,10 +20,10 @@ PALE_BETA = 0.98
 
 
 def overlay_lines(view: ViewState, column: Literal["loss", "accuracy"]) -> list[Line]:
-    """Per run the smoothed training curve (dashed) and the validation, in the run's colour."""
+    """Per run the smoothed training curve (faint) and the validation, in the run's colour, dash and number."""
     lines = []
     for other in view.overlays:
-        history = other.history
+        history, number = other.history, COLOURS.index(other.color) + 1
         raw = history.steps.column(column)
         if np.isfinite(raw[:1]).any() or np.isfinite(raw).any():
             x = other.curves.positions.of_steps(history, view.x_axis)
@@ -35,5 +35,7 @@ def overlay_lines(view: ViewState, column: Literal["loss", "accuracy"]) -> list[
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
             values = numbers([epoch.val_loss if column == "loss" else epoch.val_accuracy for epoch in history.epochs])
             if np.isfinite(values).any():
-                lines.append(Line(clean(other.name), ends, values, other.color, points=True))
+                lines.append(
+                    Line(clean(other.name), ends, values, other.color, points=True, dash=number, label=str(number))
+                )
     return lines

@@ -16,13 +16,13 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from cvtui.draw.plot_data import Guide, Line, Mark, Track
+from cvtui.draw.plot_data import Guide, Line, Mark, Track, told_apart
 from cvtui.draw.plot_drawing import DrawnPlot, RasterCache, draw
 from cvtui.draw.plot_scene import WHOLE, PlotFrame, Scene
 from cvtui.draw.plot_view import within
 from cvtui.draw.scales import Limits, Scale, moved, sound, zoomed
 from cvtui.tui.plot.mouse import ZOOM, PlotMouse
-from cvtui.tui.plot.theme_colors import Palette
+from cvtui.tui.plot.theme_colors import Palette, shows_colours
 
 __all__ = ["Guide", "Line", "LinePlot", "Mark"]
 
@@ -63,7 +63,7 @@ class LinePlot(PlotMouse, can_focus=True):
     DEFAULT_CSS = """
     LinePlot {
         width: 1fr; height: 1fr; background: transparent; color: $foreground;
-        & .line-plot--axis { color: $foreground 35%; }
+        & .line-plot--axis { color: $foreground 50%; }
         &:focus .line-plot--axis { color: $foreground 60%; }
         & .line-plot--label { color: $foreground 65%; }
         & .line-plot--title { color: $foreground; text-style: bold; }
@@ -76,7 +76,7 @@ class LinePlot(PlotMouse, can_focus=True):
         & .line-plot--selection { background: $primary 30%; }
         & .line-plot--warning { color: $text-warning; }
         & .line-plot--error { color: $error; text-style: bold; }
-        & .line-plot--empty { color: $foreground 50%; }
+        & .line-plot--empty { color: $foreground 60%; }
         & .line-plot--series-1 { color: $primary; }
         & .line-plot--series-2 { color: $accent; }
         & .line-plot--series-3 { color: $success; }
@@ -167,6 +167,8 @@ class LinePlot(PlotMouse, can_focus=True):
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines instead of those before. A line of the same name that has only grown costs little."""
+        if self.is_attached and not shows_colours(self.app):
+            lines = told_apart(lines)
         known: dict[str, list[Track]] = {}
         for track in self._tracks:
             known.setdefault(track.line.name, []).append(track)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.style import Style
+from textual.app import App
 from textual.color import Color, ColorParseError
 from textual.widget import Widget
 
 CONTRAST = 3.0
 """Least contrast of a curve to the ground: WCAG 2.2's for graphical objects."""
+WORDS = 4.5
+"""Least contrast of words to the ground: WCAG 2.2's, level AA."""
 _FAINT = 0.5
 """How much of a faint curve's colour is left on the ground."""
 _OWN = {"name": "label", "value": "title", "cursor-label": "cursor"}
 """Names that have no component class of their own, and the one they take their colour from."""
+
+
+def shows_shades(app: App[Any]) -> bool:
+    """Return True if the terminal has so many colours that a mosaic of them is a picture: 256 and more."""
+    return app.is_headless or app.console.color_system in ("256", "truecolor", "windows")
+
+
+def shows_colours(app: App[Any]) -> bool:
+    """Return True if colours can tell curves and areas apart; False with NO_COLOR and on terminals of 16 colours."""
+    return not app.no_color and shows_shades(app)
 
 
 def luminance(color: Color) -> float:
@@ -39,7 +54,10 @@ def readable(color: Color, ground: Color, least: float = CONTRAST) -> Color:
 
 
 class Palette:
-    """Styles by name for one widget: `axis`, `series-2`, `dim series-2`, `$success`, `#ff8800`, `selected …`."""
+    """Styles by name for one widget: `axis`, `series-2`, `dim series-2`, `$success`, `#ff8800`, `selected …`.
+
+    `words …` is the same colour, as far from the ground as words need.
+    """
 
     def __init__(self, widget: Widget) -> None:
         self._widget = widget
@@ -65,16 +83,18 @@ class Palette:
         on = Style(bgcolor=ground.rich_color) if ground.a else Style()
         if not name:
             return on
-        faint, name = name.startswith("dim "), name.removeprefix("dim ")
+        least = WORDS if name.startswith("words ") else CONTRAST
+        name = name.removeprefix("words ")
+        faint, name = name.startswith("dim ") and least == CONTRAST, name.removeprefix("dim ")
         if name[0] in "$#=" or name.startswith("series-"):
-            color = readable(self._curve_color(name), ground)
+            color = readable(self._curve_color(name), ground, least)
             if color.ansi is not None:
                 return on + Style(color=color.rich_color, dim=faint)
             return on + Style(color=(ground.blend(color, _FAINT) if faint else color).rich_color)
         component = self._widget.get_component_styles(f"line-plot--{_OWN.get(name, name)}")
         color = component.color if component.color.ansi is not None else ground + component.color
         if name in ("mark", "guide", "error", "warning"):
-            color = readable(color, ground)
+            color = readable(color, ground, WORDS if name in ("error", "warning") else least)
         style = on + Style(color=color.rich_color) + (component.text_style if name != "value" else Style())
         if name == "name":
             return style + Style(italic=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LEAST = (80, 24)
 """Columns and lines that every place can live with."""
+SMALLEST = (40, 10)
+"""Columns and lines of one pane of a run, and of the list of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class TopBar(Widget):
         self._targets: list[tuple[int, int, str]] = []
 
     def render(self) -> Content:
-        parts: list[Content] = [Content.styled(" cvtui  ", "bold $text-primary")]
+        parts: list[Content] = [
+            Content.styled(" cvtui  " if self.size.width >= LEAST[0] else " ", "bold $text-primary")
+        ]
         self._targets = []
         at = parts[0].cell_length
         for entry in SCREENS:
@@ -105,16 +109,32 @@ class TooSmall(Widget):
         background: $background; color: $foreground; content-align: center middle; text-align: center;
     }
     Screen.-too-narrow TooSmall, Screen.-too-short TooSmall { display: block; }
+    Screen.-roomy.-slim TooSmall, Screen.-roomy.-low TooSmall { display: block; }
     """
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self._place = place
 
     def render(self) -> Content:
         wide, high = self.size
-        lines = [
-            f"This terminal is {wide}x{high}.",
-            f"cvtui needs {LEAST[0]}x{LEAST[1]}.",
-            "",
-            "Enlarge it; nothing is lost.",
-        ]
+        roomy = self.screen.has_class("-roomy")
+        if roomy and wide >= SMALLEST[0] and high >= SMALLEST[1]:
+            lines = [
+                f"This terminal is {wide}x{high}.",
+                f"{self._place} needs {LEAST[0]}x{LEAST[1]}.",
+                "",
+                "Enlarge it; nothing is lost. Or:",
+                "4  the runs; enter shows one",
+                "q  quit; cvtui --no-ui trains",
+            ]
+        else:
+            lines = [
+                f"This terminal is {wide}x{high}.",
+                f"cvtui needs {SMALLEST[0]}x{SMALLEST[1]}.",
+                "",
+                "Enlarge it; nothing is lost.",
+            ]
         return Content("\n").join([Content.styled(lines[0], "bold"), *map(Content, lines[1:])])
 
 
@@ -122,16 +142,20 @@ class BaseScreen(Screen[None]):
     """Base class of the four screens. Subclasses compose what stands between bar and keys in `compose_body`."""
 
     NAME: ClassVar[str] = ""
+    NEEDS_ROOM: ClassVar[str] = ""
+    """How the place is called where it can't be shown in less than `LEAST`; empty: it can."""
     BINDING_GROUP_TITLE = "This place"
     BINDINGS: ClassVar[list[BindingType]] = []
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (declared by Screen)
         (0, "-too-narrow"),
+        (SMALLEST[0], "-slim"),
         (LEAST[0], "-narrow"),
         (120, "-wide"),
         (200, "-vast"),
     ]
     VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-too-short"),
+        (SMALLEST[1], "-low"),
         (LEAST[1], "-short"),
         (36, "-tall"),
     ]
@@ -144,6 +168,7 @@ class BaseScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._seen = False
+        self.set_class(bool(self.NEEDS_ROOM), "-roomy")
         # The classes that the first resize would set: else every widget's styles are worked out twice (40 ms).
         width, height = self.app.size
         for size, points in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS)):
@@ -153,7 +178,7 @@ class BaseScreen(Screen[None]):
         yield TopBar(self.NAME)
         yield from self.compose_body()
         yield KeyBar()
-        yield TooSmall()
+        yield TooSmall(self.NEEDS_ROOM)
 
     def compose_body(self) -> ComposeResult:
         return iter(())

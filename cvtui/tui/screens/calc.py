@@ -99,6 +99,7 @@ class CalcLine(Widget):
 
 class CalcScreen(BaseScreen):
     NAME = "calc"
+    NEEDS_ROOM = "Calc"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
         Binding("w", "next_view", "View", tooltip="The next picture of the layer: filter, field, connections, matrix"),

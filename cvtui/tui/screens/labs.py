@@ -19,6 +19,7 @@ from cvtui.tui.widgets.moves import capital
 
 class LabsScreen(BaseScreen):
     NAME = "labs"
+    NEEDS_ROOM = "Labs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),
         Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),

@@ -23,6 +23,7 @@ from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.text import clean
 from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.screens.run_curves import RunCurves
 from cvtui.tui.screens.runs_actions import RunActions
 from cvtui.tui.screens.runs_table import SORTS, UPWARD, RunsTable
 from cvtui.tui.widgets import MUTED
@@ -31,6 +32,8 @@ from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.table import Grid
 
 REFRESH_SECONDS = 1.0
+_OF_RUNS = ("open", "view", "sort", "turn", "filter", "fork", "pin", "rename", "note", "delete")
+"""Actions that need a run."""
 SLICE = 0.03
 """Seconds that reading summaries may take at once: a first look at many long runs must not freeze the keys."""
 
@@ -52,6 +55,7 @@ class RunsScreen(BaseScreen):
         Binding("c", "note", "Note", show=False, tooltip="Write a line about the run"),
         Binding("delete,backspace", "delete", "Delete", tooltip="Move the run to the bin; U restores it"),
         Binding(capital("U"), "undelete", "Undelete", show=False, tooltip="Restore the last deleted run"),
+        Binding("w", "view", "View", tooltip="A tiny loss curve of each listed run, and the list again"),
         Binding("escape", "unfilter", "All runs", show=False, tooltip="Show all runs again"),
         Binding("n", "new_run", "New run", tooltip="To the form of the Train place"),
     ]
@@ -62,7 +66,9 @@ class RunsScreen(BaseScreen):
         & #net-line { height: 1; color: $foreground 60%; }
         & #filter { display: none; height: 1; border: none; padding: 0; background: $panel; }
         &.-filter #filter { display: block; }
-        &.-none RunsTable, &.-none #net-line { display: none; }
+        &.-none RunsTable, &.-none #net-line, &.-curves RunsTable { display: none; }
+        &.-curves RunCurves { display: block; }
+        &.-none RunCurves { display: none; }
         &.-none #none { display: block; }
     }
     """
@@ -82,6 +88,7 @@ class RunsScreen(BaseScreen):
             card.border_title = "Runs"
             yield Input(placeholder="acc>0.97 net~conv lr<=0.01 state=finished digits", id="filter", compact=True)
             yield RunsTable()
+            yield RunCurves(self._move)
             yield Static(id="none")
             yield Static(id="net-line")
 
@@ -145,6 +152,30 @@ class RunsScreen(BaseScreen):
         self.table.places = places if len(set(places.values())) > 1 else {}
         self.table.show(kept)
         self._show_details()
+        self._draw_curves()
+
+    def _draw_curves(self) -> None:
+        """Draw the small multiples where they are in view, and go on while there is more to read."""
+        if not self.has_class("-curves"):
+            return
+        table = self.table
+        whole = self.query_one(RunCurves).show(table.rows, table.cursor, table.differs)
+        if not whole and self.is_current:
+            self.set_timer(0.005, self._draw_curves)
+
+    def _move(self, by: int) -> None:
+        self.table.action_cursor(by)
+        self._draw_curves()
+
+    def action_view(self) -> None:
+        """Show small multiples instead of the table, or the table again."""
+        self.toggle_class("-curves")
+        self._focus_list()
+        self._show_details()
+        self.call_after_refresh(self._draw_curves)
+
+    def _focus_list(self) -> None:
+        (self.query_one(RunCurves) if self.has_class("-curves") else self.table).focus()
 
     def _places(self) -> str:
         """Return where the runs are looked for."""
@@ -159,6 +190,8 @@ class RunsScreen(BaseScreen):
             self.query_one("#net-line", Static).update(text)
             return
         parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
+        if self.has_class("-curves"):
+            parts.insert(0, (f"{clean(run.name)}  ", "bold"))
         if run.reason and run.state in ("diverged", "failed"):
             parts.insert(0, (f"{run.reason}  ", "$text-error"))
         elif is_planned(run.reason):
@@ -216,7 +249,7 @@ class RunsScreen(BaseScreen):
         line = self.query_one("#filter", Input)
         line.value = ""
         self.remove_class("-filter")
-        self.table.focus()
+        self._focus_list()
 
     @on(Input.Changed, "#filter")
     def _filter(self, event: Input.Changed) -> None:
@@ -232,7 +265,7 @@ class RunsScreen(BaseScreen):
         event.stop()
         if not event.value.strip():
             self.remove_class("-filter")
-        self.table.focus()
+        self._focus_list()
 
     async def action_fork(self) -> None:
         """Open the run and its fork window."""
@@ -260,7 +293,7 @@ class RunsScreen(BaseScreen):
         await self.session.action_new_run()
 
     def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
-        if action in ("open", "sort", "turn", "filter", "fork", "pin", "rename", "note", "delete") and not self._runs:
+        if action in _OF_RUNS and not self._runs:
             return None
         if action == "unfilter":
             return self.has_class("-filter")

@@ -128,7 +128,7 @@ class RunActions:
             if text is not None:
                 self._apply(lambda: manage.write_note(run.folder, text))
 
-        explanation = "One line; search with note~word. Leave empty to remove the note."
+        explanation = "One line; search with note~word. #word makes a tag: tag:word. Leave empty to remove the note."
         self._screen.app.push_screen(
             LineModal(f"A note on {clean(run.name)}", run.note, explanation, lambda _: ""), apply
         )

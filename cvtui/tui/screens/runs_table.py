@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from cvtui.draw.columns import Column
 from cvtui.recipe.learning_rate import recorded_rate
+from cvtui.runlog.differing import differing
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.other_hosts import where
 from cvtui.runlog.run_summary import RunSummary
@@ -30,6 +31,7 @@ class RunsTable(Grid[RunSummary]):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="glyph", least=1, most=1),
         Column(key="name", title="run", least=12, most=30, stretch=1),
+        Column(key="differs", title="differs in", least=8, most=30, need=1, stretch=2),
         Column(key="where", title="where", least=6, most=24, need=3, stretch=1),
         Column(key="state", title="state", least=8, most=8, need=5),
         Column(key="data", title="data", least=4, most=14, need=3),
@@ -49,6 +51,8 @@ class RunsTable(Grid[RunSummary]):
         self.now = time.time()
         self.places: dict[RunFolder, str] = {}
         """The folder of each run, where there are several."""
+        self.differs: dict[RunFolder, str] = {}
+        """What tells each run from the others that are listed."""
         self._depths: dict[str, int] = {}
         """Generations from the first ancestor in the list, by name."""
 
@@ -64,6 +68,7 @@ class RunsTable(Grid[RunSummary]):
         known = [run for run in runs if key(run) is not None]
         unknown = [run for run in runs if key(run) is None]
         rows = [*sorted(known, key=key, reverse=self.reverse), *unknown]
+        self.differs = {folder: clean(text) for folder, text in differing(rows).items()}
         self._depths = {}
         if self.sort_key in TREE:
             rows = self._as_trees(rows)
@@ -109,6 +114,8 @@ class RunsTable(Grid[RunSummary]):
                 return Cell(word, tone)
             case "where":
                 return Cell(clean(self.places.get(row.folder, "")), "quiet")
+            case "differs":
+                return Cell(self.differs.get(row.folder, ""))
             case "name":
                 depth = self._depths.get(row.name, 0)
                 before = "  " * (depth - 1) + "└ " if depth else ""

@@ -27,6 +27,7 @@ class TrainScreen(BaseScreen):
     """Form and run in one body, one of them shown. The form keeps its values, the run its view."""
 
     NAME = "train"
+    NEEDS_ROOM = "The form"
     BINDING_GROUP_TITLE = "Form and run"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new_run", "New run", tooltip="Back to the form, as it was filled in"),
@@ -110,6 +111,7 @@ class TrainScreen(BaseScreen):
             if hidden is not None:
                 hidden.display = False
             shown.display = True
+        self.set_class(not self.shows_run, "-roomy")
         self.bar.set_class(self.shows_run, "-run-is-here")
         self.bar.refresh()
         self.refresh_bindings()

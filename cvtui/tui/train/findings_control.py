@@ -79,7 +79,7 @@ class FindingsControl:
         from cvtui.tui.train.precheck_modal import PrecheckModal
 
         try:
-            recipe = recipe_of(self._live.folder, "tried once more")
+            recipe = recipe_of(self._live.folder, "tried again")
         except RequestError as error:
             self._commands.refuse(error)
             return

@@ -14,6 +14,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 
 from cvtui.runlog.axes import step_at
@@ -122,8 +123,17 @@ class LiveView(Widget):
     # ------------------------------------------------------------------ reading and drawing
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0)), self._tick)
+        self._timer = self._look_regularly()
         self.poll()
+
+    def _look_regularly(self) -> Timer:
+        seconds = max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0))
+        return self.set_interval(seconds, self._tick, pause=not self.watching)
+
+    def set_pace(self) -> None:
+        """Look into the folder as often as the app's frames a second now say."""
+        self._timer.stop()
+        self._timer = self._look_regularly()
 
     def on_show(self) -> None:
         self._timer.resume()

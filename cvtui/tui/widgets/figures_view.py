@@ -9,12 +9,14 @@ from typing import Any
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.color import Color
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from cvtui.draw.figures import AnyFigure
 from cvtui.text import compact
+from cvtui.tui.plot.theme_colors import CONTRAST, WORDS, readable, shows_colours
 
 
 class FiguresView(Widget):
@@ -55,7 +57,8 @@ class FiguresView(Widget):
             from cvtui.draw.text_figures import draw_all
 
             began = time.perf_counter()
-            self._lines = draw_all(self.figures, max(20, width), tall=self.tall) if self.figures else []
+            colour = shows_colours(self.app)
+            self._lines = draw_all(self.figures, max(20, width), tall=self.tall, colour=colour) if self.figures else []
             self._drawn = (width, self.tall)
             self._strips.clear()
             self.cost = time.perf_counter() - began
@@ -85,12 +88,17 @@ class FiguresView(Widget):
         return self._strips[y]
 
     def _strip(self, line: Text, width: int) -> Strip:
-        """`dim` becomes the theme's own quiet colour: terminals differ in what they make of it."""
+        """Fit the colours to the ground; `dim` becomes the theme's own quiet one: terminals differ in it."""
+        ground = self.background_colors[1]
         quiet = Style(color=self.get_component_rich_style("figures--dim").color)
         segments = []
         for text, style, _ in line.render(self.app.console):
             if style is not None and style.dim:
                 style = style + quiet + Style(dim=False)
+            elif style is not None and style.color is not None and style.bgcolor is None:
+                least = WORDS if any(map(str.isalnum, text)) else CONTRAST
+                own = Color.parse(style.color.get_truecolor().hex)
+                style = style + Style(color=readable(own, ground, least).rich_color)
             segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width).apply_style(self.rich_style)
 

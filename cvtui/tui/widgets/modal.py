@@ -95,7 +95,7 @@ class BoxModal(Modal[Answer]):
         align: center middle;
         & > .box {
             width: 64; max-width: 95%; height: auto; max-height: 95%;
-            padding: 1 2; background: $surface; border: round $primary;
+            overflow-y: auto; padding: 1 2; background: $surface; border: round $primary;
             border-title-color: $text-primary; border-title-style: bold;
         }
         & Static { width: 1fr; height: auto; }

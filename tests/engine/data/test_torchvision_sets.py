@@ -206,7 +206,7 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     assert missing("digits", "") is None
     line = missing("cifar10", str(root))
     assert line is not None
-    assert line.startswith(f"cifar10 is not there: looked in '{root}'")
+    assert line.startswith(f"cifar10 not found: looked in '{root}'")
     assert line.endswith(f"`cvtui data cifar10 --download --data-dir '{root}'` fetches it (170 MB)")
     folder = write("cifar10", root, images("cifar10", 20), images("cifar10", 10))
     assert missing("cifar10", str(root)) is None

@@ -125,7 +125,12 @@ def test_what_can_t_be_read_is_named_in_its_place(run: RunFolder, tmp_path: Path
         assert [one.image for one in told] == paths
         why = [one.why if isinstance(one, Unread) else "" for one in told]
         assert why[0].startswith("it can't be decoded")
-        assert why[2:6] == ["it is no regular file", "it is a folder", "it is a link to nowhere", "it does not exist"]
+        assert why[2:6] == [
+            "it is not a regular file",
+            "it is a folder",
+            "it is a link to nowhere",
+            "it does not exist",
+        ]
         first = told[1]
         assert isinstance(first, Predicted)
         assert len(first.top) == 2

@@ -301,7 +301,7 @@ def test_wherever_in_a_sample_memory_runs_out(
     assert train(watched)[0] == 0
     found = records(watched)
     said = [record.text for record in found if isinstance(record, Log) and "no memory" in record.text]
-    assert said[0] == "no memory to look at the layers at step 2: left out; the training goes on"
+    assert said[0] == "no memory to look at the layers at step 2: left out; training continues"
     assert len(said) <= 2, "once, and at the tenth"
     assert [record.step for record in found if isinstance(record, LayersSampled)] == [0]
     assert isinstance(found[-1], RunEnded)
@@ -319,7 +319,7 @@ def test_pictures_that_find_no_memory_are_left_out(tmp_path: Path, monkeypatch: 
     assert train(run)[0] == 0
     found = records(run)
     said = [record.text for record in found if isinstance(record, Log) and "no memory" in record.text]
-    assert said == ["no memory for the pictures: they are left out; the training goes on"]
+    assert said == ["no memory for the pictures: they are left out; training continues"]
     assert any(isinstance(record, PictureSaved) for record in found), "those before are there"
 
 

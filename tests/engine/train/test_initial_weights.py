@@ -208,7 +208,7 @@ def test_a_run_goes_on_to_the_same_bits_and_is_forked_when_the_file_is_gone(
     other = fork(whole, pick(history(whole)), tmp_path / "runs", "", dumps(recipe(epochs=3)))
     code, _, err = train(other)
     assert code == 2
-    assert "weights: a fork goes on with its parent's" in err
+    assert "weights: a fork continues with its parent's" in err
 
 
 def test_a_librarys_own_weights_are_taken_from_its_cache_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,130 @@
+"""Every colour of the two themes, by the WCAG formula, on the grounds that it stands on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from textual.app import App, ComposeResult
+from textual.color import Color
+from textual.theme import Theme
+
+import cvtui.tui
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Matrix
+from cvtui.draw.half_blocks import shaded
+from cvtui.draw.text_figures.frame import PALETTE
+from cvtui.tui.plot.line_plot import Line
+from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.widgets.figures_view import FiguresView
+from tests.tui.plot_stage import rows, shown
+
+LINES, WORDS = 3.0, 4.5
+GROUNDS = ("background", "surface", "panel")
+INK = re.compile(r"\$(text-(?:primary|success|warning|error)|foreground)(?: (\d+)%)?(?: on \$(\w+) (\d+)%)?")
+PALE = {15, 20, 25, 0, 6, 8}
+"""Shares of frames and grids, which say nothing."""
+LEAST = {"35": 2.0, "50": LINES}
+"""Of keys that do nothing now (WCAG exempts them); of axes, edges and the padding's dots. All else is words."""
+
+
+def contrast(one: Color, other: Color) -> float:
+    """WCAG 2.2, written out once more: relative luminance with 0.03928 as in its text."""
+
+    def luminance(color: Color) -> float:
+        parts = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in color.normalized]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_of_black_on_white_is_21_and_of_the_old_yellow_on_paper_1_6() -> None:
+    assert contrast(Color.parse("#000000"), Color.parse("#ffffff")) == pytest.approx(21)
+    assert contrast(Color.parse("#d9c94a"), Color.parse("#fbfaf7")) == pytest.approx(1.6, abs=0.05)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_all_words_and_lines_stand_out_from_every_ground(theme: Theme) -> None:
+    variables = {name: Color.parse(text) for name, text in theme.to_color_system().generate().items() if text[0] == "#"}
+    source = "\n".join(path.read_text() for path in Path(cvtui.tui.__path__[0]).rglob("*.py"))
+    styles = {found.groups() for found in INK.finditer(source)}
+    assert len(styles) > 12
+    for ground in (variables[name] for name in GROUNDS):
+        for name, share, behind, part in styles:
+            if share and int(share) in PALE:
+                continue
+            shade = ground + variables[behind].with_alpha(int(part) / 100) if behind else ground
+            ink = shade + variables[name].with_alpha(int(share or 100) / 100)
+            assert contrast(ink, shade) >= LEAST.get(share, WORDS), (name, share, behind, part, ground.hex)
+        for name in ("primary", "secondary", "accent", "success", "warning", "error"):
+            assert contrast(variables[name], ground) >= LINES, (name, ground.hex)
+
+
+def test_colours_of_figures_stand_out_from_black_white_and_the_themes() -> None:
+    grounds = ["#000000", "#ffffff", DARK.background, DARK.surface, DARK.panel, LIGHT.background]
+    for ink in PALETTE:
+        for ground in grounds:
+            assert contrast(Color.parse(ink), Color.parse(str(ground))) >= LINES, (ink, ground)
+
+
+class _Host(App[None]):
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.register_theme(theme)
+        self.theme = theme.name
+
+    def compose(self) -> ComposeResult:
+        yield FiguresView()
+
+
+def _figures() -> list[AnyFigure]:
+    curves = [Curve(name=f"curve {n}", x=[0.0, 1.0, 2.0], y=[n + 0.0, n + 2.0, n + 1.0]) for n in range(10)]
+    values = [[float(n + 1) for n in range(10)]]
+    groups = [[n + 1 for n in range(10)]]
+    return [Curves(curves=curves, x_label="x"), Matrix(values=values, groups=groups, title="numbers")]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
+    app = _Host(theme)
+    async with app.run_test(size=(80, 40)) as pilot:
+        view = app.query_one(FiguresView)
+        view.show(_figures())
+        await pilot.pause()
+        ground = view.background_colors[1]
+        seen = set()
+        for segment in (part for y in range(view.size.height) for part in view.render_line(y)):
+            if segment.text.strip() and segment.style is not None and segment.style.color is not None:
+                ink = Color.from_rich_color(segment.style.color)
+                least = WORDS if any(map(str.isalnum, segment.text)) else LINES
+                assert contrast(ink, ground) >= least, (segment.text, ink.hex)
+                seen.add(ink.hex)
+        assert len(seen) > 10
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+async def test_without_colour_a_plot_s_curves_carry_letters(monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    else:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+    x = np.arange(100.0)
+    names = ("training", "validation", "time")
+    async with shown(size=(80, 20)) as (plot, pilot, _):
+        plot.set_lines([Line(name, x, x + 60 * place) for place, name in enumerate(names)])
+        await pilot.pause()
+        assert [line.label for line in plot.lines] == (["t", "v", "i"] if no_color else ["", "", ""])
+        assert len({line.dash for line in plot.lines}) == (3 if no_color else 1)
+        plot.legend = False
+        await pilot.pause()
+        assert [letter in "".join(rows(plot)) for letter in "vi"] == [no_color, no_color]
+
+
+@pytest.mark.parametrize(("dark", "expected"), [(True, " ░▒▓█"), (False, "█▓▒░ ")])
+def test_a_picture_in_shades(dark: bool, expected: str) -> None:
+    """Brightnesses 0, 64, 128, 191, 255 are the five shades, as ink on paper or as light on black."""
+    grey = np.array([0, 64, 128, 191, 255], np.uint8)
+    image = np.repeat(np.repeat(grey[None, :, None], 3, axis=0), 3, axis=2)
+    assert shaded(image, dark) == [expected, expected]
