@@ -29,7 +29,7 @@ def differing(runs: Sequence[RunSummary]) -> dict[RunFolder, str]:
 
 def _values(run: RunSummary) -> dict[str, str]:
     """Return the recipe as text; `lr` is the rate that it was trained at."""
-    recipe = {name: value for name, value in run.recipe.items() if name not in _SAID_ELSEWHERE}
+    fields = {name: value for name, value in run.recipe.items() if name not in _SAID_ELSEWHERE}
     if (rate := recorded_rate(run.recipe)) is not None:
-        recipe["lr"] = rate
-    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in recipe.items()}
+        fields["lr"] = rate
+    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in fields.items()}

@@ -68,7 +68,7 @@ def test_files_and_words(trained: RunFolder, tmp_path: Path) -> None:
     assert "last.pt, epoch 2" in again.stdout
     for words, wrong in (
         (["--with-preprocess", "--card", "c.md"], "--with-preprocess goes with --onnx, --pt2 or --torchscript"),
-        (["--pt2", "m.pt2", "--checkpoint", "epoch-0007"], "--checkpoint: 'epoch-0007' is not there"),
+        (["--pt2", "m.pt2", "--checkpoint", "epoch-0007"], "--checkpoint: 'epoch-0007' not found"),
         ([], "say what to write"),
     ):
         refused = within("export", str(trained.path), *words, cwd=tmp_path)

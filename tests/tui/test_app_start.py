@@ -205,7 +205,7 @@ async def test_leaving_asks_and_the_training_goes_on(tmp_path: Path) -> None:
 
 
 def test_attaching_to_what_is_no_run_is_refused_before_any_screen(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="no run folder"):
+    with pytest.raises(RequestError, match="not a run folder"):
         CvtuiApp(attach=tmp_path)
 
 

@@ -136,5 +136,5 @@ def test_what_was_said_before_a_resume_stands_before_it(tmp_path: Path) -> None:
     run.write(Log(time=START + 1001, text="said late"))
     run.close()
     lines = told(read(run.folder))
-    resumed = next(place for place, text in enumerate(lines) if text.startswith("goes on from step 50"))
+    resumed = next(place for place, text in enumerate(lines) if text.startswith("resumed at step 50"))
     assert lines.index("said early") < resumed < lines.index("said late")

@@ -223,7 +223,7 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     assert "is a file, not a folder" in (missing("svhn", str(tmp_path / "file")) or "")
     for name in STORED:
         assert "\n" not in (missing(name, str(tmp_path)) or "\n")
-    with pytest.raises(RequestError, match="data: svhn is not there: looked in"):
+    with pytest.raises(RequestError, match="data: svhn not found: looked in"):
         load(Recipe(data="svhn", data_dir=str(tmp_path)))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.recorder import NonfiniteStreak, StepRecorder
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
@@ -53,6 +54,7 @@ def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bo
     """Take `count` steps on the first batch; at some, one weight's gradient is set to a number."""
     recorder = StepRecorder.__new__(StepRecorder)  # only its hook is needed here
     recorder._norm, recorder._optimizers = None, [t.optimizer]
+    recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
     handle = t.optimizer.register_step_pre_hook(recorder._take_norm)
     guard = NonfiniteGuard(t.model, t.optimizer, recorder) if guarded else None
     batch, losses = first_batch(t), []
@@ -222,6 +224,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
     batch = first_batch(t)
     recorder = StepRecorder.__new__(StepRecorder)
     recorder._optimizers = [t.optimizer]
+    recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
     guard = NonfiniteGuard(t.model, t.optimizer, recorder)
 
     def step() -> torch.Tensor:

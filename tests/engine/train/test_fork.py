@@ -71,7 +71,7 @@ def test_resumed_before_its_first_checkpoint_it_begins_where_it_forked(mother: H
 def test_what_cannot_be_is_one_line(mother: History, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"no checkpoint of epoch 9; there are: 1, 2, 3, 4"):
         pick(mother, epoch=9)
-    with pytest.raises(RequestError, match=r"'bets' is not there.*did you mean 'best.pt'"):
+    with pytest.raises(RequestError, match=r"'bets' not found.*did you mean 'best.pt'"):
         pick(mother, checkpoint="bets")
     run = forked(mother, tmp_path, net="fc8-relu-fc")
     assert train_folder(run.path, Signals()) == 2
