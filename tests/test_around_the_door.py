@@ -31,6 +31,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "doctor/other_logs.py": ({"tempfile.TemporaryDirectory"}, "a run made of another log, in a folder of its own"),
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
+    "runlog/foreign/find.py": ({"os.listdir", "os.scandir", "read_text"}, "another program's log, which a user names"),
     "runlog/early_process.py": ({"os.open"}, "/dev/null"),
     "runlog/hosts/mirror.py": (
         {"shutil.rmtree", "root.mkdir", "root.glob", "folder.mkdir", "shutil.copytree"},
@@ -81,7 +82,10 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
         {"path.parent.mkdir", "beside.write_bytes", "os.replace", "beside.unlink"},
         "a user's place",
     ),
-    "export/csv_tables.py": ({"folder.mkdir", "paths[0].open", "paths[1].open", "paths[2].open", "path.open"}, "the user's place"),
+    "export/csv_tables.py": (
+        {"folder.mkdir", "paths[0].open", "paths[1].open", "paths[2].open", "path.open"},
+        "the user's place",
+    ),
     "export/loader_script.py": ({"target.read_text", "target.write_text"}, "the user's place"),
     "export/model_card.py": ({"path.parent.mkdir", "path.write_text"}, "the user's place"),
     "engine/handover/checking.py": ({"path.parent.mkdir", "os.replace", "beside.unlink"}, "the user's place"),
