@@ -151,7 +151,7 @@ async def open_lab(app: App[Any], name: str) -> None:
     from cvtui.tui.labs.labs_view import LabsView
 
     await _session(app).action_go_to("labs")
-    await app.get_screen_stack("labs")[0].query_one(LabsView).open(name)
+    await app.get_screen_stack("labs")[0].query_one(LabsView).open_lab(name)
 
 
 def by_name(app: App[Any]) -> Iterator[SystemCommand]:

@@ -53,7 +53,7 @@ async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size:
         assert [option.id for option in here.list.options] == ["lecture", *labs()]
         assert here.list.region.height >= 1 + len(labs())  # all of them are visible at once
         for name, lab in list(labs().items())[::every]:
-            await here.open(name)
+            await here.open_lab(name)
             page = page_of(here)
             assert page.lab is lab
             assert page.border_title == lab.title
@@ -74,7 +74,7 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=size) as pilot:
         here = await place(app, pilot)
-        await here.open("sharing")
+        await here.open_lab("sharing")
         page = page_of(here)
         page.form.rows["width"].set_text("7")
         await pilot.press("ctrl+r")
@@ -91,9 +91,9 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
         assert here.runs["sharing"].folder.path.parent == tmp_path / "labs"
         assert list_runs(tmp_path) == []  # a lab is not a training
         before = page.figures.text
-        await here.open("gradcheck")
+        await here.open_lab("gradcheck")
         assert page_of(here) is not page
-        await here.open("sharing")
+        await here.open_lab("sharing")
         assert page_of(here) is page
         assert page.figures.text == before
         if size[0] < 110:
@@ -113,7 +113,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
-        await here.open("optim")
+        await here.open_lab("optim")
         page = page_of(here)
         row = page.form.rows["rules"]
         row.control.focus()
@@ -137,7 +137,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
-        await here.open("lr")
+        await here.open_lab("lr")
         page = page_of(here)
         for stop in ("x", "escape", "button"):  # escape: and then x
             if stop == "button":
@@ -155,7 +155,7 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
                     await pilot.press(stop, stop)
                     await wait_until_async(lambda: here.list.has_focus, what="the list")
                     assert run.alive  # escape leaves the page, the lab goes on
-                    await here.open("lr")
+                    await here.open_lab("lr")
                 await pilot.press("x")
             await wait_until_async(lambda run=run: run.state == "stopped", what="the stop")  # type: ignore[misc]
             assert run.process.returncode is not None
@@ -168,7 +168,7 @@ async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
-        await here.open("landscape")
+        await here.open_lab("landscape")
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: "landscape" in here.runs, what="the start")
         process = here.runs["landscape"].process
@@ -181,7 +181,7 @@ async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
-        await here.open("sharing")
+        await here.open_lab("sharing")
         await pilot.press("ctrl+r")
         verdict = page_of(here).query_one("#verdict", Paragraph)
         await wait_until_async(lambda: "is no folder" in verdict.content.plain, what="the reason")
@@ -215,7 +215,7 @@ async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app, pilot)
-        await here.open("sharing")
+        await here.open_lab("sharing")
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: "sharing" in here.runs, what="the start")
         run = here.runs["sharing"]

@@ -130,7 +130,7 @@ class MistakesView(CardModal[None]):
         self._fill()
 
     def action_filter(self) -> None:
-        self.query_one(FilterField).open()
+        self.query_one(FilterField).reveal()
 
     @on(Input.Changed, "FilterField")
     def _filter(self) -> None:

@@ -224,7 +224,7 @@ class LabsView(Horizontal):
     @on(LabList.FilterAsked)
     def _ask_filter(self, event: LabList.FilterAsked) -> None:
         event.stop()
-        self.query_one(FilterField).open()
+        self.query_one(FilterField).reveal()
 
     @on(LabList.AllAsked)
     def all_labs(self) -> None:
@@ -286,7 +286,7 @@ class LabsView(Horizontal):
         self.post_message(self.Moved())
         return page
 
-    async def open(self, name: str, knobs: Mapping[str, str] | None = None, predicted: str = "") -> None:
+    async def open_lab(self, name: str, knobs: Mapping[str, str] | None = None, predicted: str = "") -> None:
         """Go to the lab's page and focus its first knob, or its figures if there are some.
 
         knobs: those to turn from their defaults; predicted: what to say of the reader's prediction at the run's end.
@@ -338,7 +338,7 @@ class LabsView(Horizontal):
         if (event.option_id or self._here) == LECTURE:
             await self.open_lecture()
         else:
-            await self.open(event.option_id or self._here)
+            await self.open_lab(event.option_id or self._here)
 
     # ------------------------------------------------------------------ running
 
@@ -347,7 +347,7 @@ class LabsView(Horizontal):
         if self.list.name_here == LECTURE:
             return
         if self.page is None:
-            await self.open(self.list.name_here)
+            await self.open_lab(self.list.name_here)
         elif self.list.has_focus:
             await self._show_highlighted()
         page = self.page

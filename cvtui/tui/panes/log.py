@@ -56,7 +56,7 @@ class LogPane(TextPane):
         yield FilterField("words of a line")
 
     def action_filter(self) -> None:
-        self.query_one(FilterField).open()
+        self.query_one(FilterField).reveal()
 
     def action_all(self) -> None:
         self.query_one(FilterField).close()

@@ -145,7 +145,7 @@ class HelpScreen(Modal[None]):
         return Content("\n").join(parts)
 
     def action_filter(self) -> None:
-        self.query_one(FilterField).open()
+        self.query_one(FilterField).reveal()
 
     def action_back(self) -> None:
         if self.query_one(FilterField).close():

@@ -69,7 +69,7 @@ class LabsScreen(BaseScreen):
         if isinstance(claim.opens, InCalc):
             await self.session.calculate_claim(claim, predicted)
         else:
-            await self.labs.open(claim.opens.name, claim.opens.knobs, predicted)
+            await self.labs.open_lab(claim.opens.name, claim.opens.knobs, predicted)
 
     # ------------------------------------------------------------------ keys
 

@@ -17,7 +17,7 @@ class FilterField(Input):
         super().__init__(placeholder=placeholder, compact=True)
         self.cursor_blink = False
 
-    def open(self) -> None:
+    def reveal(self) -> None:
         self.display = True
         self.focus()
 
