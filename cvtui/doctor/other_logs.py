@@ -22,7 +22,7 @@ from cvtui.runlog.foreign.roles import ROLES, Chosen, choose
 from cvtui.runlog.foreign.rows import Rows, rows_of
 from cvtui.runlog.foreign.scalars import ScalarLog
 from cvtui.runlog.history import History
-from cvtui.text import compact
+from cvtui.text import compact, counted
 
 BY_CURVES = ("F01", "F03", "F18", "F19", "F32", "F36")
 """Faults that curves alone can show; all others need layers, gradients, data or the loss itself."""
@@ -186,14 +186,14 @@ def lines(report: LogReport) -> list[str]:
     """Say what was read and taken for what, and what could not be asked."""
     rows, log = report.rows, report.log
     span = f"{rows.word} {rows.steps[0]:,}" + (f" to {rows.steps[-1]:,}" if len(rows.steps) > 1 else "")
-    told = [f"{log.kind}: {len(log.columns):,} columns, {log.values:,} values, {span}"]
+    told = [f"{log.kind}: {counted(len(log.columns), 'column')}, {counted(log.values, 'value')}, {span}"]
     for role in ROLES:
         if role == "epoch" and not epoch_numbers(report.chosen):
             continue
         if role in report.chosen:
             one = report.chosen[role]
             cent = " (per cent)" if role.endswith("accuracy") and share(report.chosen, role) != 1 else ""
-            told.append(f"{role:<13}{one.words}{cent}, {len(one.values):,} values")
+            told.append(f"{role:<13}{one.words}{cent}, {counted(len(one.values), 'value')}")
         elif role != "epoch":
             told.append(f"{role:<13}not found")
     told.append("another column: --column loss=NAME (or accuracy, val_loss, val_accuracy, lr; `lr=` for none)")

@@ -386,3 +386,10 @@ def test_ci_exits_with_1_on_a_finding_that_is_severe_enough(path: Path, least: s
     severities = {one["severity"] for one in json.loads(output)["findings"]}
     order = ["note", "warn", "stop"]
     assert any(order.index(one) >= order.index(least) for one in severities) == bool(code)
+
+
+def test_one_column_is_told_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.log").write_text("step 1 loss 2.3\n")
+    with pytest.raises(SystemExit):
+        main(["doctor", str(tmp_path / "one.log")])
+    assert "1 column, 1 value," in capsys.readouterr().out
