@@ -151,6 +151,7 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F43": lambda: own(loss_kind="poisson", loss_wants="numbers", loss_given=["linear"], target_kind="one-hot"),
     "F44": lambda: own(updates=0, step=64),
     "F45": lambda: own(unlisted=["blocks[0]", "blocks[1]"], foreign_leaves=4),
+    "F56": lambda: own(stale_casts=4),
     "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
     "F47": lambda: own(evaluations_differ=0.8),
     "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
