@@ -16,6 +16,7 @@ import msgspec
 import torch
 from torch import distributed
 
+from cvtui.engine.ranks.attempt import agree
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.train.control import STOPPING, Signals
 from cvtui.runlog.events import Command
@@ -59,17 +60,28 @@ class Link:
         self.next_step = 0
         """Steps at which the next exchange is due."""
         self.exchanges = 0
+        self._store: Any = None
         self.waited = 0.0
         """Seconds in exchanges so far."""
         self._step = 0
         self._when = time.perf_counter()
+
+    def meet(self, seconds: float) -> int:
+        """Meet the other ranks that torchrun has started; return how often they had met before.
+
+        Raises NotMet, StopRequested.
+        """
+        self._store, number = agree(self.me, seconds, self._signals)
+        return number
 
     def join(self, device: torch.device, timeout: float) -> None:
         """Make the process group: NCCL for GPUs, gloo for CPUs."""
         self.device = device
         backend = "nccl" if device.type == "cuda" else "gloo"
         if not distributed.is_initialized():
-            distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
+            distributed.init_process_group(
+                backend, timeout=timedelta(seconds=timeout), store=self._store, rank=self.rank, world_size=self.world
+            )
 
     def leave(self) -> None:
         """Close the process group of ranks that have all come to the end."""
@@ -78,20 +90,20 @@ class Link:
 
     @property
     def store(self) -> Any:
-        """Key-value store of the job."""
-        return distributed.distributed_c10d._get_default_store()
+        """Key-value store of this start of the job."""
+        return self._store or distributed.distributed_c10d._get_default_store()
 
     def tell(self, key: str, text: str = "1") -> None:
         """Put a value into the job's store, for this life of the ranks."""
-        self.store.set(f"cvtui/run/{self.me.restart}/{key}", text)
+        self.store.set(f"cvtui/run/{key}", text)
 
     def wait_for(self, key: str, seconds: float = DATA_SECONDS) -> None:
         """Wait until another rank has told `key`."""
-        self.store.wait([f"cvtui/run/{self.me.restart}/{key}"], timedelta(seconds=seconds))
+        self.store.wait([f"cvtui/run/{key}"], timedelta(seconds=seconds))
 
     def told(self, key: str) -> bool:
         """Return True if a rank has told `key`."""
-        return bool(self.store.check([f"cvtui/run/{self.me.restart}/{key}"]))
+        return bool(self.store.check([f"cvtui/run/{key}"]))
 
     def due(self, step: int) -> bool:
         """Return True at the step of an exchange."""
