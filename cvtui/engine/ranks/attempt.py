@@ -9,14 +9,16 @@ takes a number that no start had before, and each rank shows that it is alive by
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
+from cvtui.engine.ranks.network import address_towards
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.train.control import Signals
 
@@ -29,19 +31,30 @@ class NotMet(Exception):
     """The ranks did not all come; the message says which."""
 
 
-def agree(me: JobRank, seconds: float, signals: Signals) -> tuple[Any, int]:
-    """Return a store that this start of the job has for itself, and its number from 0.
+class Start(NamedTuple):
+    """One start of the job's ranks."""
+
+    store: Any
+    """Key-value store that it has for itself."""
+    number: int
+    """From 0."""
+    addresses: list[str]
+    """Of the ranks above 0, as they look towards torchrun's store."""
+
+
+def agree(me: JobRank, seconds: float, signals: Signals) -> Start:
+    """Return the start that all ranks belong to which are here now.
 
     Raises NotMet after `seconds`, StopRequested for a signal.
     """
     limit = timedelta(seconds=seconds)
     store, _, _ = next(rendezvous("env://", me.rank, me.world_size, timeout=limit))
     meet = _lead if me.rank == 0 else _follow
-    number = meet(store, me, time.monotonic() + seconds, signals)
-    return PrefixStore(f"cvtui/{number}", store), number
+    number, words = meet(store, me, time.monotonic() + seconds, signals)
+    return Start(PrefixStore(f"cvtui/{number}", store), number, [word.partition(" ")[2] for word in words])
 
 
-def _lead(store: Any, me: JobRank, until: float, signals: Signals) -> int:
+def _lead(store: Any, me: JobRank, until: float, signals: Signals) -> tuple[int, list[str]]:
     """Take a number, wait for the words of all others, and repeat them."""
     number = store.add(COUNT, 1) - 1
     store.set(NEWEST, str(number))
@@ -54,12 +67,13 @@ def _lead(store: Any, me: JobRank, until: float, signals: Signals) -> int:
         time.sleep(LOOK_SECONDS)
     words = [store.get(_here(number, rank)).decode() for rank in range(1, me.world_size)]
     store.set(_go(number), json.dumps(words))
-    return int(number)
+    return int(number), words
 
 
-def _follow(store: Any, me: JobRank, until: float, signals: Signals) -> int:
-    """Leave a word under the newest number until rank 0 repeats it: one that is dead can't."""
-    word, shown = secrets.token_hex(8), -1
+def _follow(store: Any, me: JobRank, until: float, signals: Signals) -> tuple[int, list[str]]:
+    """Leave a word and the address under the newest number until rank 0 repeats it: one that is dead can't."""
+    word = f"{secrets.token_hex(8)} {address_towards(os.environ['MASTER_ADDR'])}"
+    shown = -1
     while time.monotonic() < until:
         signals.check()
         if store.check([NEWEST]):
@@ -67,8 +81,10 @@ def _follow(store: Any, me: JobRank, until: float, signals: Signals) -> int:
             if number != shown:
                 store.set(_here(number, me.rank), word)
                 shown = number
-            if store.check([_go(number)]) and json.loads(store.get(_go(number)))[me.rank - 1] == word:
-                return number
+            if store.check([_go(number)]):
+                words: list[str] = json.loads(store.get(_go(number)))
+                if words[me.rank - 1] == word:
+                    return number, words
         time.sleep(LOOK_SECONDS)
     raise NotMet("rank 0 did not come, or waits for another rank")
 

@@ -17,7 +17,8 @@ import torch
 from torch import distributed
 
 from cvtui.engine.ranks.attempt import agree
-from cvtui.engine.runtime.job_rank import JobRank
+from cvtui.engine.ranks.network import choose_interface
+from cvtui.engine.runtime.job_rank import JobRank, ranks_here
 from cvtui.engine.train.control import STOPPING, Signals
 from cvtui.runlog.events import Command
 
@@ -61,6 +62,7 @@ class Link:
         """Steps at which the next exchange is due."""
         self.exchanges = 0
         self._store: Any = None
+        self._addresses: list[str] = []
         self.waited = 0.0
         """Seconds in exchanges so far."""
         self._step = 0
@@ -71,14 +73,17 @@ class Link:
 
         Raises NotMet, StopRequested.
         """
-        self._store, number = agree(self.me, seconds, self._signals)
-        return number
+        start = agree(self.me, seconds, self._signals)
+        self._store, self._addresses = start.store, start.addresses
+        return start.number
 
     def join(self, device: torch.device, timeout: float) -> None:
         """Make the process group: NCCL for GPUs, gloo for CPUs."""
         self.device = device
         backend = "nccl" if device.type == "cuda" else "gloo"
         if not distributed.is_initialized():
+            if backend == "gloo" and ranks_here() < self.world:
+                choose_interface(self._addresses)
             distributed.init_process_group(
                 backend, timeout=timedelta(seconds=timeout), store=self._store, rank=self.rank, world_size=self.world
             )

@@ -45,6 +45,7 @@ class RankTeam(Team):
     """One rank of several."""
 
     shares = True
+    again = "--resume at the end of torchrun's line continues"
 
     def __init__(self, me: JobRank, signals: Signals) -> None:
         self.me = me
