@@ -40,6 +40,8 @@ class Start(NamedTuple):
     """From 0."""
     addresses: list[str]
     """Of the ranks above 0, as they look towards torchrun's store."""
+    job: Any
+    """Key-value store that all starts have in common."""
 
 
 def agree(me: JobRank, seconds: float, signals: Signals) -> Start:
@@ -51,7 +53,7 @@ def agree(me: JobRank, seconds: float, signals: Signals) -> Start:
     store, _, _ = next(rendezvous("env://", me.rank, me.world_size, timeout=limit))
     meet = _lead if me.rank == 0 else _follow
     number, words = meet(store, me, time.monotonic() + seconds, signals)
-    return Start(PrefixStore(f"cvtui/{number}", store), number, [word.partition(" ")[2] for word in words])
+    return Start(PrefixStore(f"cvtui/{number}", store), number, [word.partition(" ")[2] for word in words], store)
 
 
 def _lead(store: Any, me: JobRank, until: float, signals: Signals) -> tuple[int, list[str]]:

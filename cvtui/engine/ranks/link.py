@@ -62,6 +62,7 @@ class Link:
         """Steps at which the next exchange is due."""
         self.exchanges = 0
         self._store: Any = None
+        self._job: Any = None
         self._addresses: list[str] = []
         self.waited = 0.0
         """Seconds in exchanges so far."""
@@ -74,7 +75,7 @@ class Link:
         Raises NotMet, StopRequested.
         """
         start = agree(self.me, seconds, self._signals)
-        self._store, self._addresses = start.store, start.addresses
+        self._store, self._addresses, self._job = start.store, start.addresses, start.job
         return start.number
 
     def join(self, device: torch.device, timeout: float) -> None:
@@ -109,6 +110,16 @@ class Link:
     def told(self, key: str) -> bool:
         """Return True if a rank has told `key`."""
         return bool(self.store.check([f"cvtui/run/{key}"]))
+
+    def remember(self, key: str, text: str) -> None:
+        """Put a value where a restart of the ranks finds it."""
+        if self._job is not None:
+            self._job.set(f"cvtui/kept/{key}", text)
+
+    def recall(self, key: str) -> str:
+        """Return what the ranks remembered before they were restarted; "" without."""
+        kept = f"cvtui/kept/{key}"
+        return self._job.get(kept).decode() if self._job is not None and self._job.check([kept]) else ""
 
     def due(self, step: int) -> bool:
         """Return True at the step of an exchange."""
