@@ -7,6 +7,7 @@ all-reduce about every 100 ms; only where rank 0 has something to say in words (
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -16,7 +17,7 @@ import msgspec
 import torch
 from torch import distributed
 
-from cvtui.engine.ranks.attempt import agree
+from cvtui.engine.ranks.attempt import LOOK_SECONDS, agree
 from cvtui.engine.ranks.network import choose_interface
 from cvtui.engine.runtime.job_rank import JobRank, ranks_here
 from cvtui.engine.train.control import STOPPING, Signals
@@ -63,6 +64,8 @@ class Link:
         self.exchanges = 0
         self._store: Any = None
         self._job: Any = None
+        self._first = 0
+        """Process number of this machine's first rank, for the others."""
         self._addresses: list[str] = []
         self.waited = 0.0
         """Seconds in exchanges so far."""
@@ -88,6 +91,16 @@ class Link:
             distributed.init_process_group(
                 backend, timeout=timedelta(seconds=timeout), store=self._store, rank=self.rank, world_size=self.world
             )
+        self._meet_first()
+
+    def _meet_first(self) -> None:
+        """Tell the others of this machine which process is its first one, or learn it."""
+        key = f"first/{os.environ.get('GROUP_RANK', '0')}"
+        if self.me.local_rank == 0:
+            self.tell(key, str(os.getpid()))
+        else:
+            self.wait_for(key)
+            self._first = int(self.store.get(f"cvtui/run/{key}"))
 
     def leave(self) -> None:
         """Close the process group of ranks that have all come to the end."""
@@ -104,8 +117,17 @@ class Link:
         self.store.set(f"cvtui/run/{key}", text)
 
     def wait_for(self, key: str, seconds: float = DATA_SECONDS) -> None:
-        """Wait until another rank has told `key`."""
-        self.store.wait([f"cvtui/run/{key}"], timedelta(seconds=seconds))
+        """Wait until another rank has told `key`.
+
+        Raises DistError where the first process of this machine, which is waited for, has died.
+        """
+        until = time.monotonic() + seconds
+        while not self.told(key):
+            if time.monotonic() > until:
+                raise distributed.DistStoreError(f"timed out waiting for {key}")
+            if self._first and not _lives(self._first):  # not in the store's own wait, which hears no signal
+                raise distributed.DistError("another rank is gone")
+            time.sleep(LOOK_SECONDS)
 
     def told(self, key: str) -> bool:
         """Return True if a rank has told `key`."""
@@ -175,3 +197,13 @@ class Link:
         if self.world > 1:
             distributed.all_reduce(numbers)
         return numbers
+
+
+def _lives(pid: int) -> bool:
+    if sys.platform == "win32":  # signal 0 is ctrl+c there
+        return True
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
