@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.doctor.held import data, heads, healthy, wiring  # noqa: F401  each registers its cases
+from tests.benchmarks.doctor.held import data, heads, healthy, second, wiring  # noqa: F401  each registers its cases
 from tests.benchmarks.doctor.held.case import CASES, program_of
 from tests.benchmarks.doctor.real.program import Program
 

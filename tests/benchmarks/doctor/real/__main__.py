@@ -18,9 +18,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.doctor --real", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("doctor-runs/real"), help="where the runs lie")
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes (half of the cores)")
-    parser.add_argument(
-        "--only", default="", help="47704695,48385830: these; limits, held, healthy, first, second: a part"
-    )
+    parser.add_argument("--only", default="", help="47704695: this one; limits, held, healthy, first, second: a part")
+    parser.add_argument("--bare", action="store_true", help="with nothing given only")
+    parser.add_argument("--faulty", action="store_true", help="without repairs and healthy runs")
     parser.add_argument("--told", action="store_true", help="with data, labels and classes only")
     parser.add_argument("--examine-only", action="store_true", help="train nothing: judge the runs that lie there")
     parser.add_argument("--sentences", action="store_true", help="also print all that was said")
@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
     ] + [program for program in HEALTHY if not names or {program.id, "healthy"} & names]
     ours = [one for one in [*own.PROGRAMS, *own.HEALTHY] if {one.id, own.set_of(one)} & names]
     versions += [version for one in ours for version in ((one, one.fixed()) if one.truth else (one,))]
-    givens = (True,) if options.told else (True, False)
+    if options.faulty:
+        versions = [one for one in versions if one.truth]
+    givens = (True,) if options.told else (False,) if options.bare else (True, False)
     pairs = [(version, told) for told in givens for version in versions]
     outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only)
     (options.folder / "real.json").write_bytes(msgspec.json.encode(outcomes))
