@@ -8,6 +8,27 @@ from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 
 @rule("F44", "facts")
 def never_stepped(obs: Observations) -> RuleResult | None:
+    """Find no updates, updates without gradients, or one update for the gradients of many steps."""
+    if obs.facts.emptied:
+        return RuleResult(
+            "Gradients arrive, and are deleted before the optimiser's step: zero_grad() stands between backward() and "
+            "step(), so no gradient moves a weight.",
+            step=0,
+            value=0,
+            evidence="gradients that came are gone when the optimiser's step begins",
+            advice="Call optimizer.zero_grad() before loss.backward(), and optimizer.step() right behind it.",
+        )
+    thrown = set(obs.facts.thrown_away)
+    if len(obs.facts.thrown_away) > 1 and len(thrown) == 1 and (count := thrown.pop()) > 0:
+        return RuleResult(
+            f"The optimiser makes one update in {count + 1:,} steps, and the gradients of the other {count:,} are "
+            "deleted: is optimizer.step() outside of the loop over batches?",
+            step=count,
+            value=count,
+            threshold=0,
+            evidence=f"one update, {count + 1:,} backward passes, {count:,} of them without effect",
+            severity="warn",
+        )
     if obs.facts.updates != 0:
         return None
     return RuleResult(
@@ -22,6 +43,18 @@ def never_stepped(obs: Observations) -> RuleResult | None:
 @rule("F45", "facts")
 def python_list(obs: Observations) -> RuleResult | None:
     names = obs.facts.unlisted
+    if obs.facts.fresh_leaves and not names:
+        count = obs.facts.fresh_leaves
+        return RuleResult(
+            f"{count:,} parameters that the loss depends on are new in each step and held by nothing: a layer is "
+            "constructed in forward(), random each time, and is never trained.",
+            step=1,
+            value=count,
+            threshold=0,
+            evidence=f"{count:,} parameters in the loss's graph, others in the second step than in the first",
+            name="layer made anew in each step",
+            advice="Construct layers in __init__ and keep them as attributes.",
+        )
     if not names or not obs.facts.foreign_leaves:
         return None  # (a teacher is hidden in a list on purpose: the loss's gradient does not reach it)
     return RuleResult(
@@ -76,6 +109,23 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
     )
 
 
+@rule("F56", "facts")
+def images_mixed(obs: Observations) -> RuleResult | None:
+    """Find answers that depend on the other images of the batch, in evaluation mode."""
+    apart = obs.facts.neighbours_matter
+    if apart is None or apart <= limit("F56", "apart"):
+        return None
+    return RuleResult(
+        "In evaluation mode the answer to an image depends on the images beside it in the batch (by "
+        f"{percent(apart)} of the outputs' spread): something in the model mixes the batch's images, such as an LSTM "
+        "or attention without batch_first, or a reshape that takes the batch for another dimension.",
+        step=max(obs.facts.step - 1, 0),
+        value=apart,
+        threshold=limit("F56", "apart"),
+        evidence=f"the same images in a smaller batch are answered {apart:.3g} apart",
+    )
+
+
 @rule("F49", "facts")
 def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
@@ -105,6 +155,7 @@ def _counted(obs: Observations) -> str:
         "by output": f"each of an image's {outputs:,} outputs counts for itself, and {outputs - 1:,} of {outputs:,} "
         "are right with no net at all",
         "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
+        "largest of one": "the largest of one output is always number 0, so class 0 is counted as the answer to all",
         "rounded down": "it is that share rounded down to a whole number, as by a division of whole numbers",
         "factor of the share": f"it is {factor:.3g} times that share",
     }.get(facts.accuracy_counted, "")

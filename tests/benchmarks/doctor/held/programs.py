@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.benchmarks.doctor.held import data, heads, healthy, second, wiring  # noqa: F401  each registers its cases
-from tests.benchmarks.doctor.held.case import CASES, program_of
+from tests.benchmarks.doctor.held.case import CASES as CASES
+from tests.benchmarks.doctor.held.case import program_of
 from tests.benchmarks.doctor.real.program import Program
 
 PROGRAMS = [program_of(name) for name in CASES if name.startswith("held-")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks.doctor.held.case import CASES
+from tests.benchmarks.doctor.held.programs import CASES
 from tests.benchmarks.doctor.real.faulty_loops import FAULTY
 from tests.benchmarks.doctor.real.healthy_losses import LOSSES
 from tests.benchmarks.doctor.real.healthy_nets import NETS
