@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tests.doctor.second_log import Said, SecondReader, near, need, number
 
 
@@ -43,3 +45,11 @@ def without_gradient(log: SecondReader, parts: Said, _said: Said) -> None:
     facts = log.facts
     need(parts["names"].split(",")[0].split(" ")[0] in facts["no_gradient"], f"{facts['no_gradient']}")
     need(not facts.get("emptied"), "gradients had come")
+
+
+def too_low(log: SecondReader, parts: Said, _said: Said) -> None:
+    steps = range(int(number(parts["a"])), int(number(parts["b"])) + 1)
+    loss = math.fsum(log.loss[step] or 0.0 for step in steps) / len(steps)
+    near(parts["loss"], loss)
+    near(parts["told"], 100 * math.fsum(log.right[step] or 0.0 for step in steps) / len(steps))
+    near(parts["least"], 100 * (1 - loss / math.log(2)))

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam
 
 import cvtui
-from cvtui.doctor import Diagnosis, examine
+from cvtui.doctor import Diagnosis, Doctor, examine
+from cvtui.runlog.events import Facts, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.doctor.test_second_reader import untrue
@@ -319,3 +320,13 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
     found: dict[str, Any] = kind().run(tmp_path)
     assert {one.id: one.sentence for one in found.values()} == {}
+
+
+@pytest.mark.parametrize(("told", "loss", "impossible"), [(0.5, 0.05, True), (0.9, 0.05, False), (0.5, 0.5, False)])
+def test_an_accuracy_that_the_loss_rules_out(told: float, loss: float, impossible: bool) -> None:
+    """At a cross-entropy of 0.05 no more than 0.05 / ln 2 = 7.2 % can be wrong; at 0.5 72 %."""
+    doctor = Doctor()
+    doctor.take(Facts(loss_value="cross-entropy"))
+    doctor.take(Steps(first=0, loss=[loss] * 60, accuracy=[told] * 60, grad_norm=[], lr=[0.1] * 60))
+    doctor.update()
+    assert [one.id for one in doctor.all if one.id == "F49"] == ["F49"] * impossible

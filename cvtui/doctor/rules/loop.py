@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+
+PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
+"""Losses that are a mean of −log p of the right answer."""
 
 
 @rule("F44", "facts")
@@ -126,13 +131,13 @@ def images_mixed(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F49", "facts")
+@rule("F49", "facts", "steps", "epochs")
 def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
     facts = obs.facts
     words = _counted(obs)
     if not words or not facts.accuracies:
-        return None
+        return _too_low(obs)
     place = max(range(len(facts.accuracies)), key=lambda row: abs(facts.accuracies[row][0] - facts.accuracies[row][1]))
     told, right = facts.accuracies[place]
     return RuleResult(
@@ -142,6 +147,29 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
         value=told,
         threshold=right,
         evidence=f"told {told:.3g}, right {right:.3g}, in {len(facts.accuracies)} steps the same way",
+    )
+
+
+def _too_low(obs: Observations) -> RuleResult | None:
+    """Find a told accuracy that the loss rules out: a wrong answer has a probability of a half at most.
+
+    So it costs ln 2 at least, and no more than loss / ln 2 of the answers are wrong.
+    """
+    windows, row, apart = obs.windows, int(limit("F49", "row")), limit("F49", "apart")
+    if obs.facts.loss_value not in PLAIN or len(windows) < row or obs.first_step != 0:
+        return None
+    low = windows.accuracy < 1 - windows.loss / math.log(2) - apart
+    if not low[-row:].all():
+        return None
+    begun, step = windows.start(len(windows) - row), windows.last(len(windows) - 1)
+    loss, told = float(windows.loss[-row:].mean()), float(windows.accuracy[-row:].mean())
+    return RuleResult(
+        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average. A wrong answer costs ln 2 at least, "
+        f"so {percent(1 - loss / math.log(2))} or more were right, and an accuracy of {percent(told)} is told.",
+        step=step,
+        value=told,
+        threshold=1 - loss / math.log(2),
+        evidence=f"accuracy {told:.3g} at a loss of {loss:.3g}",
     )
 
 

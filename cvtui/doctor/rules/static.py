@@ -157,20 +157,22 @@ def _from_labels(obs: Observations) -> RuleResult | None:
     if len(sizes) < limit("F12", "batches") or len(counts) > outputs:
         return None
     some_of = [count for count in counts if count]
-    least = limit("F27", "seen")
     first = next(place for place, count in enumerate(counts) if count)
-    if len(some_of) < 2 or len(some_of) != len(counts) - first or sum(counts) / outputs < least:
+    if len(some_of) < 2 or len(some_of) != len(counts) - first:
         return None
-    if len(some_of) == outputs or min(some_of) < least / 2:
+    total, left = sum(some_of), outputs - len(some_of)
+    # As likely as that even classes are all missed by so many labels; and none of those that came is rare.
+    if -left * total * math.log1p(-1 / outputs) < limit("F27", "sure"):
         return None
-    total = sum(some_of)
+    if min(some_of) < limit("F27", "fewest") * total / len(some_of):
+        return None
     if sum(facts.batch_classes) < limit("F27", "mixed") * mixed_classes(some_of, sizes):
         return None  # sorted: others may come later
     last = len(counts) - 1
     return RuleResult(
         f"The model gives {outputs:,} numbers, and the {total:,} labels of the first {len(sizes):,} batches are "
         f"{first:,} to {last:,}, each often and mixed: "
-        + ("class 0 never comes." if first else f"{outputs - len(some_of):,} outputs are of no class."),
+        + ("class 0 never comes." if first else f"{left:,} outputs are of no class."),
         step=len(sizes) - 1,
         value=outputs,
         threshold=len(some_of),

@@ -329,12 +329,11 @@ class DeepSigmoids(Case):
     """Seven layers of sigmoids under SGD."""
 
     truth, why, symptoms = ("F06",), "each sigmoid takes three quarters of the gradient", STILL
-    optim = ("SGD", {"lr": 0.1})
 
     def net(self) -> nn.Module:
         return mlp(768, 64, 64, 64, 64, 64, 64, 10, between=nn.Sigmoid if self.faulty else nn.ReLU)
 
-    faulty_optim = ("SGD", {"lr": 0.1})
+    faulty_optim, optim = ("SGD", {"lr": 0.1}), ("Adam", {"lr": 1e-3})
     steps_of = 300
 
 
