@@ -349,6 +349,13 @@ def test_validation_counts_once_the_running_means_of_batch_norm_have_settled(ste
     assert ("F21" in found(story(known=known, epochs=(bad,)))) is told
 
 
+@pytest.mark.parametrize(("counts", "told"), [([], False), ([200, 20], False), ([110, 110], True)])
+def test_a_low_first_loss_waits_for_the_count_of_the_labels(counts: list[int], told: bool) -> None:
+    """Of 200 and 20 images knowing the shares alone costs 0.305: 0.51 is no better than a guess."""
+    known = {"label_counts": counts, "classes": 2, "outputs": 2, "first_loss": 0.51, "cross_entropy": 0.51}
+    assert ("F10" in found(recipe(known))) is told
+
+
 def test_a_symptom_is_told_as_a_consequence() -> None:
     roots = attended(story(loss=flat, rate=lambda _: 1e-6, look=lambda s: sample(s, update_ratio=1e-6))).update()
     assert [root.id for root in roots] == ["F02"]
