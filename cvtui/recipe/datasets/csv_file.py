@@ -17,6 +17,7 @@ from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
 from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.label_sets import SEPARATORS, joined
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of, number_of, part_of_value
+from cvtui.recipe.recipe import Recipe
 from cvtui.text import counted
 
 PATH_NAMES = (
@@ -80,6 +81,9 @@ class CsvFile(ListedSource):
         several = columns.several and len(columns.labels) > 1
         classes = tuple(table.header[number] for number in columns.labels) if several else ()
         return Rows(found, [*table.notes, *notes], {}, summary, classes)
+
+    def pictures(self, recipe: Recipe) -> list[str]:
+        return [path for path, _ in self.listing(recipe.data, recipe.val_share, recipe.seed).train]
 
 
 # ------------------------------------------------------------------ pictures

@@ -383,6 +383,12 @@ class ImageFolder(DataSource):
         found = folder_facts(place, recipe.size, recipe.val_share, split, recipe.only, several)
         return replace(found, name=found.name + folder_typed.brackets_of(recipe.data))
 
+    def pictures(self, recipe: Recipe) -> list[str]:
+        split = folder_typed.split_of(recipe.data)
+        where, several = self.folder(recipe.data), several_of(recipe)
+        found = listing(where, recipe.val_share, split=split, only=recipe.only, several=several)
+        return [path for path, _ in found.train]
+
     def folder(self, text: str) -> Path:
         return folder_typed.path_of(text)
 
