@@ -41,6 +41,8 @@ NET_RULES: dict[str, Make] = {
 }
 """Rates that suit the digits' MLP, each the best of 1, 2, 4 x a power of ten."""
 RACE_SURFACES = ("quadratic", "saddle", "minimum", "noisy")
+MOST_POINTS = 200
+"""Of a walk that are drawn; the first and the last among them."""
 NEAR = 1e-2
 """Closer than this to the saddle is "still there"."""
 
@@ -218,7 +220,8 @@ def contour_map(ground: Surface, walks: Sequence[Walk], title: str, *, named: bo
     low, high = float(shown.min()), float(shown.max())
     paths = []
     for way in walks:
-        points = way.points[:: max(1, len(way.points) // 200)]
+        kept = torch.linspace(0, len(way.points) - 1, min(len(way.points), MOST_POINTS)).round().long()
+        points = way.points[kept]
         paths.append(
             Points(
                 name=way.rule if named else "",
@@ -239,6 +242,7 @@ def contour_map(ground: Surface, walks: Sequence[Walk], title: str, *, named: bo
         y_label="y",
         levels=[low + (high - low) * share for share in (0.2, 0.4, 0.6, 0.8)],
         paths=paths,
+        steps=max((len(way.points) - 1 for way in walks), default=0),
     )
 
 

@@ -21,6 +21,7 @@ from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import read_file, tail_of
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.1
 TOP = 10
-KEYS = "enter predicts · [ ] other images of a folder · escape back"
 
 
 class PredictView(CardModal[None]):
@@ -77,7 +77,9 @@ class PredictView(CardModal[None]):
     def on_mount(self) -> None:
         if self.pixels is not None:
             self.query_one(PictureBox).use(self.pixels)
-        self.query_one("#card").border_subtitle = KEYS
+        self.query_one("#card").border_subtitle = "enter: predict · " + hint(
+            PredictView, image="other images of a folder", path="another", dismiss="back"
+        )
         command, environment = predict_command(1)  # one picture; the cores belong to whatever trains meanwhile
         try:
             self._process = ChildProcess(command, environment, stdin=True)
