@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from cvtui.tui.session import Session
 
-MOVES = {binding.description for binding in [*moves("", ""), *jumps("", "", "", "")]} | {
-    *("Place", "Back", "Next", "Before", "Choose", "Choice before", "Next choice", "Step back", "Sort back"),
-}
+MOVES = {binding.description for binding in [*moves("", ""), *jumps("", "", "", "")]}
+MOVES |= {"Place", "Back", "Next", "Before", "Previous", "Choose", "Choice before", "Next choice"}
+MOVES |= {"Step back", "Sort back"}
 """What the hands do, and nobody looks up by name."""
 SHARE_OF_HELP = 0.2
 """Score of a command whose explanation holds the words, against one whose name does (up to 1)."""

@@ -16,11 +16,12 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, decode
+from cvtui.runlog.tile_captions import tail_of
 from cvtui.runlog.worker_process import mistakes_command
 from cvtui.text import clean, count, percent, significant
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
-from cvtui.tui.detail.picture_index import read_file, tail_of
+from cvtui.tui.detail.picture_index import read_file
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.filter_field import FilterField

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from cvtui import settings
 from cvtui.runlog.other_hosts import bring_picture
+from cvtui.runlog.tile_captions import captions_of, tail_of
 from cvtui.text import clean, count, percent
 from cvtui.tui.detail.explanation_request import ExplanationRequest, explained_picture, title_of
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
@@ -30,7 +31,6 @@ from cvtui.tui.detail.picture_index import (
     picture_at,
     picture_names,
     read_png,
-    tail_of,
     validation_count,
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
@@ -55,7 +55,7 @@ class PicturesView(CardModal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
-        Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
+        Binding("left,shift+tab", "page(-1)", "Previous", tooltip="The picture before"),
         Binding("down,j", "down(1)", "Down", tooltip="Feature maps: the next layer (else the next picture)"),
         Binding("up,k", "down(-1)", "Up", tooltip="Feature maps: the layer before (else the picture before)"),
         Binding(PAGE_DOWN, "down(10)", "Page down", show=False),
@@ -286,7 +286,9 @@ class PicturesView(CardModal[None]):
 
     def _draw_picture(self, picture: PictureSaved | None, note: Static) -> None:
         image = read_png(self.history.folder.path, picture.path) if picture is not None else None
-        self.query_one("#shown", PictureBox).show(image)
+        box = self.query_one("#shown", PictureBox)
+        heading, captions = captions_of(picture) if picture is not None else ("", [])
+        box.show(image, picture.columns if picture is not None else 1, captions)
         if picture is None:
             note.update("")
             return
@@ -296,12 +298,12 @@ class PicturesView(CardModal[None]):
             self._coming |= bool(coming)
             note.update(Content.styled(coming or f"{clean(picture.path)} can't be read.", "$text-warning"))
             return
-        parts = with_names([clean(part) for part in picture.note.split("; ")], picture)
+        below = [] if box.shows_captions else captions
         across = max(1, picture.columns)
-        lines = ["  ·  ".join(parts[start : start + across]) for start in range(0, len(parts), across)]
-        note.update(Content.styled("\n".join(lines), MUTED))
+        lines = ["  ·  ".join(below[start : start + across]) for start in range(0, len(below), across)]
+        note.update(Content.styled("\n".join([heading, *lines] if heading else lines), MUTED))
         if picture.name == MISTAKES:
-            self._set_subtitle(f"at step {count(picture.step)}", mistakes="all with their files")
+            self._set_subtitle(f"at step {count(picture.step)}", mistakes="all, with files")
 
     def _layer_index(self, layers: list[str]) -> int:
         return layers.index(self.chosen) if self.chosen in layers else 0
@@ -366,13 +368,6 @@ def _keys(**words: str) -> str:
     """Return the hint at the foot: what a page adds, then turning the pages (or what it has instead) and back."""
     turning = {} if "down" in words else {"page": "other pictures"}
     return hint(PicturesView, **words, **turning, back="back")
-
-
-def with_names(parts: list[str], picture: PictureSaved) -> list[str]:
-    """Put the file of each tile before its words; of other pictures the first files below their words."""
-    if len(parts) == len(picture.names):
-        return [f"{tail_of(name)}: {part}" for name, part in zip(picture.names, parts, strict=True)]
-    return [*parts, *map(tail_of, picture.names[: 2 * picture.columns])]
 
 
 def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:

@@ -16,10 +16,11 @@ from cvtui.draw.bars import filled_bar
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.named_images import named_images, pasted_path
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Unread, decode, predict_command, request
+from cvtui.runlog.tile_captions import tail_of
 from cvtui.text import clean, count, percent
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
-from cvtui.tui.detail.picture_index import read_file, tail_of
+from cvtui.tui.detail.picture_index import read_file
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import CardModal
@@ -41,7 +42,7 @@ class PredictView(CardModal[None]):
         Binding("escape", "dismiss", "Back", tooltip="Back to the pictures"),
         Binding("p", "path", "Predict", tooltip="Predict another picture, by its path"),
         Binding("right_square_bracket,right", "image(1)", "Next", tooltip="The next image of a folder or pattern"),
-        Binding("left_square_bracket,left", "image(-1)", "Before", tooltip="The image before"),
+        Binding("left_square_bracket,left", "image(-1)", "Previous", tooltip="The image before"),
     ]
     DEFAULT_CSS = """
     PredictView {
