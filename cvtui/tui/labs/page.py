@@ -99,6 +99,9 @@ class Sheet(Scroll, can_focus=True):
     BINDING_GROUP_TITLE = "The page"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "turn_page", "Page down", show=False),
+        # Here, since the keys that scroll sideways would hide them in the bar of keys.
+        Binding("right", "screen.step_walk(1)", "Step", tooltip="The walkers one update on"),
+        Binding("left", "screen.step_walk(-1)", "Step back", show=False, tooltip="The walkers one update back"),
     ]
     DEFAULT_CSS = """
     Sheet {
@@ -259,7 +262,7 @@ class LabPage(Card):
     def _show_explanation(self) -> None:
         """Show the focused knob's explanation at the foot of the frame."""
         row = self.form.current
-        text = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
+        text = f"{row.knob.doc} [{row.knob.allowed()}]" if row is not None else ""
         self.border_subtitle = Content(cut(text, max(1, self.size.width - 8)))
 
     def _scroll_to_results(self) -> None:

@@ -26,8 +26,6 @@ class LabsScreen(BaseScreen):
         Binding("escape", "back", "Back", tooltip="Leave the field, then the page; a lab that works goes on"),
         Binding(capital("E"), "knobs", "Edit", tooltip="To the knobs"),
         Binding("space", "walk", "Walk", tooltip="Let the walkers go over the loss surface again, or stop them"),
-        Binding("right", "step_walk(1)", "Step", tooltip="The walkers one update on"),
-        Binding("left", "step_walk(-1)", "Step back", show=False, tooltip="The walkers one update back"),
         Binding("r", "defaults", "Reset", tooltip="Every knob back to its default; once more: as they were"),
     ]
 
