@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "attach": "Open the screen on a run, living or ended; the newest by default.",
     "serve": "The screen in a browser, on this machine alone unless asked.",
     "runs": "List the runs with their state and result.",
+    "note": "Read or write the note and the tags of a run.",
     "predict": "What a trained model says of image files.",
     "evaluate": "How good a trained model is: accuracy with its interval, classes, calibration, slices.",
     "mistakes": "Which validation images a run gets wrong, worst first, with their files.",
