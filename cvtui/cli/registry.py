@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "fork": "A new run from another's checkpoint, with a changed recipe.",
     "attach": "Open the screen on a run, living or ended; the newest by default.",
     "serve": "The screen in a browser, on this machine alone unless asked.",
+    "run": "Run a PyTorch script of your own as it is, and watch it.",
     "runs": "List the runs with their state and result.",
     "note": "Read or write the note and the tags of a run.",
     "predict": "What a trained model says of image files.",
