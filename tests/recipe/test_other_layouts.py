@@ -134,7 +134,8 @@ def test_arrays_are_known_by_their_words_or_their_shapes(arrays: dict[str, Any],
 
 @pytest.mark.parametrize("names", ["train_X train_Y valid_X valid_Y", "imgTrain labelTrain imgTest labelTest"])
 def test_arrays_of_two_parts(names: str, tmp_path: Path) -> None:
-    np.savez(tmp_path / "set.npz", **dict(zip(names.split(), (X, Y, X[:6], Y[:6]), strict=True)))
+    arrays: dict[str, Any] = dict(zip(names.split(), (X, Y, X[:6], Y[:6]), strict=True))
+    np.savez(tmp_path / "set.npz", **arrays)
     found = told(f"npz:{tmp_path / 'set.npz'}")
     assert (found.train, found.validation) == (12, 6)
 
