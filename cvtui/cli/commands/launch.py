@@ -45,7 +45,7 @@ def launch(run: str, runs: Path, nnodes: int, nproc: int | None, host: str) -> i
             f"--nnodes: a batch of {checked.recipe.batch_size:,} can't be cut over {nnodes:,} x {each:,} processes; "
             f"allowed: {checked.recipe.batch_size:,} in all, or a larger batch_size"
         )
-    click.echo(command_line(folder, recipe, nnodes, each, host))
+    out.line(command_line(folder, recipe, nnodes, each, host))
     where = "on each of them" if nnodes > 1 else "there"
     out.line(f"Type it {where}, {folder.path.absolute()} being the same folder; `cvtui attach` shows the run.")
     if host == "HOST" and nnodes > 1:
