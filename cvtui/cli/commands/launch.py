@@ -54,9 +54,9 @@ def launch(run: str, runs: RunPlaces, nnodes: int, nproc: int | None, host: str)
     for node in range(shown if nnodes > 1 else 0):
         name = "the first machine" + ("" if place == "HOST" else f" ({place})") if node == 0 else f"machine {node + 1}"
         out.line(f"# on {name}:")
-        click.echo(command_line(folder, recipe, each, nnodes, node, place, port))
+        out.line(command_line(folder, recipe, each, nnodes, node, place, port))
     if nnodes == 1:
-        click.echo(command_line(folder, recipe, each))
+        out.line(command_line(folder, recipe, each))
     for line in _advice(folder, nnodes, shown, place):
         out.line(line)
     return 0
