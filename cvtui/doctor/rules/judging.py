@@ -165,6 +165,8 @@ def _below_unseen(obs: Observations) -> RuleResult | None:
         return None
     share, images = found
     best = max(values)
+    if share - chance < limit("F21", "gained"):
+        return None
     error = math.sqrt(max(share * (1 - share), 1e-4) * (1 / images + 1 / count))
     if share - best < limit("F21", "unseen") * error or values[-1] - values[0] > 0.25 * (share - chance):
         return None

@@ -85,7 +85,8 @@ def imbalance(obs: Observations) -> RuleResult | None:
 def _plain_mean(obs: Observations) -> bool:
     """Return True where the loss is the plain mean over the images: no class weighs more."""
     plain = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
-    return obs.facts.loss_value in plain or not obs.own_loop
+    called = bool(obs.facts.loss_calls) and obs.facts.loss_weighted is False
+    return (called and obs.facts.loss_value in plain) or not obs.own_loop
 
 
 def mixed_classes(counts: Sequence[int], sizes: Sequence[int]) -> float:
