@@ -186,13 +186,13 @@ def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
 
 def _no_rate(obs: Observations) -> RuleResult | None:
     """Find a rate of exactly 0 in all of the steps: a schedule's factor that is 0 (a warm-up in whole numbers)."""
-    windows = obs.windows
-    if len(windows) < limit("F02", "windows") or obs.first_step != 0 or not (windows.rate_high == 0).all():
+    windows, enough = obs.windows, int(limit("F02", "windows"))
+    if len(windows) < enough or obs.first_step != 0 or not (windows.rate_high == 0).all():
         return None
     step = windows.last(len(windows) - 1)
     return RuleResult(
         f"The learning rate was 0 in all of the steps 0 to {step:,}: no step moves a weight.",
-        step=step,
+        step=windows.last(enough - 1),
         value=0.0,
         threshold=0.0,
         evidence=f"rate 0 up to step {step:,}",
