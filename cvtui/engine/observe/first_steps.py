@@ -401,14 +401,13 @@ class Probe:
 
     def _recognised(self) -> dict[str, Any]:
         """Return which images were recognised by the end of the first and of the second epoch."""
-        prints = self._prints
+        prints, found = self._prints, dict[str, Any]()
         if self._epochs > 2 or not self.scan_inputs:
-            return {}
+            return found
         with self._within_memory():
             found = prints.evaluation() if self._epochs == 1 else prints.repeats()
             prints.epochs = self._epochs
-            return found
-        return {}
+        return found
 
 
 def _first_of(images: Tensor) -> Tensor:
