@@ -293,7 +293,7 @@ class LoadedBody(RandomBody):
         (SetToZero, "F44", "zero_grad() stands between"),
         (OnceAnEpoch, "F44", "one update in 10 steps"),
         (MadeInForward, "F45", "constructed in forward()"),
-        (OverTheImages, "F56", "depends on the images beside it"),
+        (OverTheImages, "F57", "depends on the images beside it"),
         (TooManyOutputs, "F27", "16 outputs are of no class"),
         (FromOneOn, "F27", "class 0 never comes"),
         (ReluScores, "F42", "a ReLU"),

@@ -153,7 +153,7 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F45": lambda: own(unlisted=["blocks[0]", "blocks[1]"], foreign_leaves=4),
     "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
     "F47": lambda: own(evaluations_differ=0.8),
-    "F56": lambda: own(neighbours_matter=0.8),
+    "F57": lambda: own(neighbours_matter=0.8),
     "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
     "F49": lambda: own(
         accuracy_counted="factor of the images",

@@ -368,7 +368,7 @@ class ClippedToNothing(Case):
 class RowsAcrossTheBatch(Case):
     """nn.LSTM without batch_first: it runs over the images of the batch, not over the rows."""
 
-    truth, why = ("F56",), "an image's answer depends on the images before it in the batch"
+    truth, why = ("F57",), "an image's answer depends on the images before it in the batch"
     shape, classes = (1, 16, 16), 4
 
     def net(self) -> nn.Module:
