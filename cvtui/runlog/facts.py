@@ -184,6 +184,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """How many they are."""
     stale_gradient: float | None = None
     """Largest share that gradients left over from the step before had in size when a new backward pass came."""
+    stale_casts: int | None = None
+    """Updates by which autocast's copies of the weights were behind in the first steps, at most."""
     rates: list[list[float]] = []
     """The planned learning rate: [step, rate] at some 200 places over the run."""
     accumulated: list[int] = []

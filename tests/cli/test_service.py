@@ -239,7 +239,7 @@ def test_a_training_goes_on_where_its_lines_find_no_room(tmp_path: Path, more: s
 def test_no_command_prints_around_the_way_out() -> None:
     """`print` and `click.echo` are for JSON and for what was made harmless; consoles come from cvtui.cli.out."""
     root = Path(package.__file__).parent / "cli"
-    for path in sorted(root.glob("*.py")):
+    for path in sorted(root.rglob("*.py")):
         if path.name == "out.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):

@@ -113,6 +113,10 @@ def in_evaluation(log: SecondReader, parts: Said, said: Said) -> None:
         need(number(parts["step"]) == said["step"], "the step")
 
 
+def stale_casts(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["behind"]) == log.facts["stale_casts"] >= 3, "the updates")
+
+
 def validated_in_training(log: SecondReader, _parts: Said, _said: Said) -> None:
     need(log.facts["validation_mode"] is True, "it was validated in evaluation mode")
 

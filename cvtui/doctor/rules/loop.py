@@ -71,6 +71,21 @@ def python_list(obs: Observations) -> RuleResult | None:
     )
 
 
+@rule("F56", "facts")
+def one_autocast_for_all(obs: Observations) -> RuleResult | None:
+    behind = obs.facts.stale_casts
+    if behind is None or behind < limit("F56", "updates"):
+        return None
+    return RuleResult(
+        "One autocast context stands around the training loop: the optimiser moves the weights, and the net goes on "
+        f"computing with copies of them that were {behind} updates old after a few steps.",
+        step=max(obs.facts.step - 1, 0),
+        value=behind,
+        threshold=limit("F56", "updates"),
+        evidence=f"a weight read under autocast was that of {behind} updates before",
+    )
+
+
 def has_modes(obs: Observations) -> bool:
     """Return True if the model has a layer that differs between training and evaluation."""
     return any("BatchNorm" in m.kind or ("Dropout" in m.kind and m.options.get("p")) for m in obs.facts.modules)

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
+from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
@@ -127,6 +128,7 @@ class Probe:
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
         self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
         self._passes = UpdatePasses(wanted[:1], lambda: not self._quiet, self._within_memory)
+        self._casts = KeptCasts(self._within_memory)
         self._handles += self._stale.handles + self._passes.handles
 
     def close(self) -> None:
@@ -148,6 +150,8 @@ class Probe:
         self._keep_print(images, train=True)
         if self.seen < BATCHES:
             self._loss.before_forward()
+        if self.seen <= STEPS and not is_compiled(self.model):
+            self._casts.before_forward(images)
         if self.scan_inputs and images.is_floating_point():
             with torch.no_grad(), self._within_memory():
                 self._finite.append((self.number, images.detach().sum()))
@@ -212,6 +216,7 @@ class Probe:
 
     def _after_update(self, *_: Any) -> None:
         self._updates += 1
+        self._casts.updated()
 
     # ------------------------------------------------------------------ what the recorder tells
 
@@ -363,6 +368,8 @@ class Probe:
         facts |= self._left_out.facts(self._without)
         if (stale := self._stale.median()) is not None:
             facts["stale_gradient"] = rounded_or_none(stale, 6)
+        if (behind := self._casts.most()) is not None:
+            facts["stale_casts"] = behind
         if self._without:
             facts["no_gradient"] = sorted(map(plain_name, self._without))[:50]
             facts["no_gradient_count"] = len(self._without)
