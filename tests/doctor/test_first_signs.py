@@ -185,6 +185,13 @@ class ReluScores(Loop):
         return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, CLASSES), nn.ReLU())
 
 
+class SquaredHinge(Loop):
+    """The ReLU is the loss's own."""
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.relu(1 - outputs * (2 * F.one_hot(y, CLASSES) - 1)).pow(2).mean()
+
+
 class OneOutput(Loop):
     """Two classes and one logit."""
 
@@ -314,7 +321,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
 
 
 @pytest.mark.parametrize(
-    "kind", [Sound, Accumulated, OverTheRows, OneOutput, BothEvaluated, RareWeighted, LoadedBody],
+    "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
