@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.text import rounded
 
 PLACES = 64
@@ -44,6 +45,8 @@ class Fingerprints:
 
     def train(self, images: Tensor) -> None:
         """Take a batch (N x …) as the model is trained on it."""
+        if self._epochs < 2 and may_compile():
+            self._epochs, self._trained, self._again = 2, [], []  # dynamo would trace what is done here
         if self._epochs == 0:
             self._take(self._trained, "trained", images, TRAINED)
         elif self._epochs == 1:
