@@ -34,3 +34,9 @@ def falls(obs: Observations) -> bool:
     first, last = obs.losses[:5], obs.windows.loss[-3:]
     first, last = first[np.isfinite(first)], last[np.isfinite(last)]
     return bool(len(first) and len(last) and obs.bad_step is None and last.mean() < FALL * first.mean())
+
+
+def beyond(obs: Observations, share: float) -> float:
+    """Return an accuracy that lies `share` of the way from a guess (the largest class) to 1."""
+    guess = obs.largest_class
+    return guess + share * (1 - guess)

@@ -121,6 +121,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """-1: the negative of a loss of PyTorch's is minimised; 0: not known."""
     loss_calls: list[str] = []
     """Functions of PyTorch that were called as a loss in the first step."""
+    loss_weighted: bool | None = None
+    """A loss of PyTorch's was called with weights of classes or images in the first step."""
     loss_value: str = ""
     """Name of the loss that costs just as much as the first, for these outputs and labels; with a "-" its negative."""
     softmax_over: list[list[int]] = []

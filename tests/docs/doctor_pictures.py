@@ -15,6 +15,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.benchmarks.doctor import faults
 from tests.benchmarks.doctor.cases import Case
+from tests.benchmarks.doctor.held import programs as own
 from tests.benchmarks.doctor.real.judging import PROGRAMS, judge
 from tests.benchmarks.doctor.real.program import Program
 from tests.benchmarks.doctor.running import train
@@ -80,9 +81,10 @@ def _candidates(fault: str) -> Iterator[Candidate]:
         small = [case for case in cases if case.data == "digits"]
         for case in [*faults.quick({injected}), *small[len(small) // 3 :], *small]:
             yield Candidate(f"A run of the benchmark: {case.strength}, {case.net} on {case.data}", _trainer(case))
-    for program in sorted(PROGRAMS, key=lambda one: (one.truth[0] != fault, one.held)):
+    for program in sorted([*PROGRAMS, *own.PROGRAMS], key=lambda one: (one.truth[0] != fault, one.held)):
         if fault in program.truth:
-            words = f"A real program, {program.id} ({program.source}), as a PyTorch loop under `cvtui.watch`"
+            kind = "A program of our own" if program in own.PROGRAMS else "A real program"
+            words = f"{kind}, {program.id} ({program.source}), as a PyTorch loop under `cvtui.watch`"
             yield Candidate(words, _judge(program))
 
 

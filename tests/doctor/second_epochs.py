@@ -37,7 +37,7 @@ def below_unseen(log: SecondReader, parts: Said, _said: Said) -> None:
 def random_kept(log: SecondReader, parts: Said, _said: Said) -> None:
     facts = log.facts
     need(facts["fresh_norms"] > 0, "the norms were trained")
-    names = facts["frozen"] if parts["how"].startswith("frozen") else facts["left_out"]
+    names = facts["left_out"]
     need(parts["names"].split(",")[0].split(" ")[0] in names, f"{names[:3]}")
 
 
@@ -53,3 +53,7 @@ def too_low(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["loss"], loss)
     near(parts["told"], 100 * math.fsum(log.right[step] or 0.0 for step in steps) / len(steps))
     near(parts["least"], 100 * (1 - loss / math.log(2)))
+
+
+def no_rate(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(all(log.rate[step] == 0 for step in range(int(number(parts["step"])) + 1)), "a rate above 0")

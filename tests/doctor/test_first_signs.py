@@ -185,6 +185,13 @@ class ReluScores(Loop):
         return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, CLASSES), nn.ReLU())
 
 
+class SquaredHinge(Loop):
+    """The ReLU is the loss's own."""
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.relu(1 - outputs * (2 * F.one_hot(y, CLASSES) - 1)).pow(2).mean()
+
+
 class OneOutput(Loop):
     """Two classes and one logit."""
 
@@ -293,7 +300,7 @@ class LoadedBody(RandomBody):
         (SetToZero, "F44", "zero_grad() stands between"),
         (OnceAnEpoch, "F44", "one update in 10 steps"),
         (MadeInForward, "F45", "constructed in forward()"),
-        (OverTheImages, "F56", "depends on the images beside it"),
+        (OverTheImages, "F57", "depends on the images beside it"),
         (TooManyOutputs, "F27", "16 outputs are of no class"),
         (FromOneOn, "F27", "class 0 never comes"),
         (ReluScores, "F42", "a ReLU"),
@@ -314,7 +321,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
 
 
 @pytest.mark.parametrize(
-    "kind", [Sound, Accumulated, OverTheRows, OneOutput, BothEvaluated, RareWeighted, LoadedBody],
+    "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
@@ -330,3 +337,25 @@ def test_an_accuracy_that_the_loss_rules_out(told: float, loss: float, impossibl
     doctor.take(Steps(first=0, loss=[loss] * 60, accuracy=[told] * 60, grad_norm=[], lr=[0.1] * 60))
     doctor.update()
     assert [one.id for one in doctor.all if one.id == "F49"] == ["F49"] * impossible
+
+
+@pytest.mark.parametrize(
+    ("rates", "faults"),
+    [
+        ([0.0] * 60, ["F02"]),
+        ([0.0] * 10 + [0.1] * 50, []),
+        ([0.1] * 10 + [0.0] * 190, ["F32"]),
+        ([0.1] * 190 + [0.0] * 10, []),
+        ([0.1 * (1 - step / 200) for step in range(200)], []),
+    ],
+    ids=["never", "warmed up", "gone at 10 of 200", "gone at the end", "a line to 0"],
+)
+def test_rates_that_are_nothing(rates: list[float], faults: list[str]) -> None:
+    """Of a loop whose length is not known a schedule's end is no fault, a schedule that is over at once is."""
+    doctor = Doctor()
+    doctor.take(Facts(outputs=10, first_loss=2.3, cross_entropy=2.3))
+    for first in range(0, len(rates), 10):
+        piece = rates[first : first + 10]
+        doctor.take(Steps(first=first, loss=[2.3] * 10, accuracy=[0.1] * 10, grad_norm=[1.0] * 10, lr=list(piece)))
+        doctor.update()
+    assert sorted(one.id for one in doctor.all if one.id in ("F02", "F32")) == faults

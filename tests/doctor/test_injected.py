@@ -14,6 +14,7 @@ import pytest
 from cvtui.doctor.catalogue import FAULTS as CATALOGUE
 from tests.benchmarks.doctor import faults, healthy, running
 from tests.benchmarks.doctor.cases import Case
+from tests.benchmarks.doctor.held import programs as own
 from tests.benchmarks.doctor.judging import Verdict, judge
 from tests.benchmarks.doctor.real.judging import PROGRAMS
 from tests.benchmarks.doctor.table import SOON
@@ -53,6 +54,8 @@ def test_a_healthy_run_raises_no_alarm(case: Case, tmp_path: Path) -> None:
 
 OF_REAL_PROGRAMS = {f"F{number}" for number in range(38, 51)} | {"F56"}
 """Faults that real programs have (tests/benchmarks/doctor/real) and that are not injected."""
+OF_OUR_PROGRAMS = {"F57"}
+"""Faults that only programs of our own have (tests/benchmarks/doctor/held)."""
 OF_SEVERAL_RANKS = {"F52", "F53", "F54", "F55"}
 """Faults of a job of several processes: tests/doctor/test_rank_rules.py, and with torchrun test_watch_ranks.py."""
 
@@ -60,17 +63,18 @@ OF_SEVERAL_RANKS = {"F52", "F53", "F54", "F55"}
 def test_every_fault_of_the_catalogue_is_injected_in_three_strengths_nets_and_seeds_on_two_sets() -> None:
     every = list(faults.cases())
     for fault_id in CATALOGUE:
-        own = [case for case in every if case.fault == fault_id]
-        if fault_id.startswith("L") or fault_id in OF_REAL_PROGRAMS | OF_SEVERAL_RANKS:
+        cases = [case for case in every if case.fault == fault_id]
+        if fault_id.startswith("L") or fault_id in OF_REAL_PROGRAMS | OF_OUR_PROGRAMS | OF_SEVERAL_RANKS:
             continue
-        assert len({case.strength for case in own}) == 3, fault_id
-        assert len({case.net for case in own}) == 3
-        assert len({case.data for case in own}) >= 2
-        assert len({case.seed for case in own}) == 3
-        assert len(own) == 3 * 3 * 2 * 3
+        assert len({case.strength for case in cases}) == 3, fault_id
+        assert len({case.net for case in cases}) == 3
+        assert len({case.data for case in cases}) >= 2
+        assert len({case.seed for case in cases}) == 3
+        assert len(cases) == 3 * 3 * 2 * 3
     assert len({case.name for case in every}) == len(every)
     real = {fault_id for program in PROGRAMS for fault_id in program.truth}
     assert real >= OF_REAL_PROGRAMS
+    assert {fault_id for program in own.PROGRAMS for fault_id in program.truth} >= OF_OUR_PROGRAMS
 
 
 def test_there_are_healthy_runs_of_all_kinds() -> None:

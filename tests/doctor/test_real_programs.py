@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from cvtui.doctor.catalogue import FAULTS
+from tests.benchmarks.doctor.held import programs as own
 from tests.benchmarks.doctor.real import parts, spoils
 from tests.benchmarks.doctor.real.all_loops import LOOPS, loop_of
 from tests.benchmarks.doctor.real.judging import HEALTHY, PROGRAMS, Outcome
@@ -29,6 +30,18 @@ def test_each_program_is_named_once_and_its_truth_is_a_known_kind():
     assert {fault for program in ALL for fault in (*program.truth, *program.symptoms)} <= known
     assert all(program.truth and program.why and program.source for program in PROGRAMS)
     assert not any(set(program.truth) & set(program.symptoms) for program in PROGRAMS)
+
+
+def test_programs_of_our_own_are_two_sets_with_known_truths():
+    """The second one is kept back; each tells what is wrong with it in its first line."""
+    everyone = [*own.PROGRAMS, *own.HEALTHY]
+    assert len({program.id for program in everyone} | {program.id for program in ALL}) == len(everyone) + len(ALL)
+    assert {fault for program in own.PROGRAMS for fault in program.truth} <= set(FAULTS) | NAMED_LATER
+    sizes = {name: [sum(own.set_of(one) == name for one in part) for part in (own.PROGRAMS, own.HEALTHY)]
+             for name in ("first", "second")}  # fmt: skip
+    assert sizes == {"first": [67, 34], "second": [25, 10]}
+    assert all(program.title.endswith(".") and program.why for program in own.PROGRAMS)
+    assert all(loop_of(program).faulty and not loop_of(program.fixed()).faulty for program in own.PROGRAMS)  # type: ignore[attr-defined]
 
 
 def test_half_of_the_programs_are_kept_back_and_each_repair_changes_something():
@@ -58,6 +71,8 @@ def test_what_programs_name_exists_and_everything_is_named():
         pytest.param(PROGRAMS, id="faulty"),
         pytest.param(HEALTHY, id="healthy"),
         pytest.param([program.fixed() for program in PROGRAMS], id="repaired"),
+        pytest.param([*own.PROGRAMS, *own.HEALTHY], id="our own"),
+        pytest.param([program.fixed() for program in own.PROGRAMS], id="our own, repaired"),
     ],
 )
 def test_each_program_trains_two_steps(programs: list[Program], tmp_path: Path):

@@ -154,6 +154,7 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F56": lambda: own(stale_casts=4),
     "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
     "F47": lambda: own(evaluations_differ=0.8),
+    "F57": lambda: own(neighbours_matter=0.8),
     "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
     "F49": lambda: own(
         accuracy_counted="factor of the images",

@@ -110,9 +110,7 @@ def not_trained(obs: Observations) -> RuleResult | None:
             return _kept(facts.left_out, missing, count, words)
         if not everything and facts.holds_tail and (missing >= TAIL or count - missing <= HEAD < missing):
             if facts.fresh_norms:
-                return _random(
-                    facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone"
-                )
+                return _random(facts.left_out, missing, count)
             return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
         whose = " It holds the parameters of another model." if facts.foreign else ""
         which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
@@ -142,8 +140,6 @@ def not_trained(obs: Observations) -> RuleResult | None:
         at = obs.recipe.get("unfreeze_at")
         until = at if isinstance(at, int) and not obs.own_loop else 0
         asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
-        if facts.fresh_norms and obs.own_loop:
-            return _random(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)")
         advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
         return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
     return _stands_still(obs)
@@ -167,17 +163,17 @@ def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, adv
     )
 
 
-def _random(names: list[str], kept: int, count: int, how: str) -> RuleResult:
-    """Warn of layers that are not trained, of a net that never was: no weights were loaded."""
+def _random(names: list[str], kept: int, count: int) -> RuleResult:
+    """Warn of an optimizer of the last layers alone of a net that never was trained: no weights were loaded."""
     return RuleResult(
-        f"{some(names, count=kept)} {'are' if kept > 1 else 'is'} {how}, and the net is as it was drawn: no batch has "
-        "ever gone through its batch norms. Were weights to be loaded?",
+        f"{some(names, count=kept)} are not in the optimiser, which holds the last layers alone, and the net is as it "
+        "was drawn: no batch has ever gone through its batch norms. Were weights to be loaded?",
         layer=names[0].rpartition(".")[0],
         value=kept,
         threshold=0,
         evidence=f"{kept:,} of {count:,} parameter tensors stay random",
         severity="warn",
-        advice="Load weights before the rest is frozen, or train all of it.",
+        advice="Load weights first, or give the optimiser model.parameters().",
     )
 
 
@@ -262,10 +258,12 @@ def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
     if not len(windows):
         return None
     highest = np.fmax.accumulate(windows.rate_high)
-    low = (windows.rate_high < share * highest) & (windows.end < until)
-    if not low.any() or not low[int(low.argmax()) :].all():
-        return None
+    low = windows.rate_high < share * highest
     place = int(low.argmax())
+    if not low[place:].all() or windows.end[place] >= until:
+        return None
+    if not total and windows.end[-1] < 2 * windows.end[place]:
+        return None  # the end of a run whose length is not known may be near
     step, rate, highest_then = windows.last(place), float(windows.rate_high[place]), float(highest[place])
     return RuleResult(
         f"From step {windows.start(place):,} to {step:,}{f' of {total:,}' if total else ''} the rate was at most "

@@ -129,11 +129,11 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F56", "facts")
+@rule("F57", "facts")
 def images_mixed(obs: Observations) -> RuleResult | None:
     """Find answers that depend on the other images of the batch, in evaluation mode."""
     apart = obs.facts.neighbours_matter
-    if apart is None or apart <= limit("F56", "apart"):
+    if apart is None or apart <= limit("F57", "apart"):
         return None
     return RuleResult(
         "In evaluation mode the answer to an image depends on the images beside it in the batch (by "
@@ -141,7 +141,7 @@ def images_mixed(obs: Observations) -> RuleResult | None:
         "or attention without batch_first, or a reshape that takes the batch for another dimension.",
         step=max(obs.facts.step - 1, 0),
         value=apart,
-        threshold=limit("F56", "apart"),
+        threshold=limit("F57", "apart"),
         evidence=f"the same images in a smaller batch are answered {apart:.3g} apart",
     )
 

@@ -196,7 +196,9 @@ def behind_the_last(obs: Observations) -> RuleResult | None:
     chain = obs.facts.loss_given or []
     if chain[-1:] != ["linear"]:
         return None
-    what = next((kind for kind in chain if kind in ("dropout", "relu", "relu6")), "")
+    # (Of a loss of distances, squared hinge say, a ReLU is the loss's own.)
+    kinds = ("dropout", "relu", "relu6") if obs.facts.loss_wants not in ("", "numbers") else ("dropout",)
+    what = next((kind for kind in chain if kind in kinds), "")
     if not what and "batch-norm" in chain and obs.facts.outputs == 1:
         what = "batch-norm"
     if not what:

@@ -184,11 +184,27 @@ def _stuck(obs: Observations, batch: int, times: float) -> StepSize | None:
     return StepSize(step, "", math.nan, rise(obs, step))
 
 
+def _no_rate(obs: Observations) -> RuleResult | None:
+    """Find a rate of exactly 0 in all of the steps: a schedule's factor that is 0 (a warm-up in whole numbers)."""
+    windows, enough = obs.windows, int(limit("F02", "windows"))
+    if len(windows) < enough or obs.first_step != 0 or not (windows.rate_high == 0).all():
+        return None
+    step = windows.last(len(windows) - 1)
+    return RuleResult(
+        f"The learning rate was 0 in all of the steps 0 to {step:,}: no step moves a weight.",
+        step=windows.last(enough - 1),
+        value=0.0,
+        threshold=0.0,
+        evidence=f"rate 0 up to step {step:,}",
+        advice="Look at what the schedule multiplies the rate by: step // warmup is 0 for the whole warm-up.",
+    )
+
+
 @rule("F02", "steps", "layers", "end")
 def rate_too_low(obs: Observations) -> RuleResult | None:
     pace = too_slow(obs)
     if pace is None:
-        return None
+        return _no_rate(obs)
     rate, told = obs.rate, loss_by(obs, pace.step)
     times = min(max(nice(3e-3 / pace.ratio), 3.0), 1e6)
     by_hand = obs.change_by(pace.step) is not None

@@ -5,12 +5,15 @@ Nothing is read back from the device on a step; `evaluation` and `repeats` do th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.text import rounded
 
 PLACES = 64
@@ -26,42 +29,58 @@ CLEAR = 0.9
 
 
 class Fingerprints:
-    """Keeps PLACES values of each image: trained on in the first epoch, evaluated behind it, or trained on again."""
+    """Keeps PLACES values of each image: trained on in the first epoch, evaluated behind it, or trained on again.
 
-    def __init__(self) -> None:
+    wanted: False keeps none. within_memory: leaves out what there is no memory for.
+    """
+
+    def __init__(self, wanted: bool, within_memory: Callable[[], AbstractContextManager[None]]) -> None:
+        self._within_memory = within_memory
         self._places: dict[tuple[int, torch.device], Tensor] = {}
         self._trained: list[Tensor] = []
         self._evaluated: list[Tensor] = []
         self._again: list[Tensor] = []
         self._counts = {"trained": 0, "evaluated": 0, "again": 0}
-        self.epochs = 0
+        self._epochs = 0 if wanted else 2
 
     def train(self, images: Tensor) -> None:
         """Take a batch (N x …) as the model is trained on it."""
-        if self.epochs == 0:
+        if self._epochs < 2 and may_compile():
+            self._epochs, self._trained, self._again = 2, [], []  # dynamo would trace what is done here
+        if self._epochs == 0:
             self._take(self._trained, "trained", images, TRAINED)
-        elif self.epochs == 1:
+        elif self._epochs == 1:
             self._take(self._again, "again", images, AGAIN)
 
     def evaluate(self, images: Tensor) -> None:
         """Take a batch that is evaluated."""
-        if self.epochs == 0:
+        if self._epochs == 0:
             self._take(self._evaluated, "evaluated", images, EVALUATED)
 
     def _take(self, kept: list[Tensor], name: str, images: Tensor, most: int) -> None:
         if self._counts[name] >= most or images.dim() < 2:
             self._counts[name] += len(images)
             return
-        flat = images.detach().flatten(1)
-        key = flat.shape[1], flat.device
-        if key not in self._places:
-            random = np.random.default_rng(key[0])
-            places = random.choice(key[0], min(PLACES, key[0]), replace=False)
-            self._places[key] = torch.from_numpy(np.sort(places)).to(flat.device)
-        kept.append(flat.index_select(1, self._places[key]))
+        with torch.no_grad(), self._within_memory():
+            flat = images.detach().flatten(1)
+            key = flat.shape[1], flat.device
+            if key not in self._places:
+                random = np.random.default_rng(key[0])
+                places = random.choice(key[0], min(PLACES, key[0]), replace=False)
+                self._places[key] = torch.from_numpy(np.sort(places)).to(flat.device)
+            kept.append(flat.index_select(1, self._places[key]))
         self._counts[name] += len(images)
 
     # ------------------------------------------------------------------ at an epoch's end
+
+    def epoch_done(self, number: int) -> dict[str, Any]:
+        """Return what the first or second epoch (`number`) showed of the images; {} later, or where it isn't wanted."""
+        found: dict[str, Any] = {}
+        if self._epochs < 2:
+            with self._within_memory():
+                found = self.evaluation() if number == 1 else self.repeats()
+            self._epochs = number
+        return found
 
     def evaluation(self) -> dict[str, Any]:
         """Return how many of the evaluated images had been trained on; {} where that can't be told."""

@@ -92,7 +92,6 @@ class Probe:
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
-        self._prints = Fingerprints()
         self._loss = LossProbe(model, self.optimizers)
         self._images: Tensor | None = None
         self._modes_at = -MODE_STEPS
@@ -109,6 +108,8 @@ class Probe:
         self._handles: list[Handle] = []
         self._root: list[Handle] = []
         self._quiet = False
+        # (No dataset was given that could be compared.)
+        self._prints = Fingerprints(scan_inputs, self._within_memory)
         self._hook()
 
     # ------------------------------------------------------------------ hooks
@@ -147,7 +148,7 @@ class Probe:
             return
         self._mode = module.training
         self._passes.forward()
-        self._keep_print(images, train=True)
+        self._prints.train(images)
         if self.seen < BATCHES:
             self._loss.before_forward()
         if self.seen <= STEPS and not is_compiled(self.model):
@@ -168,15 +169,9 @@ class Probe:
         with self._within_memory():
             self._first["images"] = _first_of(images.detach())
 
-    def _keep_print(self, images: Tensor, train: bool) -> None:
-        """Keep some values of each image of the first epochs, where no dataset is given that could be compared."""
-        if self.scan_inputs and self._epochs < 2:
-            with torch.no_grad(), self._within_memory():
-                (self._prints.train if train else self._prints.evaluate)(images)
-
     def _look_at_validation(self, module: nn.Module, images: Tensor) -> None:
         if self.seen:
-            self._keep_print(images, train=False)
+            self._prints.evaluate(images)
         if self._validation is None and self.seen:
             with self._within_memory():
                 self._validation = moments(images.detach())[:4]
@@ -390,7 +385,7 @@ class Probe:
             return None
         self._quiet = True
         try:
-            facts |= self._recognised()
+            facts |= self._prints.epoch_done(self._epochs)
             if self._epochs == 1 and self._images is not None:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._images)
                 if facts["evaluations_differ"] == 0:
@@ -405,17 +400,6 @@ class Probe:
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
-
-    def _recognised(self) -> dict[str, Any]:
-        """Return which images were recognised by the end of the first and of the second epoch."""
-        prints = self._prints
-        if self._epochs > 2 or not self.scan_inputs:
-            return {}
-        with self._within_memory():
-            found = prints.evaluation() if self._epochs == 1 else prints.repeats()
-            prints.epochs = self._epochs
-            return found
-        return {}
 
 
 def _first_of(images: Tensor) -> Tensor:

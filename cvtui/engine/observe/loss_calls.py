@@ -31,6 +31,8 @@ class LossCall(NamedTuple):
     name: str
     input: Tensor
     target: Tensor | None
+    weighted: bool = False
+    """Classes or images were given weights."""
 
 
 class LossCalls(TorchFunctionMode):
@@ -60,8 +62,11 @@ class LossCalls(TorchFunctionMode):
     def _take(self, name: str, args: Any, kwargs: Any) -> None:
         given = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
+        weights = (kwargs.get("weight"), kwargs.get("pos_weight"), args[2] if len(args) > 2 else None)
         if isinstance(given, Tensor) and len(self.calls) < MOST:
-            self.calls.append(LossCall(name, given.detach(), target.detach() if isinstance(target, Tensor) else None))
+            truth = target.detach() if isinstance(target, Tensor) else None
+            weighted = any(isinstance(one, Tensor) for one in weights)
+            self.calls.append(LossCall(name, given.detach(), truth, weighted))
 
     def begin(self) -> None:
         """Begin to see calls; nothing happens where it does so already, or another mode is on."""

@@ -166,6 +166,7 @@ class LossProbe:
             "loss_sign": read.sign,
             "softmax_over": read.softmax_over,
             "loss_calls": list(dict.fromkeys(call.name for call in self._called)),
+            "loss_weighted": any(call.weighted for call in self._called),
             "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
             "foreign_leaves": self._foreign_count,
         }

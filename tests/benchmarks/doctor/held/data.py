@@ -309,6 +309,7 @@ class ReluKilled(Case):
         if self.faulty:
             for one in made.modules():
                 if isinstance(one, nn.Linear | nn.Conv2d):
+                    assert one.bias is not None
                     nn.init.constant_(one.bias, -5.0)
         return made
 

@@ -179,7 +179,7 @@ class NewHeadNotInOptimizer(Case):
         return made
 
     def trained(self, model: nn.Module) -> list[Any]:
-        return self.old if self.faulty else list(model.fc.parameters())
+        return self.old if self.faulty else list(model.get_submodule("fc").parameters())
 
     optim = ("Adam", {"lr": 3e-2})
 
@@ -193,7 +193,7 @@ class HeadOnlyByMistake(Case):
         return SmallResNet()
 
     def trained(self, model: nn.Module) -> list[Any]:
-        return list(model.fc.parameters()) if self.faulty else list(model.parameters())
+        return list(model.get_submodule("fc").parameters()) if self.faulty else list(model.parameters())
 
 
 class BlocksInAList(Case):
@@ -368,7 +368,7 @@ class ClippedToNothing(Case):
 class RowsAcrossTheBatch(Case):
     """nn.LSTM without batch_first: it runs over the images of the batch, not over the rows."""
 
-    truth, why = ("F56",), "an image's answer depends on the images before it in the batch"
+    truth, why = ("F57",), "an image's answer depends on the images before it in the batch"
     shape, classes = (1, 16, 16), 4
 
     def net(self) -> nn.Module:
