@@ -115,9 +115,8 @@ class Streamed:
         return True
 
     def to(self, device: torch.device) -> Streamed:
-        again = Streamed(
-            self.paths, self.labels, self.shape, self.classes, self.known_stats, device, self.gone, self.depth, self.sums
-        )  # fmt: skip
+        own = self.paths, self.labels, self.shape, self.classes, self.known_stats
+        again = Streamed(*own, device, self.gone, self.depth, self.sums)
         self._hand_sample_to(again)
         return again
 
