@@ -149,9 +149,10 @@ def keep_features(training: TrainingState, size: int, between: Between) -> Featu
 
 
 def is_asked(training: TrainingState) -> bool:
-    """Return True where layers are frozen for two epochs, and not thawed yet."""
+    """Return True where layers are frozen for two epochs, and not thawed yet; not of one process of several."""
     recipe = training.recipe
-    if plain() or training.thawed or all(p.requires_grad for p in training.model.parameters()):
+    frozen = not all(parameter.requires_grad for parameter in training.model.parameters())
+    if plain() or training.shared_passes is not None or training.thawed or not frozen:
         return False
     last = recipe.unfreeze_at - 1 if recipe.unfreeze_at and training.frozen.names else recipe.epochs
     return last > 1 and training.epoch < last

@@ -119,8 +119,7 @@ class Trainer:
     def run(self) -> None:
         """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
         train_mode(self.training.model)
-        if self.alone:
-            self.keep_features()
+        self.keep_features()
         with self.stepper.stream():
             self._run()
 

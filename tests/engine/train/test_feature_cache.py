@@ -166,6 +166,14 @@ def test_nothing_is_said_where_nothing_is_frozen_or_for_one_epoch_alone(tmp_path
         assert "frozen layers are" not in log_of(trained(tmp_path, name, **changes))
 
 
+def test_one_process_of_several_computes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CVTUI_PLAIN", raising=False)
+    made = training(**KEPT)
+    assert feature_cache.is_asked(made)
+    made.shared_passes = lambda _: None  # as ranks/trainer.py's stepper sets it
+    assert not feature_cache.is_asked(made)
+
+
 # ------------------------------------------------------------------ where the frozen part ends
 
 
