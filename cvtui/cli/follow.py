@@ -22,6 +22,7 @@ from cvtui.job_share import tell_share
 from cvtui.notify.start import log_size, watch_end
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from cvtui.runlog.refused import was_refused
 from cvtui.runlog.tail import Tail
 from cvtui.runlog.worker_process import launch, resume_words, stop
 
@@ -103,7 +104,7 @@ def follow(
     if watching is not None:
         with contextlib.suppress(KeyboardInterrupt):  # it goes on without us
             watching.wait()  # in a container all ends with us
-    if code == EXIT_WRONG and not resume and history.run is None and history.end is not None:
+    if code == EXIT_WRONG and not resume and was_refused(history):
         folder.discard()  # refused by what only PyTorch can find: the name stays free for the next try
     return code
 

@@ -256,3 +256,17 @@ def test_what_only_pytorch_can_refuse_leaves_no_folder(tmp_path: Path) -> None:
     assert found.stderr.splitlines()[-1] == "cvtui: mine:build: there is no module 'nowhere_at_all'"
     assert "folder" not in found.stdout
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.long
+def test_a_sweep_keeps_no_folder_of_what_only_pytorch_can_refuse(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import nowhere_at_all")
+    found = cvtui("sweep", *TINY, "--net", "mine:build,fc", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "it never began, and keeps no folder: mine:build: there is no module 'nowhere_at_all'" in found.stderr
+    (left,) = (tmp_path / "runs").iterdir()
+    assert '"fc"' in (left / "recipe.toml").read_text()
+    found = cvtui("sweep", *TINY, "--net", "mine:build", "--lr", "0.1,0.2", cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[-1].startswith("cvtui: sweep: no run could be trained: mine:build")
+    assert list((tmp_path / "runs").iterdir()) == [left]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cvtui.compare import Judge, Race
     from cvtui.compare.cluster import Cluster
     from cvtui.compare.grid import Entrant
+    from cvtui.runlog.events import RunEnded
 
 POLL_SECONDS = 0.2
 NOT_VARIED = frozenset({"name"})
@@ -69,9 +70,10 @@ def sweep(
     they share the cores; on a machine with several GPUs each has one of them. Each curve is named by its shape, as in
     the lecture: low, good, high or very high.
     """
-    from cvtui.compare import Race, expand, judge
+    from cvtui.compare import Race, expand
     from cvtui.compare.differences import compared
     from cvtui.compare.grid import split_values
+    from cvtui.runlog.refused import was_refused
 
     given = {name: text for name, text in options.items() if text is not None}
     lists = {name: split_values(text) for name, text in given.items() if name not in NOT_VARIED}
@@ -93,7 +95,23 @@ def sweep(
         watch_race(race, quiet=as_json)
         labels = [racer.label for racer in race.racers]
         result = compared([racer.history for racer in race.racers])
+    refused = [racer for racer in race.racers if was_refused(racer.history)]
     ends = [outcome.history.end for outcome in result.outcomes]
+    try:
+        _tell(result, labels, ends, as_json)
+        for racer in refused:
+            reason = racer.history.end.reason if racer.history.end else ""
+            out.line(f"{racer.label}: it never began, and keeps no folder: {reason}", err=True)
+    finally:
+        for racer in refused:
+            racer.folder.discard()
+    return 0 if any(outcome.state in ("finished", "diverged") for outcome in result.outcomes) else 1
+
+
+def _tell(result: Any, labels: Sequence[str], ends: Sequence[RunEnded | None], as_json: bool) -> None:
+    """Print the result. RequestError where all runs failed for one reason."""
+    from cvtui.compare import judge
+
     reasons = {end.reason if end is not None and end.status == "failed" else "" for end in ends}
     if len(reasons) == 1 and (reason := reasons.pop()):  # a net that no GPU here can hold is told once, not N times
         raise RequestError(f"sweep: no run could be trained: {reason}")
@@ -102,7 +120,6 @@ def sweep(
         print_json(result, labels, verdicts)
     else:
         show_result(result, labels, verdicts)
-    return 0 if any(outcome.state in ("finished", "diverged") for outcome in result.outcomes) else 1
 
 
 def _places(

@@ -206,7 +206,8 @@ def _part(
     height_width = shape[0] * shape[1]
     stats = ChannelStats.of_sums(decoded.sums[good].sum(0), height_width * len(good))
     if decoded.pixels is None:
-        return Streamed([files[number][0] for number in good], labels, shape, classes, stats, depth=decoded.depth)
+        paths = [files[number][0] for number in good]
+        return Streamed(paths, labels, shape, classes, stats, depth=decoded.depth, sums=decoded.sums[good])
     pixels = decoded.pixels[start:stop] if len(good) == stop - start else decoded.pixels[good]
     return MeasuredImages(torch.from_numpy(pixels), labels).measured(stats)
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -73,12 +75,15 @@ class Streamed:
         device: torch.device | None = None,
         gone: MissingFiles | None = None,
         depth: Depth | None = None,
+        sums: NDArray[np.int64] | None = None,
     ) -> None:
         self.paths = list(paths)
         self.labels = labels
         self.shape = shape
         self.depth = depth
         """Scale of the set's images with more than 8 bits a value, where there are some."""
+        self.sums = sums
+        """N x 2 x 3, where they are known: of each image's pixels and of their squares, per channel."""
         self.classes = classes
         self.known_stats = None if stats is None else ChannelStats(*stats)
         self.looked_through = stats is not None
@@ -110,9 +115,8 @@ class Streamed:
         return True
 
     def to(self, device: torch.device) -> Streamed:
-        again = Streamed(
-            self.paths, self.labels, self.shape, self.classes, self.known_stats, device, self.gone, self.depth
-        )
+        own = self.paths, self.labels, self.shape, self.classes, self.known_stats
+        again = Streamed(*own, device, self.gone, self.depth, self.sums)
         self._hand_sample_to(again)
         return again
 
@@ -122,9 +126,12 @@ class Streamed:
             other.__dict__["_sample_stats"] = self._sample_stats
 
     def chosen(self, places: Tensor, labels: Tensor) -> Streamed:
-        """Return the images at `places`, with these labels; statistics that are known stay those of all."""
-        paths = [self.paths[place] for place in places.tolist()]
-        return Streamed(paths, labels, self.shape, self.classes, self.known_stats, self.device, depth=self.depth)
+        """Return the images at `places`, with these labels; the statistics are theirs."""
+        paths, stats, sums = [self.paths[place] for place in places.tolist()], self.known_stats, None
+        if self.sums is not None:
+            sums = self.sums[places.numpy()]
+            stats = ChannelStats.of_sums(sums.sum(0), self.shape[0] * self.shape[1] * len(paths))
+        return Streamed(paths, labels, self.shape, self.classes, stats, self.device, depth=self.depth, sums=sums)
 
     def read(self, places: Sequence[int]) -> tuple[Tensor, dict[int, str]]:
         """Read the images at these places: pixels of those that can be read, and what is wrong with the others."""

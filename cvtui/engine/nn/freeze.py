@@ -55,7 +55,7 @@ def thaw(model: nn.Module, names: Iterable[str]) -> str:
     thawed = [parameters[name] for name in names]
     for parameter in thawed:
         parameter.requires_grad_(True)
-    norms = [module for module in model.modules() if _keeps_statistics(module)]
+    norms = [module for module in model.modules() if is_kept(module)]
     by_code = {name for name, parameter in parameters.items() if not parameter.requires_grad}
     for module in norms:
         del module.__dict__["keeps_statistics"]
@@ -91,7 +91,7 @@ def train_mode(model: nn.Module) -> None:
     """Put the model in training mode, but for the batch norms of its frozen parts."""
     model.train()
     for module in model.modules():
-        if _keeps_statistics(module):
+        if is_kept(module):
             module.eval()
 
 
@@ -100,13 +100,14 @@ def kept_statistics(model: nn.Module) -> list[str]:
     return [
         f"{name}.{buffer}"
         for name, module in model.named_modules()
-        if _keeps_statistics(module)
+        if is_kept(module)
         for buffer, value in module._buffers.items()
         if value is not None
     ]
 
 
-def _keeps_statistics(module: nn.Module) -> bool:
+def is_kept(module: nn.Module) -> bool:
+    """Return True for a batch norm of a frozen part, which keeps its statistics."""
     return isinstance(module, _BatchNorm) and bool(module.__dict__.get("keeps_statistics"))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.nn.freeze import is_kept, train_mode
 from cvtui.engine.observe.untouched import untouched
 from cvtui.text import rounded, rounded_or_none
 
@@ -22,7 +22,8 @@ _FOREIGN = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
 
 
 def has_batch_norm(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    """Return True for a model with a batch norm that is not frozen: only then the modes differ by it."""
+    return any(isinstance(one, nn.modules.batchnorm._BatchNorm) and not is_kept(one) for one in model.modules())
 
 
 @contextmanager

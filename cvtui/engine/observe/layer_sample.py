@@ -79,6 +79,8 @@ class LayerSample:
         """The last samples' living channels by layer."""
         self.places = Places()
         self._learning = {name: module for name, (_, module) in layers.items() if module._parameters}
+        self.known: dict[str, str] = {}
+        """Why outputs of layers are not seen in any step."""
         self._subscriptions: list[Subscription] = []
         self._of_functions: list[Subscription] = []
         self.handles: list[Handle] = []
@@ -370,4 +372,4 @@ class LayerSample:
         if len(self.outputs) == len(self.layers) and most <= MOST_CALLS:
             return {}
         used = {name for name, rows in self.of_weights.learnt.items() if "grad_norm" in rows.numbers}
-        return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen)
+        return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen | self.known)

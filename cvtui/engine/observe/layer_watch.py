@@ -6,7 +6,7 @@ training: it reads outputs and weights, draws no random numbers and leaves mode 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -18,7 +18,7 @@ from cvtui.engine.observe.forward_hooks import (
     something_was_compiled,
     uncompiled,
 )
-from cvtui.engine.observe.layer_kinds import watched_layers
+from cvtui.engine.observe.layer_kinds import plain_name, watched_layers
 from cvtui.engine.observe.layer_record import Pending, record_of
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.watch_budget import WatchBudget
@@ -99,6 +99,10 @@ class LayerWatch:
         """Take the norms of these parameters' gradients, just worked out for other ends."""
         if self._sample is not None:
             self._sample.of_weights.norms.note(parameters, norms)
+
+    def explain(self, reasons: Mapping[str, str]) -> None:
+        """Take the reasons, by layer, why samples from here on will have no output of some."""
+        self._hooks.known = {plain_name(name): why for name, why in reasons.items()}
 
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.accuracy import exact, mean_average_precision, right
@@ -57,6 +58,20 @@ def of_sets(logits: Tensor, truth: Tensor, loss: float) -> ValidationResult:
     return ValidationResult(loss, right(logits, truth).double().mean().item(), [], words)
 
 
+def _passes(training: TrainingState, model: nn.Module, size: int) -> Iterator[tuple[Callable[[], Tensor], Tensor]]:
+    """Yield what gives the logits of each batch, and its labels."""
+    if training.features is not None:
+        yield from training.features.validation_passes(training, model, size)
+        return
+    for pixels, labels in training.data.validation.in_order(size):
+        yield partial(_whole, training, model, pixels), labels
+
+
+def _whole(training: TrainingState, model: nn.Module, pixels: Tensor) -> Tensor:
+    logits: Tensor = model(training.preprocess(pixels))
+    return logits
+
+
 def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> ValidationResult:
     """Loss, accuracy and confusion over the validation images.
 
@@ -76,9 +91,9 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     model.eval()
     try:
         start = 0
-        for pixels, labels in images.in_order(size):
+        for answer, labels in _passes(training, model, size):
             with torch.inference_mode(), training.autocast():
-                logits = model(training.preprocess(pixels))
+                logits = answer()
                 truth = training.truth(labels)
                 losses.append(training.validation_loss(logits, truth).float() * len(labels))
                 if truth.dim() == 2:

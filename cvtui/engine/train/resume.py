@@ -95,6 +95,7 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         messages += _restore_schedule(training, state)
         training.best, training.best_epoch = state["best"], int(state.get("best_epoch", 0))
         training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
+        training.keeps_features = state.get("features")
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         seconds = float(state["seconds"])
         random = state["random"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -55,6 +55,15 @@ class RatesAhead:
         return self._rates[index]
 
 
+class KeptFeatures(Protocol):
+    """Outputs of frozen layers that are kept (feature_cache.py)."""
+
+    def validation_passes(
+        self, training: TrainingState, model: nn.Module, size: int, /
+    ) -> Iterator[tuple[Callable[[], Tensor], Tensor]]:
+        """Yield what gives the logits of each batch of a validation, and its labels."""
+
+
 @dataclass
 class TrainingState:
     """Training state built from a recipe: data, model, optimizer, schedule, counters."""
@@ -79,6 +88,10 @@ class TrainingState:
     """What the recipe froze."""
     thawed: bool = False
     """It is trained by now."""
+    features: KeptFeatures | None = None
+    """Outputs of the frozen layers, where they are kept from epoch to epoch."""
+    keeps_features: bool | None = None
+    """They are kept; of a resumed run: they were."""
     ema: Ema | None = None
     """Running mean of the weights, where the recipe asks for one."""
     augment: Augment = field(default_factory=lambda: Augment((), 0))
@@ -252,6 +265,7 @@ class TrainingState:
             "described": describe(self.device),
             "threads": self.threads,
             "torch": str(torch.__version__).split("+")[0],
+            **({} if self.keeps_features is None else {"features": self.keeps_features}),
         }
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from cvtui import door
 from cvtui.engine.data.filling import close, missing_of, settle
 from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.nn.frozen_tail import modules_before
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_waits import BatchWaits
@@ -23,7 +24,8 @@ from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candida
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, StopRequested
-from cvtui.engine.train.evaluate import ValidationResult, evaluate
+from cvtui.engine.train.evaluate import ValidationResult, batch_size_for, evaluate
+from cvtui.engine.train.feature_cache import KEPT, FeatureStepper, NotKept, is_asked, keep_features, told
 from cvtui.engine.train.graph import stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
@@ -116,12 +118,13 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
+        train_mode(self.training.model)
+        self.keep_features()
         with self.stepper.stream():
             self._run()
 
     def _run(self) -> None:
         t = self.training
-        train_mode(t.model)
         if t.resumed:
             self.checkpoint_files.catch_up()
         while t.epoch < t.recipe.epochs and not self._stops_early():
@@ -136,6 +139,27 @@ class Trainer:
     def evaluate(self) -> ValidationResult:
         """Evaluate on the validation images."""
         return evaluate(self.training, self.between_batches, self.snapshots.plan(self.training.epoch + 1))
+
+    def keep_features(self) -> None:
+        """Compute the outputs of frozen layers once, where that gives what every epoch would compute."""
+        t = self.training
+        if not is_asked(t) or t.keeps_features is False:
+            return
+        kept = t.keeps_features
+        level: Literal["info", "warning"] = "info"
+        try:
+            self.settle_data()
+            cache = keep_features(t, batch_size_for(t), self.between_batches)
+            t.features, t.keeps_features = cache, True
+            self.stepper = FeatureStepper(t, self.recorder, cache)
+            self.watch.explain(dict.fromkeys(modules_before(t.model, cache.tail), KEPT))
+            text = told(cache)
+        except NotKept as why:
+            text, t.keeps_features = f"frozen layers are computed in every epoch: {why}", False
+            if kept:
+                text, level = f"{text}. Before, their outputs were kept: the last bits may differ", "warning"
+        self.recorder.write(Log(time=time.time(), text=text, level=level, step=t.step))
+        self.watch.resume_step()
 
     def settle_data(self) -> None:
         """Before a validation: wait for the images of a large set, and log what was found in them."""
@@ -221,6 +245,7 @@ class Trainer:
         if message := self.training.thaw():
             train_mode(self.training.model)
             self.stepper.restart()
+            self.watch.explain({})
             self.recorder.write(Log(time=time.time(), text=message, step=self.training.step))
 
     def log_nonfinite(self, step: int) -> None:

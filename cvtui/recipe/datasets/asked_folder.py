@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import halves
 from cvtui.recipe.datasets.image_files import holds_images, images_in, is_image, names_in, subfolders
@@ -135,10 +136,11 @@ def _label_files(path: str) -> list[str]:
 def _lists_images(path: str) -> bool:
     """Return True for a text whose first line begins with the name of an image and says more."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            first = re.split(r"[\s,;]+", file.readline(1000).strip())
+        with door.opened_input(path) as file:
+            line = file.read(1000).decode("utf-8", "replace").partition("\n")[0]
     except OSError:
         return False
+    first = re.split(r"[\s,;]+", line.strip())
     return len(first) > 1 and is_image(first[0])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.asked_folder import named
 from cvtui.recipe.datasets.file_source import Row, Rows, part_of_file
+from cvtui.recipe.datasets.image_files import names_in
 from cvtui.text import counted
 
 
@@ -35,12 +36,13 @@ def _beside(path: Path) -> list[str]:
     part = part_of_file(path)
     if part != "train":
         return []
-    kin = path.parent.glob(f"*{path.suffix}")
-    above = path.parent.parent.glob(f"*/{path.name}")
-    others = [one for one in sorted({*kin, *above}) if part_of_file(one) not in ("", "train")]
+    own, above = path.parent, path.parent.parent
+    kin = [own / name for name in names_in(str(own)) if name.endswith(path.suffix)]
+    kin += [above / name / path.name for name in names_in(str(above))]
+    others = [one for one in sorted(set(kin)) if part_of_file(one) not in ("", "train") and one.is_file()]
     if not others:
         return []
-    folder = path.parent if others[0].parent == path.parent else path.parent.parent
+    folder = own if others[0].parent == own else above
     shown = named([str(one.relative_to(folder)) for one in others])
     return [f"not used: {shown} beside it; {shlex.quote(f'csv:{folder}')} reads the parts together"]
 

@@ -191,7 +191,8 @@ def _labelled(paths: Sequence[Sequence[str]]) -> Files:
 
 def _own_name(path: str) -> str:
     """Return what stays where a folder is moved, or spelt apart by another system."""
-    return class_names.composed("/".join(path.split(os.sep)[-2:]))
+    start = path.rfind(os.sep, 0, max(0, path.rfind(os.sep))) + 1
+    return class_names.composed(path[start:].replace(os.sep, "/"))
 
 
 # ------------------------------------------------------------------ one list of classes
@@ -317,8 +318,7 @@ def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, FoundFi
         f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
         hint=f"--data {known} --data-dir {shlex.quote(where)} reads it" if known
         else package_for(passed.others) or label_file(where).rstrip("; ") or packed_source(where, passed.others)
-        or way_out(passed.others) or ("" if names else _images()),
-    )  # fmt: skip
+        or way_out(passed.others) or ("" if names else _images()))  # fmt: skip
 
 
 def _images() -> str:

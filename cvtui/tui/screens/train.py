@@ -82,6 +82,7 @@ class TrainScreen(BaseScreen):
         if self._view is None or self._view.folder != folder:
             if self._view is not None:
                 await self._view.remove()
+                self._discard_refused()
             self._view = LiveView(folder)
             await self.query_one("#body").mount(self._view)
         self.action_show_run()
@@ -161,6 +162,7 @@ class TrainScreen(BaseScreen):
     async def start(self, recipe: Recipe) -> None:
         """Make the run's folder and show it at once; the prewarmed engine becomes its trainer."""
         assert self._form_view is not None
+        self._discard_refused()
         try:
             folder = self._make_folder(recipe)
         except RequestError as error:
@@ -169,6 +171,16 @@ class TrainScreen(BaseScreen):
         self.session.started.append(folder)
         self.run_worker(self._train(folder, self._form_view), exclusive=False, group="starting")
         await self.show_folder(folder)
+
+    def _discard_refused(self) -> None:
+        """Remove the folders of runs of this session that were refused before they began, once they are left."""
+        from cvtui.runlog.refused import discard_refused
+
+        discard_refused(self.session.started)
+
+    def on_unmount(self) -> None:
+        if self.session.started:
+            self._discard_refused()
 
     def _make_folder(self, recipe: Recipe) -> RunFolder:
         text = dumps(recipe)
