@@ -30,7 +30,7 @@ def age(seconds: float) -> str:
 class RunsTable(Grid[RunSummary]):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="glyph", least=1, most=1),
-        Column(key="name", title="run", least=12, most=30, stretch=1),
+        Column(key="name", title="run", least=12, most=30, stretch=1, keep_ends=True),
         Column(key="differs", title="differs in", least=8, most=30, need=1, stretch=2),
         Column(key="where", title="where", least=6, most=24, need=3, stretch=1),
         Column(key="state", title="state", least=8, most=8, need=5),
