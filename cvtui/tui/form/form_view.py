@@ -284,7 +284,7 @@ class FormView(Widget):
                 if table.rows
                 else "PyTorch code"
             )
-            text += f", {validation.around}{counted(validation.total_steps, 'step')}"
+            text += f", {validation.around}{counted(validation.total_steps or 0, 'step')}"
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
         names = [name.replace("_", " ") for name in problems]

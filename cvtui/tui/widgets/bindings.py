@@ -31,9 +31,9 @@ def hint(node: type, **words: str) -> str:
 
 
 def keys_for(node: type, action: str) -> str:
-    """Return the keys of an action, `name` or `name(arguments)`, as a hint writes them: the first of each binding, or escape alone.
+    """Return the keys of an action, `name` or `name(arguments)`, as a hint writes them.
 
-    ValueError where there are none.
+    The first of each binding, or escape alone. ValueError where there are none.
     """
     keys = [
         binding.key.partition(",")[0]
