@@ -283,7 +283,7 @@ def _matrix(row: Row, position: int, width: int, height: int) -> list[Content]:
     lines = [Content.from_rich_text(line) for line in draw_figure(figure, width)]
     zeros = sum(not group for line in groups for group in line) / (inputs * len(joined))
     kind = "every entry has a parameter of its own" if is_dense(row) else "Toeplitz: one parameter along each diagonal"
-    lines += _quiet(f"{len(joined)}x{inputs}, {zeros:.0%} zeros; {kind}", "one dimension, one channel")
+    lines += _quiet(f"{len(joined)}x{inputs}, {percent(zeros, 0)} zeros; {kind}", "one dimension, one channel")
     plane = _plane(row, width, height - 1)
     if plane is None:
         return lines
