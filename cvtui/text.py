@@ -46,14 +46,26 @@ def rounded_share(share: float, digits: int) -> float | None:
     return share if found == 1 else found
 
 
+def cut_middle(text: str, width: int) -> str:
+    """Cut a name in its middle: what tells names apart stands at either end. `digits-a…lr-0.001`."""
+    if len(text) <= width:
+        return text
+    if width < 3:
+        return text[: max(0, width - 1)] + "…" if width > 0 else ""
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
+
+
 def count(number: int) -> str:
     """1204 -> "1,204"."""
     return f"{number:,}"
 
 
 def counted(number: int, noun: str) -> str:
-    """1204, "row" -> "1,204 rows"; 1, "row" -> "1 row"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    """1204, "row" -> "1,204 rows"; 1, "row" -> "1 row"; 2, "class" -> "2 classes"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:

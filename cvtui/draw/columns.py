@@ -21,6 +21,8 @@ class Column:
     most: int = 40
     stretch: int = 0
     """More than 0: takes a share of what is left over, up to what its longest text asks for (past `most`)."""
+    keep_ends: bool = False
+    """Cut in the middle: the texts are names, which differ at either end."""
     instead_of: str = ""
     """The key of a column that this one, where there is room for it, stands in for."""
 

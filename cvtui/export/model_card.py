@@ -15,7 +15,7 @@ from cvtui.runlog.events import CheckpointSaved, EpochDone, RunStarted
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.history import History
 from cvtui.runlog.model_metadata import temperature_of
-from cvtui.text import clean, count, duration, percent, significant
+from cvtui.text import clean, count, counted, duration, percent, significant
 
 MOST_CLASSES = 100
 """Classes that the table has rows for."""
@@ -82,8 +82,9 @@ def _what(run: RunStarted, file: str, saved: CheckpointSaved | None) -> str:
     at = f", step {count(saved.step)}, epoch {saved.epoch}" if saved is not None else ""
     mean = " It holds the running mean of the weights." if run.recipe.get("ema") else ""
     return (
-        f"Image classifier, net {_code(run.recipe.get('net', '?'))}, {count(run.parameters)} parameters. Checkpoint "
-        f"{_code(file)}{at}.{mean} Trained {time.strftime('%Y-%m-%d', time.localtime(run.time))} with {clean(size)}."
+        f"Image classifier, net {_code(run.recipe.get('net', '?'))}, {counted(run.parameters, 'parameter')}. "
+        f"Checkpoint {_code(file)}{at}.{mean} "
+        f"Trained {time.strftime('%Y-%m-%d', time.localtime(run.time))} with {clean(size)}."
     )
 
 
@@ -95,7 +96,7 @@ def _data(run: RunStarted) -> list[str]:
         lines.append(f"- input {size_text(size)}, preprocessing {_code(run.recipe.get('preprocess', '?'))}")
     classes = [clean(str(name)) for name in _list_of(run, "classes")]
     shown = ", ".join(classes[:MOST_CLASSES]) + (" …" if len(classes) > MOST_CLASSES else "")
-    lines.append(f"- {count(len(classes))} classes: {shown}")
+    lines.append(f"- {counted(len(classes), 'class')}: {shown}")
     for name, text in CHOSEN.items():
         if (value := run.recipe.get(name)) and value != getattr(Recipe(), name):
             lines.append(f"- {text.format(_code(value))}")
@@ -106,7 +107,7 @@ def _training(history: History, run: RunStarted) -> list[str]:
     last = history.epochs[-1] if history.epochs else None
     lines = [f"- {clean(run.device)}"]
     if last is not None:
-        lines.append(f"- {count(last.epoch)} epochs, {count(last.step)} steps, {duration(last.seconds)}")
+        lines.append(f"- {counted(last.epoch, 'epoch')}, {counted(last.step, 'step')}, {duration(last.seconds)}")
     if history.end is not None:
         reason = f" ({clean(history.end.reason)})" if history.end.reason else ""
         lines.append(f"- ended: {history.end.status}{reason}")

@@ -19,7 +19,7 @@ from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
 from cvtui.runlog.events import Histogram, LayersSampled
 from cvtui.runlog.history import History
 from cvtui.runlog.series import FloatColumn
-from cvtui.text import compact, percent
+from cvtui.text import compact, counted, percent
 
 SMOOTHING = 0.98
 
@@ -119,7 +119,7 @@ def _facts(history: History) -> str:
                      f"{run.data.get('validation', '?')} validation images"),
             ("net", str(run.recipe.get("net", ""))),
             ("parameters", f"{run.parameters:,}"),
-            ("device", f"{run.device}, {run.threads} threads"),
+            ("device", f"{run.device}, {counted(run.threads, 'thread')}"),
             ("begun", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.time))),
             ("libraries", ", ".join(f"{key} {value}" for key, value in run.libraries.items())),
         ]  # fmt: skip
@@ -127,7 +127,7 @@ def _facts(history: History) -> str:
     if done:
         best = max(done, key=lambda epoch: epoch.val_accuracy or 0.0)
         facts.insert(1, ("best validation accuracy", f"{best.val_accuracy:.2%} in epoch {best.epoch}"))
-    facts.append(("steps", f"{history.steps_done:,} in {len(history.epochs)} epochs"))
+    facts.append(("steps", f"{history.steps_done:,} in {counted(len(history.epochs), 'epoch')}"))
     rows = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts)
     return f"<dl>{rows}</dl>"
 

@@ -86,7 +86,7 @@ async def test_keys_mouse_size_colours_copy_and_quit_in_chromium(tmp_path: Path)
                 darkest = np.asarray(shown.convert("RGB")).min(2)
                 assert (darkest == 255).mean() > 0.02  # the strokes of digits, in half blocks
             await page.press("Escape", "Escape", 27)
-            await page.shows("q Leave")
+            await page.shows("monitoring overhead")
             await page.press("4", "Digit4")
             await page.shows("looked-at")
             line, column = await page.shows("2 Calc")
@@ -96,7 +96,7 @@ async def test_keys_mouse_size_colours_copy_and_quit_in_chromium(tmp_path: Path)
             columns = page.terminal.columns
             await page.resize(1000, 700)
             await page.until(lambda: page.terminal.columns < columns, "smaller terminal")
-            await page.shows("[?] Keys")  # the footer again
+            await page.shows("F9 Keys")  # the footer again
 
             await page.do("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
             line, column = await page.shows("of all possible connections")

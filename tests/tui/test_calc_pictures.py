@@ -67,7 +67,7 @@ def test_connections_and_matrix_count_right() -> None:
     matrix = "\n".join(line.plain for line in draw(table.rows[0], View("matrix", 0), table.input, 80, 40))
     assert "doubly block Toeplitz matrix" in matrix
     assert "4x16" in matrix
-    assert "7x9, 67% zeros; Toeplitz: one parameter along each diagonal" in matrix  # in one dimension, above it
+    assert "7x9, 67 % zeros; Toeplitz: one parameter along each diagonal" in matrix  # in one dimension, above it
     assert " 1 2 3 · · · · · ·" in matrix
     in_turns = [
         "\n".join(line.plain for line in draw(table.rows[0], View("matrix", n), table.input, 80, 12)) for n in (0, 1)

@@ -115,9 +115,9 @@ def test_only_pngs_inside_the_folder_are_read(run: RunFolder, path: str) -> None
 
 
 def test_confusion_and_flow_in_words() -> None:
-    text = confusion([[3, 1], [0, 4]], ["cat", "dog"], 60, DARK).plain
-    assert "75% right" in text
-    assert "100% right" in text
+    text = confusion([[3, 1], [0, 4]], ["cat", "dog"], 60, 20, DARK).plain
+    assert "75 % right" in text
+    assert "100 % right" in text
     empty: dict[str, Any] = {"mean": None, "std": None, "min": None, "max": None, "zeros": None}
     norms = (1e-4, 1e-2, 1.0)
     layers = [LayerStats(name=f"fc{i}", kind="fc", grad_norm=norm, **empty) for i, norm in enumerate(norms)]

@@ -16,6 +16,7 @@ from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.train.finding_modal import FindingModal
 from cvtui.tui.train.fork_modal import ForkModal
 from cvtui.tui.widgets.bindings import hint, keys_for
+from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.filtered_list import TickList
 from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.picker_list import PickerList
@@ -101,6 +102,22 @@ async def test_claims_of_the_lecture_are_filtered(tmp_path: Path) -> None:
         await pilot.press("escape")
         assert claims.option_count == 28
         assert claims.highlighted == 10
+
+
+async def test_a_hidden_filter_takes_no_key(tmp_path: Path) -> None:
+    """Where the place is opened and the next key comes before its first frame, the filter took it."""
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
+        for field in app.screen.query(FilterField):
+            field.focus()
+            await pilot.pause()
+            assert not field.has_focus
+        await pilot.press("slash")
+        assert isinstance(app.focused, FilterField)
+        await pilot.press("x", "escape")
+        assert not isinstance(app.focused, FilterField)
 
 
 # ---------------------------------------------------------------------- the focus after a window

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cvtui.draw.small_multiples import axis_words, shared_scales, tiny_curve
 from cvtui.runlog.history import History
 from cvtui.runlog.tiny_loss import tiny_loss
-from cvtui.text import harmless, percent
+from cvtui.text import cut_middle, harmless, percent
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -50,7 +50,7 @@ def _title(run: RunSummary, width: int) -> Text:
     from rich.text import Text
 
     best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else run.state
-    name = _cut(harmless(run.name), width - len(best) - 1)
+    name = cut_middle(harmless(run.name), width - len(best) - 1)
     return Text.assemble((name.ljust(width - len(best)), "bold"), best)
 
 

@@ -10,6 +10,7 @@ from cvtui.calc import Row, Size, size_text
 from cvtui.calc.matrix import FilterSpec, build
 from cvtui.calc.table import ReceptiveField
 from cvtui.draw.figures import Link, Links, Matrix
+from cvtui.text import counted, percent
 from cvtui.tui.calc.demo import Demo, demo_of, is_dense, show
 from cvtui.tui.widgets import MUTED
 
@@ -258,7 +259,7 @@ def _connections(row: Row, position: int, width: int) -> list[Content]:
         lines += [Content("edges of one colour are one parameter")]
     parameters = 0 if pooled else len({k for edges in joined for _, k in edges})
     text = (
-        f"{count} of {most} possible connections, {parameters} parameters"
+        f"{count} of {most} possible connections, {counted(parameters, 'parameter')}"
         if not pooled
         else f"{count} of {most} possible connections, no parameters"
     )
@@ -282,7 +283,7 @@ def _matrix(row: Row, position: int, width: int, height: int) -> list[Content]:
     lines = [Content.from_rich_text(line) for line in draw_figure(figure, width)]
     zeros = sum(not group for line in groups for group in line) / (inputs * len(joined))
     kind = "every entry has a parameter of its own" if is_dense(row) else "Toeplitz: one parameter along each diagonal"
-    lines += _quiet(f"{len(joined)}x{inputs}, {zeros:.0%} zeros; {kind}", "one dimension, one channel")
+    lines += _quiet(f"{len(joined)}x{inputs}, {percent(zeros, 0)} zeros; {kind}", "one dimension, one channel")
     plane = _plane(row, width, height - 1)
     if plane is None:
         return lines
@@ -308,6 +309,6 @@ def _plane(row: Row, width: int, height: int) -> tuple[Matrix, str] | None:
         return None
     groups = [[cell[0] + 1 if cell else 0 for cell in line] for line in matrix.entries]
     values = [[float(number) for number in line] for line in matrix.numbers()]
-    shape = f"{matrix.rows}x{matrix.columns}, {matrix.zeros:.0%} zeros, {matrix.distinct} parameters"
+    shape = f"{matrix.rows}x{matrix.columns}, {percent(matrix.zeros, 0)} zeros, {counted(matrix.distinct, 'parameter')}"
     text = f"{matrix.kind} for a 4x4 input: {shape}"
     return Matrix(values=values, groups=groups), text

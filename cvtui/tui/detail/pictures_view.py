@@ -361,7 +361,11 @@ class PicturesView(CardModal[None]):
         self._set_subtitle(f"epoch {epoch.epoch}", mistakes="the files of a cell")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None
         names = [clean(str(name)) for name in classes] if isinstance(classes, list) else []
-        note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme))
+        note.update(
+            confusion(
+                epoch.confusion, names, max(20, self.size.width - 6), self.size.height - 4, self.app.current_theme
+            )
+        )
 
 
 def _keys(**words: str) -> str:

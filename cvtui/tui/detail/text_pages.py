@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from cvtui.draw.bars import log_bar
-from cvtui.text import clean, significant
+from cvtui.text import clean, counted, cut_middle, percent, significant
 from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW
 from cvtui.tui.widgets import MUTED
@@ -41,29 +42,72 @@ def gradient_flow(sample: LayersSampled, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def confusion(matrix: list[list[int]], names: list[str], width: int, theme: Theme) -> Content:
-    """Draw the counts, true class by row, predicted by column, shaded by the share of the row."""
+MATRIX_CELL = 3
+"""Cells of a count at least; a matrix that has less room is told in words."""
+
+
+def confusion(matrix: list[list[int]], names: list[str], width: int, lines: int, theme: Theme) -> Content:
+    """Draw the counts, true class by row, predicted by column, shaded by the share of the row.
+
+    Of a matrix that doesn't fit into `width` cells and `lines` lines: its most frequent confusions.
+    """
     size = len(matrix)
     names = names if len(names) == size else [str(number) for number in range(size)]
-    cell = max(3, max(len(str(number)) for row in matrix for number in row) + 1)
-    cell = max(cell, min(max(map(len, names)) + 1, (width - 26) // max(1, size)))
-    label = min(max(map(len, names)), 12)
-    if label + 2 + size * cell > width:
-        cell = max(2, (width - label - 2) // size)
+    longest = max(map(cell_len, names), default=1)
+    cell = max(MATRIX_CELL, max((len(str(number)) for row in matrix for number in row), default=1) + 1)
+    label = min(longest, 12)
+    if label + 2 + size * cell + RIGHT > width or size + 2 > lines:
+        return most_confused(matrix, names, width, lines)
+    cell = max(cell, min(longest + 1, (width - label - 2 - RIGHT) // max(1, size)))
     table = theme_color_map(theme)
-    head = " " * (label + 2) + "".join(f"{name[: cell - 1]:>{cell}}" for name in names)
-    lines = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
+    head = " " * (label + 2) + "".join(_right(name, cell) for name in names)
+    drawn = [Content.styled(f"{'true':<{label}}  predicted", MUTED), Content.styled(head, MUTED)]
     for number_of_row, (name, row) in enumerate(zip(names, matrix, strict=True)):
         total = max(1, sum(row))
-        parts: list[Content | tuple[str, str]] = [(f"{name[:label]:<{label}}  ", MUTED)]
+        parts: list[Content | tuple[str, str]] = [(f"{set_cell_size(name, label)}  ", MUTED)]
         for number in row:
             red, green, blue = (int(part) for part in table[min(255, round(255 * number / total))])
             ink = "#000000" if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else "#ffffff"
             text = (str(number) if number else "·").rjust(cell)[:cell]
             parts.append((text, f"{ink} on #{red:02x}{green:02x}{blue:02x}"))
-        parts.append((f"  {row[number_of_row] / total:>5.0%} right", MUTED))
-        lines.append(Content.assemble(*parts))
-    return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
+        parts.append((f"  {percent(row[number_of_row] / total, 0):>5} right", MUTED))
+        drawn.append(Content.assemble(*parts))
+    return Content("\n").join(line.truncate(width, ellipsis=True) for line in drawn)
+
+
+RIGHT = 13
+"""Cells of the share that is right, beside a row."""
+
+
+def _right(name: str, cell: int) -> str:
+    """Return a name, cut to one cell less than there is, at the right end."""
+    kept = name if cell_len(name) < cell else set_cell_size(name, cell - 1)
+    return " " * (cell - cell_len(kept)) + kept
+
+
+def most_confused(matrix: list[list[int]], names: list[str], width: int, lines: int) -> Content:
+    """List the most frequent confusions, and the classes that are right least often."""
+    totals = [max(1, sum(row)) for row in matrix]
+    wrong = [(n, i, j) for i, row in enumerate(matrix) for j, n in enumerate(row) if n and i != j]
+    wrong.sort(key=lambda one: (-one[0], -one[0] / totals[one[1]]))
+    weakest = sorted((row[i] / totals[i], i) for i, row in enumerate(matrix) if sum(row))
+    room = max(1, (lines - 5) // 2)
+    wide = max(8, (width - 30) // 2)
+    told = f"{counted(len(matrix), 'class')}: too many for a matrix here. The most frequent confusions:"
+    drawn = [Content.styled(told, MUTED)]
+    for number, i, j in wrong[:room]:
+        share = f"{number} of {totals[i]} ({percent(number / totals[i], 0)})"
+        drawn.append(
+            Content.assemble(_name(names[i], wide), (" taken for ", MUTED), _name(names[j], wide), f" {share}")
+        )
+    drawn += [Content(""), Content.styled("Classes with the lowest accuracy:", MUTED)]
+    for right, i in weakest[: lines - len(drawn)]:
+        drawn.append(Content.assemble(_name(names[i], width - 10), f" {percent(right, 0):>5}"))
+    return Content("\n").join(line.truncate(width, ellipsis=True) for line in drawn)
+
+
+def _name(name: str, width: int) -> str:
+    return set_cell_size(cut_middle(name, width), width)
 
 
 SHORT = {CONFUSION: "confusion", FLOW: "gradient flow"}

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
+from cvtui.text import counted
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.fit_line import FitLine
 from cvtui.tui.form.followers import Followers
@@ -258,8 +259,12 @@ class FormView(Widget):
             return
         if not problems and validation.ready and validation.table is not None:
             table = validation.table
-            text = f"{len(table.rows)} layers, {table.parameters:,} parameters" if table.rows else "PyTorch code"
-            text += f", {validation.around}{validation.total_steps:,} steps"
+            text = (
+                f"{counted(len(table.rows), 'layer')}, {counted(table.parameters, 'parameter')}"
+                if table.rows
+                else "PyTorch code"
+            )
+            text += f", {validation.around}{counted(validation.total_steps or 0, 'step')}"
             status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
             return
         names = [name.replace("_", " ") for name in problems]

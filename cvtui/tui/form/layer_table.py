@@ -8,7 +8,7 @@ from typing import ClassVar
 from cvtui.calc import Row, Table, size_text
 from cvtui.calc.module_table import ModuleRow, ModuleTable
 from cvtui.draw.columns import Column
-from cvtui.text import count, significant
+from cvtui.text import count, counted, significant
 from cvtui.tui.widgets.table import Cell, Grid
 
 WAITING = "…"
@@ -108,7 +108,7 @@ class LayerTable(Grid[Row | ModuleRow]):
             case "name":
                 return Cell("total", style)
             case "output":
-                return Cell(f"{len(table.rows)} layers", style)
+                return Cell(counted(len(table.rows), "layer"), style)
             case "parameters":
                 return Cell(count(table.parameters), style)
             case "macs":

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from cvtui.recipe.ending import is_planned
 from cvtui.runlog.axes import speed
-from cvtui.text import clean, count, duration, percent
+from cvtui.text import clean, count, cut_middle, duration, percent
 from cvtui.tui.panes.machine import machine_at, short_text
 from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.time_left import time_left_text
@@ -30,6 +30,10 @@ STATES: dict[str, tuple[str, str, str]] = {
     "lost": ("✗", "$text-error", "lost"),
 }
 """State: glyph, colour, word."""
+
+
+NAME, REASON = 24, 30
+"""Cells that a run's name and why it ended may ask for before epoch, step and time are left out."""
 
 
 class RunHeader(Widget):
@@ -87,11 +91,14 @@ def _first(history: History, view: ViewState, width: int) -> Content:
     right = _progress_parts(history, view) if view.cursor is None else _cursor_parts(history, view.cursor)
     while len(right) > 1 and sum(len(part) + 3 for part in right) > width * 3 // 5:
         right = right[1:] if view.alive and view.cursor is None else right[:-1]
+    reason, full = _reason(history, view), clean(history.folder.name)
+    wanted = len(STATES[view.state][2]) + 4 + min(len(full), NAME) + (2 + min(len(reason), REASON) if reason else 0)
+    while len(right) > 1 and width - sum(len(part) + 3 for part in right) < wanted:
+        right = right[1:] if view.alive and view.cursor is None else right[:-1]
     tail = " · ".join(right)
     room = width - len(tail) - 3
     state = _state(view, max(12, room - 2))
-    reason = _reason(history, view)
-    name = _cut(clean(history.folder.name), max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
+    name = cut_middle(full, max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
     left = Content.assemble(state, "  ", (name, "bold")) if name else state
     if reason:
         text = _cut(reason, max(0, room - left.cell_length - 2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cvtui.recipe.learning_rate import options_at
 from cvtui.runlog.origin import saved_weights_hint
-from cvtui.text import clean, count, percent, significant
+from cvtui.text import clean, count, counted, percent, significant
 
 if TYPE_CHECKING:
     from cvtui.runlog.events import CheckpointSaved, CommandApplied, EpochDone, Finding, Log, RunEnded, RunStarted
@@ -119,7 +119,7 @@ def _step_at(history: History, when: float) -> float:
 def _started(run: RunStarted) -> Entry:
     first = f"resumed at step {count(run.step)}" if run.step else "started"
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
-    return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}: {count(run.total_steps)} steps", "mark")
+    return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}: {counted(run.total_steps, 'step')}", "mark")
 
 
 def _epoch(epoch: EpochDone, total: object) -> Entry:

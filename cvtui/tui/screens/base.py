@@ -14,6 +14,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
+from cvtui.text import clean, cut_middle
 from cvtui.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class TopBar(Widget):
 
         name, state = self.run
         glyph, colour, word = STATES[state]
-        name = name if len(name) + len(word) + 3 <= room else name[: room - len(word) - 4] + "…"
+        name = cut_middle(clean(name), room - len(word) - 3)
         return Content.assemble((f"{glyph} {word} ", colour), (name, "$foreground 75%"))
 
     async def on_click(self, event: events.Click) -> None:

@@ -23,7 +23,7 @@ from cvtui.labs.claims import Claim, InCalc
 from cvtui.labs.lecture import calculated, keep_held
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.net_target import is_target, parse_target
-from cvtui.text import binary_size, count
+from cvtui.text import binary_size, count, counted
 from cvtui.tui.calc.code_count import CodeCount
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.layer_summary import LayerSummary
@@ -365,7 +365,7 @@ class CalcScreen(BaseScreen):
 def totals(table: Table | ModuleTable) -> str:
     """Sum up a net in a line: parameters, MACs, memory to train."""
     need = training_memory(table, BATCH).total(ADAMW)
-    sums = f"{count(table.parameters)} parameters, {count(table.macs)} MACs"
+    sums = f"{counted(table.parameters, 'parameter')}, {counted(table.macs, 'MAC')}"
     return f"{sums}; {binary_size(need)} with adamw, batch {BATCH}"
 
 

@@ -19,6 +19,7 @@ from cvtui.tui.widgets.moves import capital
 
 class LabsScreen(BaseScreen):
     NAME = "labs"
+    AUTO_FOCUS = "LabList"
     NEEDS_ROOM = "Labs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+r", "start", "Start", tooltip="Start the lab with these knobs"),

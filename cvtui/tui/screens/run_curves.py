@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+from rich.cells import set_cell_size
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -20,7 +21,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.runlog.tiny_loss import tiny_loss
-from cvtui.text import clean, percent
+from cvtui.text import clean, cut_middle, percent
 from cvtui.tui.panes.header import STATES
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.moves import jumps, moves
@@ -137,10 +138,9 @@ def _tile(
     """Return a title, the curve, and what tells the run from the others; each `width` cells wide."""
     glyph, colour, _ = STATES[run.state]
     best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else ""
-    name = _cut(clean(run.name), width - 3 - len(best))
-    gap = " " * (width - 2 - len(name) - len(best))
+    name = set_cell_size(cut_middle(clean(run.name), width - 3 - len(best)), width - 2 - len(best))
     style = "bold $foreground on $primary 35%" if chosen else "bold"
-    title = Content.assemble((f"{glyph} ", colour), (f"{name}{gap}{best}", style))
+    title = Content.assemble((f"{glyph} ", colour), (f"{name}{best}", style))
     x, y = curve
     rows = tiny_curve(x, y, shared, width, TILE[1]) if shared is not None and len(x) else [" " * width] * TILE[1]
     drawn = [Content.styled(row, "$primary") for row in rows]

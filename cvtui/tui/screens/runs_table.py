@@ -30,7 +30,7 @@ def age(seconds: float) -> str:
 class RunsTable(Grid[RunSummary]):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(key="glyph", least=1, most=1),
-        Column(key="name", title="run", least=12, most=30, stretch=1),
+        Column(key="name", title="run", least=12, most=30, stretch=1, keep_ends=True),
         Column(key="differs", title="differs in", least=8, most=30, need=1, stretch=2),
         Column(key="where", title="where", least=6, most=24, need=3, stretch=1),
         Column(key="state", title="state", least=8, most=8, need=5),
@@ -53,6 +53,8 @@ class RunsTable(Grid[RunSummary]):
         """The folder of each run, where there are several."""
         self.differs: dict[RunFolder, str] = {}
         """What tells each run from the others that are listed."""
+        self._recipes: list[dict[str, Any]] = []
+        """What was compared last."""
         self._depths: dict[str, int] = {}
         """Generations from the first ancestor in the list, by name."""
 
@@ -68,7 +70,10 @@ class RunsTable(Grid[RunSummary]):
         known = [run for run in runs if key(run) is not None]
         unknown = [run for run in runs if key(run) is None]
         rows = [*sorted(known, key=key, reverse=self.reverse), *unknown]
-        self.differs = {folder: clean(text) for folder, text in differing(rows).items()}
+        recipes = [run.recipe for run in rows]
+        if len(recipes) != len(self._recipes) or any(a is not b for a, b in zip(recipes, self._recipes, strict=True)):
+            self._recipes = recipes  # of 500 runs a comparison costs 13 ms, and the list is drawn every second
+            self.differs = {folder: clean(text) for folder, text in differing(rows).items()}
         self._depths = {}
         if self.sort_key in TREE:
             rows = self._as_trees(rows)

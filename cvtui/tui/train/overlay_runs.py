@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import set_cell_size
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,12 +16,13 @@ from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from cvtui.errors import RequestError
+from cvtui.runlog.differing import differing
 from cvtui.runlog.folder import RunFolder, is_run, list_runs
 from cvtui.runlog.fork import parent_of
 from cvtui.runlog.history import History
 from cvtui.runlog.manage import is_pinned
 from cvtui.runlog.run_summary import RunSummary, summary
-from cvtui.text import clean, percent
+from cvtui.text import clean, cut_middle, percent
 from cvtui.tui.panes.overlay import COLOURS
 from cvtui.tui.panes.view_state import OverlayCurves, OverlayRun
 from cvtui.tui.widgets.bindings import hint
@@ -108,6 +110,7 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
     def __init__(self, runs: list[RunSummary], chosen: list[str]) -> None:
         super().__init__()
         self._runs = runs
+        self._differs = differing(runs)
         self._ticked = {run.name for run in runs} & {*chosen}
 
     def compose(self) -> ComposeResult:
@@ -124,9 +127,9 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
 
     def _line(self, run: RunSummary) -> Selection[str]:
         best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else "–"
-        text = Content.assemble(
-            f"{clean(run.name)[:28]:<28}  {run.state:<9} {best:>7}  ", (clean(run.net)[:20], "$foreground 60%")
-        )
+        name = set_cell_size(cut_middle(clean(run.name), 28), 28)
+        apart = clean(self._differs.get(run.folder) or run.net)
+        text = Content.assemble(f"{name}  {run.state:<9} {best:>7}  ", (apart, "$foreground 60%"))
         return Selection(text, run.name, run.name in self._ticked)
 
     def on_mount(self) -> None:

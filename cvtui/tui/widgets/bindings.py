@@ -31,9 +31,9 @@ def hint(node: type, **words: str) -> str:
 
 
 def keys_for(node: type, action: str) -> str:
-    """Return the keys of an action, `name` or `name(arguments)`, as a hint writes them: the first of each binding.
+    """Return the keys of an action, `name` or `name(arguments)`, as a hint writes them.
 
-    ValueError where there are none.
+    The first of each binding, or escape alone. ValueError where there are none.
     """
     keys = [
         binding.key.partition(",")[0]
@@ -43,4 +43,5 @@ def keys_for(node: type, action: str) -> str:
     ]
     if not keys:
         raise ValueError(f"{node.__name__} binds no key to {action!r}")
-    return spelled(",".join(sorted(dict.fromkeys(keys), key=lambda key: key not in FIRST)))
+    keys = ["escape"] if "escape" in keys else sorted(dict.fromkeys(keys), key=lambda key: key not in FIRST)
+    return spelled(",".join(keys))

@@ -6,7 +6,11 @@ from textual.widgets import Input
 
 
 class FilterField(Input):
-    """Hidden until it is opened. Its owner listens to Input.Changed, and closes it on escape."""
+    """Hidden until it is opened. Its owner listens to Input.Changed, and closes it on escape.
+
+    Hidden it can't have the focus, also not before styles are applied: a key that follows quickly on the one that
+    opened its screen was typed into it.
+    """
 
     DEFAULT_CSS = """
     FilterField { display: none; height: 1; border: none; padding: 0; background: $panel; }
@@ -16,15 +20,16 @@ class FilterField(Input):
     def __init__(self, placeholder: str) -> None:
         super().__init__(placeholder=placeholder, compact=True)
         self.cursor_blink = False
+        self.can_focus = False
 
     def reveal(self) -> None:
-        self.display = True
+        self.display = self.can_focus = True
         self.focus()
 
     def close(self) -> bool:
         """Empty and hide it. Return False if it was hidden."""
         was = bool(self.display)
-        self.value, self.display = "", False
+        self.value, self.display, self.can_focus = "", False, False
         return was
 
     def keeps(self, *texts: str) -> bool:

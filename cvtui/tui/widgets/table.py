@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -15,6 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cvtui.draw.columns import GAP, Column, fit
+from cvtui.text import cut_middle
 from cvtui.tui.widgets.moves import jumps, moves
 
 R = TypeVar("R")
@@ -143,7 +145,7 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
             rows = [*rows[: _MEASURED // 2], *rows[-_MEASURED // 2 :]]
         self._asked = {}
         for column in self.COLUMNS:
-            longest = max((len(self.cell(row, column.key).text) for row in rows), default=0)
+            longest = max((cell_len(self.cell(row, column.key).text) for row in rows), default=0)
             if self.has_total:
                 longest = max(longest, len(self.total_cell(column.key).text))
             # A column without anything in it is left out, heading and all.
@@ -249,8 +251,16 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
                     Segment(cell.then.text, self._style(cell.then.style)),
                 ]
             else:
-                text = cell.text if len(cell.text) <= wide else cell.text[: wide - 1] + "…"
-                text = text.rjust(wide) if column.align == "right" else text.ljust(wide)
-                segments.append(Segment(text, self._style(cell.style)))
+                segments.append(Segment(_fitted(cell.text, wide, column), self._style(cell.style)))
             segments.append(Segment(" " * GAP, base))
         return Strip(segments[:-1]).adjust_cell_length(width, base)
+
+
+def _fitted(text: str, wide: int, column: Column) -> str:
+    """Cut or pad a cell to so many cells of the terminal; letters may take two."""
+    long = cell_len(text)
+    if long > wide:
+        cut = cut_middle(text, wide) if column.keep_ends and len(text) == long else set_cell_size(text, wide - 1) + "…"
+        return set_cell_size(cut, wide)
+    space = " " * (wide - long)
+    return space + text if column.align == "right" else text + space
