@@ -111,9 +111,9 @@ def test_another_optimizer_keeps_rate_and_decay_of_its_own() -> None:
     assert (made.lr, made.weight_decay) == (Recipe().lr, make_recipe(None, {"optimizer": "sgd"}).recipe.weight_decay)
 
 
-def test_the_rate_is_that_of_the_images_a_step() -> None:
-    for words, lr in (({}, 0.003), ({"batch_size": "16"}, 0.001), ({"batch_size": "16", "accumulate": "2"}, 0.002)):
-        assert make_recipe(None, {"data": "shapes", **words}, fit=True).recipe.lr == lr
+def test_few_images_have_a_lower_rate() -> None:
+    rates = [make_recipe(None, {"data": "shapes", "limit": str(count)}, fit=True).recipe.lr for count in (200, 320)]
+    assert rates == [0.001, 0.003]
 
 
 def test_a_batch_to_be_found_has_its_warm_up_in_epochs() -> None:
