@@ -1,9 +1,10 @@
 """The recipe that fits a folder beside the default one: `python -m tests.benchmarks.recipes [--sets A,B] [--seeds 2]`.
 
 Ten folders are made (recipe_sets.py): eight that the rule was chosen on, and two that it was not. Runs of each, on one
-thread: the fitted recipe; the default one for as many CPU seconds (its epochs are as many, rounded up); and the default
-one of 20 epochs, where --whole asks for it. Told of each: accuracy and mean recall of the last epoch's validation, the
-highest loss of a step over that of the first, and what the doctor found during the run or at its end, notes left out.
+thread: the fitted recipe; the default one for about as many CPU seconds (by what its first epoch costs, rounded up);
+and the default one of 20 epochs, where --whole asks for it. Told of each: accuracy and mean recall of the last epoch's
+validation, the highest loss of a step over that of the first, and what the doctor found during the run or at its end,
+notes left out.
 
 --search tries other fields in place of the rule's, one row each (TRIED). Needs scikit-image and scikit-learn.
 """
@@ -78,7 +79,7 @@ def train(base: Path, recipe: Recipe) -> Outcome:
 
 
 def default_in(base: Path, recipe: Recipe, seconds: float) -> Outcome:
-    """Train the default recipe for at least `seconds`: one epoch tells what an epoch costs, beside the start."""
+    """Train the default recipe for about `seconds`: one epoch tells what an epoch costs, beside the start."""
     start = train(base, replace(recipe, epochs=1, net="conv4s4-relu-fc")).seconds
     one = train(base, replace(recipe, epochs=1))
     epochs = math.ceil((seconds - start) / max(one.seconds - start, 0.01))
@@ -149,7 +150,7 @@ def table(base: Path, names: list[str], seeds: int, whole: bool) -> None:
         for seed in range(seeds):
             asked = Recipe(data=source(base, name), seed=seed)
             ours = train(base / "runs", fitted(asked).recipe)
-            rows = {"fitted": ours, "default, equal time": default_in(base / "runs", asked, ours.seconds)}
+            rows = {"fitted": ours, "default, about as long": default_in(base / "runs", asked, ours.seconds)}
             if whole:
                 rows["default, 20 epochs"] = train(base / "runs", asked)
             for kind, outcome in rows.items():
