@@ -111,8 +111,8 @@ def test_another_optimizer_keeps_rate_and_decay_of_its_own() -> None:
     assert (made.lr, made.weight_decay) == (Recipe().lr, make_recipe(None, {"optimizer": "sgd"}).recipe.weight_decay)
 
 
-def test_few_images_have_a_lower_rate() -> None:
-    rates = [make_recipe(None, {"data": "shapes", "limit": str(count)}, fit=True).recipe.lr for count in (200, 320)]
+def test_uneven_classes_have_a_lower_rate() -> None:
+    rates = [make_recipe(None, {"data": "shapes", "imbalance": text}, fit=True).recipe.lr for text in ("0.1", "0.2")]
     assert rates == [0.001, 0.003]
 
 
