@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
 
 from cvtui.calc import trace
-from cvtui.calc.net.nodes import GlobalPool
 from cvtui.calc.net.parser import parse
-from cvtui.cli.commands.train import make_recipe
+from cvtui.cli.commands.check import check as check_command
+from cvtui.cli.commands.lr_find import lr_find
+from cvtui.cli.commands.sweep import sweep
+from cvtui.cli.commands.train import make_recipe, train
 from cvtui.doctor import examine
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import DATA
@@ -42,7 +45,7 @@ def test_every_set_gets_a_recipe_that_can_be_trained(name: str) -> None:
     assert set(found.changes) <= set(FITTED)
     assert loads(dumps(found.recipe)) == found.recipe
     if len(checked.data.size) == 3:
-        assert any(isinstance(row.node, GlobalPool) for row in checked.table.rows)
+        assert found.recipe.net.endswith("-gap-fc")
 
 
 def test_digits_keep_the_default_recipe() -> None:
@@ -59,10 +62,10 @@ def test_layers_behind_the_first_see_small_maps(side: int) -> None:
 
 
 def test_no_batch_of_one_image_is_left() -> None:
-    for train in range(2, 4000):
-        batch = fitted_batch(train)
-        assert 1 < batch <= train
-        assert train % batch != 1
+    for count in range(2, 4000):
+        batch = fitted_batch(count)
+        assert 1 < batch <= count
+        assert count % batch != 1
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,11 @@ def test_what_is_given_stays(tmp_path: Path) -> None:
 def test_another_optimizer_keeps_rate_and_decay_of_its_own() -> None:
     made = make_recipe(None, {"data": "shapes", "optimizer": "sgd"}, fit=True).recipe
     assert (made.lr, made.weight_decay) == (Recipe().lr, make_recipe(None, {"optimizer": "sgd"}).recipe.weight_decay)
+
+
+def test_uneven_classes_have_a_lower_rate() -> None:
+    rates = [make_recipe(None, {"data": "shapes", "imbalance": text}, fit=True).recipe.lr for text in ("0.1", "0.2")]
+    assert rates == [0.001, 0.003]
 
 
 def test_a_batch_to_be_found_has_its_warm_up_in_epochs() -> None:
@@ -155,7 +163,16 @@ def test_a_folder_is_trained_as_fits_it_and_the_doctor_finds_nothing(tmp_path: P
     while history.poll():
         pass
     assert max(epoch.val_accuracy or 0.0 for epoch in history.epochs) == 1.0
-    assert [one.id for one in (*history.findings, *examine(history)) if one.severity != "note"] == []
+    assert [one.id for one in history.findings if one.severity != "note"] == []
+    assert [one.id for one in examine(history) if one.severity != "note"] == []
+
+
+@pytest.mark.parametrize("command", [check_command, lr_find, sweep, train], ids=lambda command: command.name)
+def test_no_fit_is_the_default_recipe(command: click.Command) -> None:
+    """Which is a net for pictures, and so no net for points."""
+    words = {"sweep": ["--lr", "1,2"], "train": ["--quiet"]}.get(command.name or "", [])
+    with pytest.raises(RequestError, match="needs a map H x W x C"):
+        command.main([*words, "--data", "moons", "--no-fit"], standalone_mode=False)
 
 
 def test_data_that_is_not_there_is_refused_by_its_option() -> None:
