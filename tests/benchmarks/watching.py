@@ -38,7 +38,7 @@ def run(name: str, epochs: int, watch_every: int | None, base: Path, threads: in
     from tests.benchmarks.contestants import clean_environment
 
     file = base / "recipe.toml"
-    file.write_text(_recipe(name, epochs, watch_every, threads))
+    file.write_text(recipe_of(name, epochs, watch_every, threads))
     words = [sys.executable, "-m", "cvtui", str(file), "--no-ui", "--quiet", "--runs", str(base), "--name", "run"]
     subprocess.run(words, check=True, env=clean_environment(), stdout=subprocess.DEVNULL)
     history = History(RunFolder.open(base / "run"))
@@ -48,7 +48,7 @@ def run(name: str, epochs: int, watch_every: int | None, base: Path, threads: in
     return seconds, history.end.watch_cost or 0.0
 
 
-def _recipe(name: str, epochs: int, watch_every: int | None, threads: int) -> str:
+def recipe_of(name: str, epochs: int, watch_every: int | None, threads: int) -> str:
     from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.toml import dumps
     from tests.benchmarks.held import case_of
@@ -120,9 +120,11 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
 
             recorder.flush_when_due = flush_when_due  # type: ignore[method-assign]
 
-    sys.modules[train_folder.__module__].__dict__["Trainer"] = Sliced
+    for module in list(sys.modules.values()):  # whichever module of the checkout makes the trainer
+        if vars(module).get("Trainer") is Trainer:
+            vars(module)["Trainer"] = Sliced
     with tempfile.TemporaryDirectory() as base:
-        folder = RunFolder.create(Path(base), "run", _recipe(name, int(epochs), int(watch_every), 1))
+        folder = RunFolder.create(Path(base), "run", recipe_of(name, int(epochs), int(watch_every), 1))
         assert train_folder(folder.path, Signals()) == 0
         spent += time.process_time() - last
         history = History(folder)

@@ -88,12 +88,20 @@ class Places:
 
 def places(count: int, device: torch.device) -> Tensor:
     """Return one place a stratum, rising: GATHERED integers below `count`. No random number is drawn."""
-    number = torch.arange(GATHERED + 1, dtype=torch.int64, device=device)
-    bounds = number * count // GATHERED
-    dice = number[:-1]
+    bounds = np.arange(GATHERED + 1, dtype=np.int64) * count // GATHERED
+    found = bounds[:-1] + _DICE % (bounds[1:] - bounds[:-1])
+    return torch.from_numpy(found).to(device)
+
+
+def _dice() -> NDArray[np.int64]:
+    dice = np.arange(GATHERED, dtype=np.int64)
     for factor in (0x45D9F3B, 0x45D9F3B):  # the bits of a 32-bit number, mixed twice
         dice = ((dice >> 16) ^ dice) * factor & 0xFFFFFFFF
-    return bounds[:-1] + ((dice >> 16) ^ dice) % (bounds[1:] - bounds[:-1])
+    return (dice >> 16) ^ dice
+
+
+_DICE = _dice()
+"""A number a stratum, drawn once."""
 
 
 def share(count: int) -> int | None:
@@ -154,7 +162,11 @@ def _describe_table(table: Table) -> Table:
     bins += (np.arange(len(table)) * (BINS + 1))[:, None]
     counts = np.bincount(bins.ravel(), minlength=len(table) * (BINS + 1)).reshape(len(table), BINS + 1)
     counts[:, BINS - 1] += counts[:, BINS]
-    return np.column_stack([mean, std, low, high, zeros, least, most, counts[:, :BINS]]).astype(np.float32)
+    found = np.empty((len(table), WIDTH), np.float32)
+    for place, column in enumerate((mean, std, low, high, zeros, least, most)):
+        found[:, place] = column
+    found[:, 7:] = counts[:, :BINS]
+    return found
 
 
 def _describe(values: Row) -> Row:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvtui import door
@@ -103,15 +104,27 @@ def encodable(name: str) -> str:
 
 
 def png(sheet: Tensor) -> bytes:
-    """Encode uint8 H x W x 3 as a PNG, without Pillow: to import it in mid-training takes as long as ten pictures."""
+    """Encode uint8 H x W x 3 as a PNG, without Pillow: to import it in mid-training takes as long as ten pictures.
+
+    At zlib's level 1: 16 maps of 64 x 64 take 2.2 ms and 94 KB, at level 6 13.7 ms and 85 KB.
+    """
     height, width, _ = sheet.shape
     lines = np.zeros((height, 1 + 3 * width), np.uint8)  # each line begins with its filter, none
     lines[:, 1:] = sheet.numpy().reshape(height, -1)
     parts = [b"\x89PNG\r\n\x1a\n"]
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    for name, data in ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b"")):
+    for name, data in ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b"")):
         parts += [struct.pack(">I", len(data)), name, data, struct.pack(">I", zlib.crc32(name + data))]
     return b"".join(parts)
+
+
+def _range(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the least and the largest finite value; 0 and 1 without any."""
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    if math.isfinite(low) and math.isfinite(high):
+        return low, high
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
 
 
 def columns_of(count: int) -> int:
@@ -127,17 +140,15 @@ def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high
     if tiles.shape[1] not in (1, 3):  # of two channels, or four, there is no colour picture
         tiles = tiles.mean(1, keepdim=True)
     values = tiles.float().numpy()  # on small pictures its operations take a third of PyTorch's time
-    if low is None or high is None or around_zero:
-        finite = values[np.isfinite(values)]
-        if around_zero:
-            reach = float(np.abs(finite).max()) if len(finite) else 1.0
-            low, high = -reach, reach
-        low = low if low is not None else float(finite.min()) if len(finite) else 0.0
-        high = high if high is not None else float(finite.max()) if len(finite) else 1.0
+    least, most = _range(values)
+    if around_zero:
+        reach = max(abs(least), abs(most))
+        low, high = -reach, reach
+    low, high = least if low is None else low, most if high is None else high
     span = high - low if high > low else 1.0
     with np.errstate(all="ignore"):
-        grey = np.nan_to_num((values - np.float32(low)) / np.float32(span) * np.float32(255.0), nan=0.0)
-    grey = grey.clip(0, 255).round().astype(np.uint8)
+        grey = (values - np.float32(low)) / np.float32(span) * np.float32(255.0)
+        grey = np.fmin(np.fmax(grey, 0), 255).round().astype(np.uint8)  # NaN is black
     count, _, height, width = grey.shape
     columns = columns_of(count)
     rows = -(-count // columns)

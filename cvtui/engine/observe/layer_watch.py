@@ -28,6 +28,9 @@ from cvtui.runlog.events import LayersSampled
 __all__ = ["LayerWatch", "watched_layers"]
 
 
+PLAIN_STEPS = 3
+"""Steps before each that may be sampled, which are timed to compare it with. (The clock of a thread is a system call,
+0.6 µs and more where other threads wait for the processor: three of them at every step were 0.5 % of one of 2.4 ms.)"""
 NO_FUNCTIONS = 3
 """Samples without an activation or attention that is a function, after which no more are looked for."""
 
@@ -41,8 +44,9 @@ class LayerWatch:
         records = watch.take()        # now and then: what was sampled since
 
     every: sample at steps that are multiples of it; 0 is never. budget: samples keep within it; None: at every such
-    step. Forward passes without gradients (a validation between two steps) are not looked at; of several with
-    gradients, the last before the update counts.
+    step. functions: look for activations and attentions that the model calls as functions, too. Forward passes without
+    gradients (a validation between two steps) are not looked at; of several with gradients, the last before the update
+    counts.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class LayerWatch:
         optimizer: Optimizer | Sequence[Optimizer],
         every: int,
         budget: WatchBudget | None = None,
+        *,
+        functions: bool = True,
     ) -> None:
         self.layers = watched_layers(model)
         self.root = uncompiled(model)
@@ -71,10 +77,14 @@ class LayerWatch:
         """The first sampled step that showed weights and no output, though something was compiled."""
         self._reported_blind = False
         self._pending: list[Pending] = []
-        self._without_functions = 0
+        self._without_functions = 0 if functions else NO_FUNCTIONS
         """Samples in a row in which none was called."""
         self._begun = 0.0
         """When the step began, later by what was not of the step."""
+        self._timed = False
+        """The step under way is sampled, follows one that was, or is one that such are compared with."""
+        self._follows = False
+        """The step before was sampled."""
 
     @property
     def seconds(self) -> float:
@@ -107,8 +117,11 @@ class LayerWatch:
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
         self.cancel()
-        self._begun = self._clock()
-        if self.due(step):
+        due = self.due(step)
+        self._timed = due or self._follows or 0 < self.every - step % max(1, self.every) <= PLAIN_STEPS
+        if self._timed:
+            self._begun = self._clock()
+        if due:
             self._sample = self._hooks
             self._hooks.begin(step, self._sees_functions(), timed=not self.budget.can_compare)
             self._hooks.seconds += self._clock() - self._begun
@@ -131,10 +144,13 @@ class LayerWatch:
         """Remove the hooks after the step; what they saw waits for `take`."""
         sample = self._sample
         if sample is None:
-            if self.every:
-                self.budget.plain_step(self._clock() - self._begun)
+            if self._timed:
+                charge = self.budget.step_after if self._follows else self.budget.plain_step
+                charge(self._clock() - self._begun)
+            self._follows = False
             return
         self.cancel()
+        self._follows = True
         begun = self._clock()
         if self._blind is None and sample.updated and not sample.outputs and something_was_compiled():
             self._blind = sample.step
@@ -155,7 +171,8 @@ class LayerWatch:
 
     def resume_step(self) -> None:
         """Begin the step's time anew: what came since `begin` was none of it (a flush of the log, say)."""
-        self._begun = self._clock()
+        if self._timed:
+            self._begun = self._clock()
 
     def take(self) -> list[LayersSampled]:
         """Return the samples since the last call, read from the device now."""

@@ -56,7 +56,8 @@ class Trainer:
         if isinstance(training.model, Net):
             training.model.write_over()
         budget = budget_for(training.model)
-        self.watch = LayerWatch(training.model, training.optimizer, self._watch_every(), budget)
+        named = isinstance(training.model, Net)  # each of its activations is a module
+        self.watch = LayerWatch(training.model, training.optimizer, self._watch_every(), budget, functions=not named)
         rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None

@@ -236,7 +236,7 @@ def test_the_first_sample_is_taken_whatever_it_takes() -> None:
     clock.now = 139.0
     assert not budget.allows_sample()
     clock.now = 141.0
-    assert budget.allows_sample(), "1 s is 0.7 % of it now, and 20 ms"
+    assert budget.allows_sample(), "1 s is 0.7 % of it now, and 14 ms"
 
 
 def test_later_samples_keep_their_distance_in_time() -> None:
@@ -335,3 +335,84 @@ def test_a_run_of_three_seconds_stays_within_two_percent() -> None:
             budget.pictures += 0.004
     assert 0.01 < budget.share() <= 0.02
     assert budget.share() == pytest.approx(1 - 3.0 / clock.now, rel=0.05), "and that is what it took"
+
+
+def test_the_step_after_a_sampled_one_is_charged_too() -> None:
+    """Steps of 2 ms; a sampled one takes 3, and the next, whose memory it has pushed out of the caches, 2.1."""
+    clock = Time()
+    budget = WatchBudget(clock)
+    for step in range(400):
+        last = step % 10
+        if last == 0:
+            budget.sampled_step(0.003, 0.001)
+        elif last == 1:
+            budget.step_after(0.0021)
+        else:
+            budget.plain_step(0.002)
+    assert budget.seconds == pytest.approx(40 * 0.0011, rel=0.02)
+    budget.step_after(0.1)
+    assert budget.seconds == pytest.approx(40 * 0.0011, rel=0.02), "a turn of another program"
+
+
+def test_few_steps_are_timed_and_what_a_sample_takes_is_charged_all_the_same() -> None:
+    """Steps of 2 ms by a clock of its own, samples of 3 ms; the clock is read at the steps that it needs."""
+    clock = Time()
+    reads = []
+
+    def read() -> float:
+        reads.append(clock.now)
+        return clock.now
+
+    model = nn.Sequential(nn.Linear(1, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    budget = WatchBudget(read)
+    watch = LayerWatch(model, optimizer, 10, budget)
+    charged = []
+    for step in range(61):
+        before, count = budget.samples, len(reads)
+        with one_step(watch, step):
+            clock.now += 0.003 if watch.is_looking else 0.002
+        if step % 10 in (2, 3, 4, 5, 6):
+            assert len(reads) == count, "no system call at a step that nothing is compared with"
+        charged.append(round(1000 * (budget.samples - before), 6))
+    assert charged[20::10] == [1.0] * 5
+
+
+class Calling(nn.Module):
+    """Activations as functions, and a weight that a function makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(2, 3), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(torch.tanh(nn.functional.relu(self.one(x))))
+
+
+def test_a_look_calls_nothing_that_is_taken_for_a_call_of_the_model() -> None:
+    model = Calling()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    calls: list[Any] = []
+    watch = LayerWatch(model, optimizer, every=1)
+    mode = watch._hooks._calls
+    original = type(mode).__torch_function__
+
+    def counted(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        calls.append(getattr(func, "__name__", str(func)))
+        return original(self, func, types, args, kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(mode), "__torch_function__", counted)
+        with one_step(watch, 0):
+            model(torch.ones(4, 2)).sum().backward()
+            optimizer.step()
+    assert [layer.name for layer in watch.take()[0].layers] == ["one", "one/relu", "one/tanh", "two"]
+    assert not {"index_select", "clone", "mean", "argmax", "view"} & set(calls), calls
+
+
+def test_functions_are_not_looked_for_where_a_model_has_none() -> None:
+    model = Calling()
+    watch = LayerWatch(model, torch.optim.SGD(model.parameters(), lr=0.1), every=1, functions=False)
+    with one_step(watch, 0):
+        model(torch.ones(4, 2)).sum().backward()
+    assert [layer.name for layer in watch.take()[0].layers] == ["one", "two"]
