@@ -34,7 +34,8 @@ def module_code(main: ModuleType, name: str, *, from_folder: bool = False) -> Co
     spec = found(name)
     if spec is not None and spec.submodule_search_locations is not None:
         spec = found(f"{name}.__main__")
-    code = spec.loader.get_code(spec.name) if spec is not None and hasattr(spec.loader, "get_code") else None
+    loader: Any = spec.loader if spec is not None else None
+    code: CodeType | None = loader.get_code(spec.name) if spec is not None and hasattr(loader, "get_code") else None
     if spec is None or code is None:
         refuse(f"no module named {name!r} that can be run")
     main.__file__, main.__loader__, main.__package__ = spec.origin, spec.loader, spec.parent
@@ -63,11 +64,10 @@ def found(name: str) -> ModuleSpec | None:
 def compiled(source: bytes, where: str) -> CodeType:
     """Compile a script; its syntax errors are told as Python tells them, without frames of ours."""
     try:
-        code: CodeType = compile(source, where, "exec", dont_inherit=True)
+        return compile(source, where, "exec", dont_inherit=True)
     except SyntaxError as error:
         hide_frames_above(None, error)
         raise
-    return code
 
 
 def refuse(why: str) -> NoReturn:

@@ -63,23 +63,18 @@ class Batches:
         except TypeError:
             self.length = 0
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Return the class names that the data set (or the one that it is a part of) tells."""
-        found, depth = self.dataset, 0
-        while found is not None and not hasattr(found, "classes") and depth < 5:
-            found, depth = getattr(found, "dataset", None), depth + 1
-        names = getattr(found, "classes", None)
-        return tuple(names) if isinstance(names, list | tuple) and all(isinstance(n, str) for n in names) else ()
-
     def is_over(self) -> bool:
         """Return True once the iterator has ended, or has begun anew (persistent workers)."""
         iterator = self._iterator()
         if iterator is None:
             return True
-        taken = getattr(iterator, "_num_yielded", 0)
+        taken = int(getattr(iterator, "_num_yielded", None) or 0)
         again, self._taken = taken < self._taken, taken
         return again
+
+    def is_done(self) -> bool:
+        """Return True once all batches were taken, also where the iterator is kept for the next epoch."""
+        return self.is_over() or (self.length > 0 and self._taken >= self.length)
 
     def is_same_data(self, other: Batches) -> bool:
         """Return True where both draw from the same images, as far as can be told."""
@@ -96,9 +91,10 @@ class Batches:
 def iterators(young: bool) -> list[Any]:
     """Return living iterators over loaders that have given a batch; young: look among new objects alone."""
     found: list[Any] = []
-    for number in YOUNG if young else (None,):
+    generations: tuple[int | None, ...] = YOUNG if young else (None,)
+    for number in generations:
         for one in gc.get_objects(number):  # (a list of them all would hold itself, and keep each alive)
-            if issubclass(type(one), _ITERATOR) and getattr(one, "_num_yielded", 0):
+            if issubclass(type(one), _ITERATOR) and bool(getattr(one, "_num_yielded", None)):
                 found.append(one)
     return found
 

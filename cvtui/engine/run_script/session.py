@@ -18,9 +18,8 @@ from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import Batches, batches_other_than
+from cvtui.engine.run_script.search import batches_other_than
 from cvtui.text import harmless
-
 
 UNTOUCHED = 20
 """Steps of a second model, after which one that made none of its own is taken to be done with."""
@@ -42,6 +41,8 @@ class Forward:
         self.training = training
         """The model is in training mode."""
         self.output: Tensor | None = None
+        self.place = 0
+        """Where an evaluation's images lie."""
         self.labels: Tensor | None = None
         """Given to the model itself (`labels=`, as Hugging Face's take them)."""
 
@@ -60,8 +61,8 @@ class Hub(Protocol):
     def after(self, output: Tensor | None) -> None:
         """Take its output."""
 
-    def forget_losses(self) -> None:
-        """Drop losses whose update was left out."""
+    def forget_losses(self) -> bool:
+        """Drop losses whose update was left out; False within a step."""
 
 
 class Session:
@@ -75,10 +76,7 @@ class Session:
         self._dataset = self._training.dataset if self._training is not None else None
         stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
         given = optimizers[0] if len(optimizers) == 1 else optimizers
-        classes = self._training.classes if self._training is not None else ()
-        self._run = watching.watch(
-            model, given, name=stem, runs=options.runs, every=options.every, classes=classes
-        ).__enter__()
+        self._run = watching.watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self._run.folder, "path", None)
         self.steps = 0
         self._parts: list[Labelled] = []
@@ -129,13 +127,13 @@ class Session:
             self._before_training(images)
         else:
             self._evaluation.begin(images)
+            begun.place = images.data_ptr() if images is not None and images.device.type != "meta" else 0
         self._hub.forward(begun)
         self._after.remove()  # behind the hooks that came on since
         self._after = module.register_forward_hook(self._after_forward)
 
     def _before_training(self, images: Tensor | None) -> None:
-        if self._held.grad is None:
-            self._hub.forget_losses()
+        if self._held.grad is None and self._hub.forget_losses():
             self._parts.clear()
         if self._first_image is None and images is not None and images.dim() and len(images):
             self._first_image = images[0].detach().clone()
@@ -167,7 +165,7 @@ class Session:
             if pair is not None:
                 self._parts.append(pair)
         elif not (forward.learns and forward.training):
-            self._evaluation.add(calls, forward.output, compared)
+            self._evaluation.add(calls, forward.output, compared, forward.place)
 
     # ------------------------------------------------------------------ steps and epochs
 
@@ -223,8 +221,8 @@ class Session:
             if ended or self._training is None:
                 self._run.epoch(val_loss=loss, val_accuracy=accuracy)
             else:
-                found = {"val_loss": loss, "val_accuracy": accuracy}
-                self._run.log(**{name: value for name, value in found.items() if value is not None})
+                found: dict[str, Any] = {"val_loss": loss, "val_accuracy": accuracy}
+                self._run.log("", **{name: value for name, value in found.items() if value is not None})
         finally:
             self._quiet = False
 
@@ -237,7 +235,7 @@ class Session:
         self._after.remove()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
-        if self._training is not None and self._training.is_over():
+        if self._training is not None and self._training.is_done():
             self._loader_ended = True
         if error is None:
             self.close_epoch()
@@ -255,9 +253,8 @@ class Session:
 
 def _outputs(output: Any) -> Tensor | None:
     """Return a model's outputs: of a dict with `logits` these."""
-    if isinstance(output, dict) and isinstance(output.get("logits"), Tensor):
-        return output["logits"].detach()
-    tensor = first_tensor(output)
+    logits = output.get("logits") if isinstance(output, dict) else None
+    tensor = logits if isinstance(logits, Tensor) else first_tensor(output)
     return tensor.detach() if tensor is not None else None
 
 

@@ -44,6 +44,8 @@ class Watcher:
         self._losses: list[Tensor] = []
         self._last: list[Tensor] = []
         self._current: Any = None
+        self._stepping = False
+        """An optimizer's `step` is running."""
         self._inside: nn.Module | None = None
         self._calls: Counter[int] = Counter()
         self._shares: dict[int, float] = {}
@@ -119,7 +121,7 @@ class Watcher:
         self._look_no_more()
         for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
             if key not in before:
-                hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)  # type: ignore[call-arg]
+                hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)
 
     # ------------------------------------------------------------------ forward passes of watched models
 
@@ -136,14 +138,21 @@ class Watcher:
         """Close the last forward pass: training, where `backward` was called after it."""
         self.sight.end()
         calls, backward, compared = self.sight.take()
-        self._losses += backward
         forward, self._current = self._current, None
-        if forward is not None:
-            forward.session.judged(forward, calls, compared, bool(backward))
+        again = self._stepping and bool(self._losses)  # a closure that the optimizer calls several times in one step
+        if not again:
+            self._losses += backward
+        if forward is None or (again and forward.learns):
+            return
+        if not forward.learns:
+            calls = [call for call in calls if not call.learns]
+        forward.session.judged(forward, calls, compared, bool(backward) and forward.learns)
 
-    def forget_losses(self) -> None:
-        """Drop losses whose update was left out, as GradScaler does."""
-        self._losses.clear()
+    def forget_losses(self) -> bool:
+        """Drop losses whose update was left out, as GradScaler does; False within a step."""
+        if not self._stepping:
+            self._losses.clear()
+        return not self._stepping
 
     # ------------------------------------------------------------------ steps
 
@@ -156,6 +165,7 @@ class Watcher:
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
+        self._stepping = True
         session = self._session(optimizer)
         if session is None:
             self._notice_unknown(optimizer)
@@ -180,6 +190,7 @@ class Watcher:
 
     def _close_step(self, optimizer: Optimizer) -> None:
         self.judge()
+        self._stepping = False
         if self._losses:
             self._last, self._losses = self._losses, []
         session = self._session(optimizer)
@@ -226,7 +237,8 @@ class Watcher:
         for session in list(self.sessions):
             self._guarded(lambda session=session: session.end(error))  # type: ignore[misc]
         done = [*self._done, *self.sessions]
-        if not done and not self._trouble:
+        good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+        if good and not done and not self._trouble:
             _say(f"nothing was watched: {self._why_nothing()}")
         status = 0
         if done and (self._options.doctor or self._options.ci):
@@ -235,13 +247,13 @@ class Watcher:
             status = tell([one.folder for one in done if one.folder is not None], self._options.ci)
         if error is not None and getattr(error, "from_screen", False):
             return 130
-        good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
         return status if status and good else None
 
     def _why_nothing(self) -> str:
         if self._unseen:
             return (
-                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains; "
+                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains (one that "
+                "model.compile() has compiled in place is not seen, model = torch.compile(model) is); "
                 "`with cvtui.watch(model, optimizer) as run:` around the loop and run.step(loss=loss) in it tell both"
             )
         return (
