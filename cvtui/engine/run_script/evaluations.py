@@ -29,21 +29,23 @@ class _Pass:
         self.trained_on = trained_on
         """It goes over what the model is trained on."""
         self.forwards = 0
-        self.place = 0
-        """Where its first images lie."""
+        self._images: Tensor | None = None
+        """The first ones, kept: what else lies there later is not taken for them."""
         self._losses: list[tuple[Tensor, int]] = []
         self._shares: list[tuple[Tensor, int]] = []
 
     @torch.no_grad()
-    def add(self, calls: list[Call], output: Tensor | None, compared: list[tuple[Tensor, Tensor]], place: int) -> None:
+    def add(
+        self, calls: list[Call], output: Tensor | None, compared: list[tuple[Tensor, Tensor]], images: Tensor | None
+    ) -> None:
         """Take one forward pass; the same images once more tell what they have not told yet."""
-        again = self.batches is None and self.forwards == 1 and place == self.place != 0
+        again = self.batches is None and self.forwards == 1 and _is_same(self._images, images)
         if again:
             calls = [] if self._losses else calls
             compared = [] if self._shares else compared
         else:
             self.forwards += 1
-            self.place = place
+            self._images = images if self.forwards == 1 else None
         count = _count(calls, output)
         if calls:
             value = calls[0].value
@@ -100,11 +102,13 @@ class Evaluation:
             trained_on = self._training is not None and batches.is_same_data(self._training)
         self._passes.append(_Pass(batches, trained_on))
 
-    def add(self, calls: list[Call], output: Tensor | None, compared: list[tuple[Tensor, Tensor]], place: int) -> None:
-        """Take what a forward pass came to; place: where its images lie."""
+    def add(
+        self, calls: list[Call], output: Tensor | None, compared: list[tuple[Tensor, Tensor]], images: Tensor | None
+    ) -> None:
+        """Take what a forward pass came to."""
         if not self._passes:
             self._passes.append(_Pass(None, False))
-        self._passes[-1].add(calls, output, compared, place)
+        self._passes[-1].add(calls, output, compared, images)
 
     def result(self) -> Result:
         """Return the validation's: the first data set that the model isn't trained on."""
@@ -127,6 +131,10 @@ class Evaluation:
                 "of classes with labels): run.epoch(val_loss=…, val_accuracy=…) of cvtui.watch tells them"
             )
         return result
+
+
+def _is_same(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is not None and other is not None and one.shape == other.shape and one.data_ptr() == other.data_ptr()
 
 
 @torch.no_grad()

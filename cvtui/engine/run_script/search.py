@@ -34,10 +34,16 @@ class Found:
                 what = kinds[kind] = (
                     1 if issubclass(kind, Optimizer) else 2 if issubclass(kind, scaler) else 0
                 )  # fmt: skip
-            if what == 1 and hasattr(one, "_optimizer_step_pre_hooks"):  # not a wrapper such as accelerate's
+            if what == 1 and not _is_wrapper(one):
                 self.optimizers.append(one)
             elif what == 2:
                 self.scales = self.scales or one.is_enabled()
+
+
+def _is_wrapper(optimizer: Any) -> bool:
+    """Return True for accelerate's and Lightning's optimizers, whose inner one makes the steps."""
+    inner = getattr(optimizer, "optimizer", None), getattr(optimizer, "_optimizer", None)
+    return not hasattr(optimizer, "_optimizer_step_pre_hooks") or any(isinstance(one, Optimizer) for one in inner)
 
 
 def share_of(model: nn.Module, optimizers: list[Optimizer]) -> tuple[list[Optimizer], float]:
@@ -97,6 +103,23 @@ def iterators(young: bool) -> list[Any]:
             if issubclass(type(one), _ITERATOR) and bool(getattr(one, "_num_yielded", None)):
                 found.append(one)
     return found
+
+
+class FirstBatches:
+    """Search of the iterator that training draws from: the only one, or the one that gives a batch for each step."""
+
+    def __init__(self) -> None:
+        found = iterators(False)
+        self.batches = Batches(found[0]) if len(found) == 1 else None
+        self._given = [(weakref.ref(one), one._num_yielded) for one in found] if len(found) > 1 else []
+
+    def at_next_step(self) -> Batches | None:
+        """Return it, known at the second training step at the latest."""
+        now = [(ref(), before) for ref, before in self._given]
+        drawn = [one for one, before in now if one is not None and one._num_yielded > before]
+        if self.batches is None and len(drawn) == 1:
+            self.batches = Batches(drawn[0])
+        return self.batches
 
 
 def batches_other_than(known: Batches | None, *, thoroughly: bool) -> Batches | None:

@@ -129,10 +129,10 @@ class Watcher:
         """Take note of a forward pass that begins."""
         self._current = begun
 
-    def after(self, output: Tensor | None) -> None:
-        """Take its output."""
+    def after(self, output: Tensor | None, labels: Tensor | None, loss: Tensor | None) -> None:
+        """Take its output, and the labels and the loss of a model that knows them itself."""
         if self._current is not None:
-            self._current.output = output
+            self._current.output, self._current.labels, self._current.loss = output, labels, loss
 
     def judge(self) -> None:
         """Close the last forward pass: training, where `backward` was called after it."""
