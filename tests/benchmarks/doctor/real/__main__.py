@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes (half of the cores)")
     parser.add_argument("--only", default="", help="47704695,48385830: these programs; limits, held or healthy: a part")
     parser.add_argument("--told", action="store_true", help="with data, labels and classes only")
+    parser.add_argument("--run", action="store_true", help="as scripts that know nothing of cvtui, under `cvtui run`")
     parser.add_argument("--examine-only", action="store_true", help="train nothing: judge the runs that lie there")
     parser.add_argument("--sentences", action="store_true", help="also print all that was said")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
@@ -32,10 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
         if not names or {program.id, "held" if program.held else "limits"} & names
         for version in (program, program.fixed())
     ] + [program for program in HEALTHY if not names or {program.id, "healthy"} & names]
-    givens = (True,) if options.told else (True, False)
+    givens = (False,) if options.run else (True,) if options.told else (True, False)
     pairs = [(version, told) for told in givens for version in versions]
-    outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only)
-    (options.folder / "real.json").write_bytes(msgspec.json.encode(outcomes))
+    outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only, options.run)
+    (options.folder / ("script.json" if options.run else "real.json")).write_bytes(msgspec.json.encode(outcomes))
     print(report(outcomes))
     if options.sentences:
         tell(outcomes)
