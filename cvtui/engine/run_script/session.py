@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,6 +67,9 @@ class Hub(Protocol):
 
     sight: Sight
 
+    def guarded(self, what: Callable[[], None]) -> None:
+        """Do something of ours; an error of it ends the watching, never the script."""
+
     def judge(self) -> None:
         """Judge the last forward pass."""
 
@@ -113,7 +117,8 @@ class Session:
         self._training, self._first_batches = first.at_next_step(), None
         if self._training is not None:
             self._dataset = self._training.dataset
-        self._evaluation = Evaluation(self._training, self._first_image)
+        if not self._evaluation:
+            self._evaluation = Evaluation(self._training, self._first_image)
         self._tell_what_was_found()
 
     def _tell_what_was_found(self) -> None:
@@ -136,9 +141,12 @@ class Session:
 
     # ------------------------------------------------------------------ forward passes
 
-    def _before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if self._quiet or torch.compiler.is_compiling():
-            return
+    def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
+        # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
+        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+            self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
+
+    def _take_inputs(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._hub.judge()
         begun = Forward(self, torch.is_grad_enabled(), module.training)
         images = first_tensor(args) if args else first_tensor(kwargs)
@@ -172,9 +180,11 @@ class Session:
                     self._training = following
                     return
 
-    def _after_forward(self, _module: nn.Module, _args: Any, kwargs: Any, output: Any) -> None:
-        if self._quiet or torch.compiler.is_compiling():
-            return
+    def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
+        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+            self._hub.guarded(lambda: self._take_output(rest[0] if len(rest) > 1 else {}, rest[-1]))
+
+    def _take_output(self, kwargs: Any, output: Any) -> None:
         labels = kwargs.get("labels")
         self._hub.after(_outputs(output), labels if isinstance(labels, Tensor) else None, _own_loss(output))
         self._hub.sight.begin()

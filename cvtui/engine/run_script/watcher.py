@@ -84,8 +84,8 @@ class Watcher:
         if torch.compiler.is_compiling() or self._inside is not None or not torch.is_grad_enabled():
             return
         self._inside = module
-        if os.getpid() == self._process and not any(one.model is module for one in self.sessions):
-            self._guarded(lambda: self._consider(module, args))
+        if os.getpid() == self._process and (self._unseen or not any(one.model is module for one in self.sessions)):
+            self.guarded(lambda: self._consider(module, args))
 
     def _after_any(self, module: nn.Module, _args: Any, _output: Any) -> None:
         if module is self._inside:
@@ -111,7 +111,10 @@ class Watcher:
         from cvtui.engine.observe import forward_hooks
         from cvtui.engine.run_script.session import Session, place_of
 
-        if forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
+        former = [one for one in (*self.sessions, *self._done) if one.model is module]
+        for session in [one for one in former if one in self.sessions]:  # a new optimizer, as for fine-tuning
+            self._finish(session)
+        if not former and forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
             raise _StandAside("the script calls cvtui.watch itself")
         options = msgspec.structs.replace(self._options, runs=place_of(self._options.runs, self._place))
         before = set(module._forward_pre_hooks)
@@ -161,7 +164,7 @@ class Watcher:
 
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() == self._process:
-            self._guarded(lambda: self._prepare_step(optimizer))
+            self.guarded(lambda: self._prepare_step(optimizer))
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -186,7 +189,7 @@ class Watcher:
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() == self._process:
-            self._guarded(lambda: self._close_step(optimizer))
+            self.guarded(lambda: self._close_step(optimizer))
 
     def _close_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -199,13 +202,17 @@ class Watcher:
         session.stepped(optimizer, self._last)
         for other in [one for one in self.sessions if one is not session]:
             if other.idle_since(session.steps):
-                other.end(None)
-                self.sessions.remove(other)
-                self._done.append(other)
+                self._finish(other)
+
+    def _finish(self, session: Any) -> None:
+        """End the run of a model or an optimizer that is not trained any more."""
+        session.end(None)
+        self.sessions.remove(session)
+        self._done.append(session)
 
     # ------------------------------------------------------------------ the end
 
-    def _guarded(self, what: Callable[[], None]) -> None:
+    def guarded(self, what: Callable[[], None]) -> None:
         """Do something of ours; an error of it ends the watching, never the script."""
         if self._trouble:
             return
@@ -232,10 +239,10 @@ class Watcher:
         """End all runs; return the exit code where it isn't the script's own."""
         for handle in self._steps:
             handle.remove()
-        self._guarded(self.judge)
+        self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
-            self._guarded(lambda session=session: session.end(error))  # type: ignore[misc]
+            self.guarded(lambda session=session: session.end(error))  # type: ignore[misc]
         done = [*self._done, *self.sessions]
         good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
         if good and not done and not self._trouble:

@@ -48,9 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return "symptom" if self.first in self.program.symptoms else "wrong"
 
 
-def judge(
-    program: Program, folder: Path, told: bool, trained: bool = False, script: bool = False
-) -> Outcome | None:
+def judge(program: Program, folder: Path, told: bool, trained: bool = False, script: bool = False) -> Outcome | None:
     """Train it under the watch, and read the doctor's last word of the run folder.
 
     trained: read what lies in the folder, None where nothing does. script: `cvtui run` finds all by itself.

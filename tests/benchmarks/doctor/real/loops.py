@@ -136,7 +136,7 @@ def train(loop: Loop, runs: Path, name: str, told: bool = True) -> float:
 
 
 def train_as_script(loop: Loop, runs: Path, name: str) -> float:
-    """Train as a script that knows nothing of cvtui, under what `cvtui run` puts on; returns the validation accuracy."""
+    """Train as a script without a word of cvtui, under what `cvtui run` puts on; return the validation accuracy."""
     from cvtui.engine.run_script.options import Options
     from cvtui.engine.run_script.watcher import Watcher
 
