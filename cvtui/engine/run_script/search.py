@@ -23,6 +23,8 @@ class Found:
 
     def __init__(self) -> None:
         self.optimizers: list[Optimizer] = []
+        self.iterators: list[Any] = []
+        """Over loaders, that have given a batch."""
         self.scales = False
         """There is a GradScaler."""
         scaler = torch.amp.grad_scaler.GradScaler
@@ -32,12 +34,16 @@ class Found:
             what = kinds.get(kind)
             if what is None:
                 what = kinds[kind] = (
-                    1 if issubclass(kind, Optimizer) else 2 if issubclass(kind, scaler) else 0
+                    1 if issubclass(kind, Optimizer)
+                    else 2 if issubclass(kind, scaler)
+                    else 3 if issubclass(kind, _ITERATOR) else 0
                 )  # fmt: skip
             if what == 1 and not _is_wrapper(one):
                 self.optimizers.append(one)
             elif what == 2:
                 self.scales = self.scales or one.is_enabled()
+            elif what == 3 and getattr(one, "_num_yielded", None):
+                self.iterators.append(one)
 
 
 def _is_wrapper(optimizer: Any) -> bool:
@@ -97,10 +103,15 @@ class Batches:
 def iterators(young: bool) -> list[Any]:
     """Return living iterators over loaders that have given a batch; young: look among new objects alone."""
     found: list[Any] = []
+    kinds: dict[type, bool] = {}
     generations: tuple[int | None, ...] = YOUNG if young else (None,)
     for number in generations:
         for one in gc.get_objects(number):  # (a list of them all would hold itself, and keep each alive)
-            if issubclass(type(one), _ITERATOR) and bool(getattr(one, "_num_yielded", None)):
+            kind = type(one)
+            is_iterator = kinds.get(kind)
+            if is_iterator is None:
+                is_iterator = kinds[kind] = issubclass(kind, _ITERATOR)
+            if is_iterator and getattr(one, "_num_yielded", None):
                 found.append(one)
     return found
 
@@ -108,8 +119,7 @@ def iterators(young: bool) -> list[Any]:
 class FirstBatches:
     """Search of the iterator that training draws from: the only one, or the one that gives a batch for each step."""
 
-    def __init__(self) -> None:
-        found = iterators(False)
+    def __init__(self, found: list[Any]) -> None:
         self.batches = Batches(found[0]) if len(found) == 1 else None
         self._given = [(weakref.ref(one), one._num_yielded) for one in found] if len(found) > 1 else []
 

@@ -86,10 +86,18 @@ class Hub(Protocol):
 class Session:
     """A model under the watch, from its first forward pass with gradients on."""
 
-    def __init__(self, model: nn.Module, optimizers: list[Optimizer], options: Options, hub: Hub, share: float) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: list[Optimizer],
+        options: Options,
+        hub: Hub,
+        share: float,
+        first: FirstBatches,
+    ) -> None:
         self.model, self.optimizers, self._hub = model, optimizers, hub
-        self._first_batches: FirstBatches | None = FirstBatches()
-        self._training: Batches | None = self._first_batches.batches
+        self._first_batches: FirstBatches | None = first
+        self._training: Batches | None = first.batches
         self._dataset: Any = None
         stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
         given = optimizers[0] if len(optimizers) == 1 else optimizers

@@ -23,7 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import Found, share_of
+from cvtui.engine.run_script.search import FirstBatches, Found, share_of
 
 MOST_CLAIMS = 20
 """Steps of optimizers whose model is not found, before the search for it is given up."""
@@ -105,9 +105,11 @@ class Watcher:
                 self._shares[id(module)] = share
             return
         self.sight.scaled = self.sight.scaled or found.scales
-        self._begin(module, args, holding, share)
+        self._begin(module, args, holding, share, FirstBatches(found.iterators))
 
-    def _begin(self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float) -> None:
+    def _begin(
+        self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float, first: FirstBatches
+    ) -> None:
         from cvtui.engine.observe import forward_hooks
         from cvtui.engine.run_script.session import Session, place_of
 
@@ -118,7 +120,7 @@ class Watcher:
             raise _StandAside("the script calls cvtui.watch itself")
         options = msgspec.structs.replace(self._options, runs=place_of(self._options.runs, self._place))
         before = set(module._forward_pre_hooks)
-        session = Session(module, optimizers, options, self, share)
+        session = Session(module, optimizers, options, self, share, first)
         self.sessions.append(session)
         self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
         self._look_no_more()

@@ -33,8 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
         if not names or {program.id, "held" if program.held else "limits"} & names
         for version in (program, program.fixed())
     ] + [program for program in HEALTHY if not names or {program.id, "healthy"} & names]
-    givens = (False,) if options.run else (True,) if options.told else (True, False)
+    givens = (True,) if options.told else (True, False)
     pairs = [(version, told) for told in givens for version in versions]
+    if options.run:
+        pairs = [(version, False) for version in versions]
     outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only, options.run)
     (options.folder / ("script.json" if options.run else "real.json")).write_bytes(msgspec.json.encode(outcomes))
     print(report(outcomes))
