@@ -18,10 +18,9 @@ def script_code(main: ModuleType, path: str) -> CodeType:
     if not sys.flags.safe_path:
         sys.path.insert(0, os.path.dirname(os.path.realpath(where)))
     main.__file__ = where
-    main.__loader__ = SourceFileLoader("__main__", where)
+    main.__loader__ = loader = SourceFileLoader("__main__", where)
     try:
-        with open(where, "rb") as file:
-            source = file.read()
+        source = loader.get_data(where)
     except OSError as error:
         refuse(f"can't open {path!r}: {error.strerror}")
     return compiled(source, where)

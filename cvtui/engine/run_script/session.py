@@ -278,6 +278,8 @@ class Session:
             self._loader_ended = True
         if error is None:
             self.close_epoch()
+        if not self.steps:
+            self.note("cvtui run: no step of the optimizer was seen after a backward()")
         self._run.__exit__(type(error) if error is not None else None, error, None)
 
     def idle_since(self, steps: int) -> bool:
