@@ -74,7 +74,7 @@ def become(target: str, arguments: list[str], is_module: bool, *, runs: Path, **
     assert package is not None
     assert package.origin is not None
     start = Path(package.origin).parent / "engine" / "run_script" / "start.py"
-    stem = target.rpartition(".")[2] if is_module else Path(target).resolve().stem
+    stem = target.rpartition(".")[2] if is_module else Path(os.path.abspath(target)).stem
     told = json.dumps({**options, "runs": str(runs), "program": run_stem(stem)})
     words = [sys.executable, *python_options(), str(start), told, "module" if is_module else "script", target]
     sys.stdout.flush()

@@ -13,6 +13,9 @@ CLASSES = ("cross_entropy", "nll_loss")
 BINARY = {"binary_cross_entropy_with_logits": 0.0, "binary_cross_entropy": 0.5}
 """Losses of yes or no, and the output above which the answer is yes."""
 
+MOST_ANSWERS = 100
+"""Yes or no of an image, at most."""
+
 
 class Labelled(NamedTuple):
     """Outputs N x C with class numbers (N), or with N x C answers of yes and no (an output above 0 is yes)."""
@@ -24,9 +27,15 @@ class Labelled(NamedTuple):
 def labelled(calls: list[Call], output: Tensor | None) -> Labelled | None:
     """Return outputs and labels of a forward pass, by the first call of a classifier's loss; None without.
 
-    Of several calls, one that was given the model's own output goes before.
+    Of several calls, one that was given the model's own output goes before. A loss of yes or no is another model's
+    where it is given a number of values that this one doesn't put out (a GAN's generator).
     """
-    found = [(call, pair) for call in calls if (pair := _of_call(call)) is not None]
+    found = [
+        (call, pair)
+        for call in calls
+        if (pair := _of_call(call)) is not None
+        and (call.name in CLASSES or output is None or output.numel() == pair.logits.numel())
+    ]
     own = [pair for call, pair in found if output is not None and call.input is not None and _same(call.input, output)]
     return own[0] if own else found[0][1] if found else None
 
@@ -41,11 +50,16 @@ def _of_call(call: Call) -> Labelled | None:
         return None
     if call.name in CLASSES and given.dim() == 2 and target.dim() == 1 and not target.is_floating_point():
         return Labelled(given, target)
-    if call.name in BINARY and given.shape == target.shape and given.dim() <= 2:
+    if call.name in BINARY and given.shape == target.shape and given.dim() <= 2 and _is_yes_or_no(target):
         shift = BINARY[call.name]
         rows = given.reshape(len(given), -1)
         return Labelled(rows - shift if shift else rows, target.reshape(len(given), -1))
     return None
+
+
+def _is_yes_or_no(target: Tensor) -> bool:
+    """Return True for few columns: more are pixels, as an autoencoder's."""
+    return target.dim() < 2 or target.shape[1] <= MOST_ANSWERS
 
 
 def right_by_comparison(output: Tensor, compared: list[tuple[Tensor, Tensor]]) -> Tensor | None:

@@ -22,6 +22,7 @@ MOST = 16
 LARGEST = 1 << 20
 """Values of an output, or of a comparison, that are kept until the step: of larger ones there is no accuracy."""
 _LOSSES = {getattr(functional, name): name for name in LOSSES if hasattr(functional, name)}
+_BACKWARD: Any = Tensor.backward
 _PRODUCTS = {Tensor.mul, torch.mul, Tensor.__mul__}
 _EQUALS = {Tensor.eq, torch.eq, Tensor.__eq__, operator.eq}
 
@@ -62,7 +63,7 @@ class Sight(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is Tensor.backward and args:
+        if func is _BACKWARD and args:
             self._take_backward(args[0])
             return func(*args, **kwargs)
         result = func(*args, **kwargs)

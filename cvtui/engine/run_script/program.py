@@ -18,10 +18,9 @@ def script_code(main: ModuleType, path: str) -> CodeType:
     if not sys.flags.safe_path:
         sys.path.insert(0, os.path.dirname(os.path.realpath(where)))
     main.__file__ = where
-    main.__loader__ = SourceFileLoader("__main__", where)
+    main.__loader__ = loader = SourceFileLoader("__main__", where)
     try:
-        with open(where, "rb") as file:
-            source = file.read()
+        source = loader.get_data(where)
     except OSError as error:
         refuse(f"can't open {path!r}: {error.strerror}")
     return compiled(source, where)
@@ -34,7 +33,8 @@ def module_code(main: ModuleType, name: str, *, from_folder: bool = False) -> Co
     spec = found(name)
     if spec is not None and spec.submodule_search_locations is not None:
         spec = found(f"{name}.__main__")
-    code = spec.loader.get_code(spec.name) if spec is not None and hasattr(spec.loader, "get_code") else None
+    loader: Any = spec.loader if spec is not None else None
+    code: CodeType | None = loader.get_code(spec.name) if spec is not None and hasattr(loader, "get_code") else None
     if spec is None or code is None:
         refuse(f"no module named {name!r} that can be run")
     main.__file__, main.__loader__, main.__package__ = spec.origin, spec.loader, spec.parent
@@ -63,11 +63,10 @@ def found(name: str) -> ModuleSpec | None:
 def compiled(source: bytes, where: str) -> CodeType:
     """Compile a script; its syntax errors are told as Python tells them, without frames of ours."""
     try:
-        code: CodeType = compile(source, where, "exec", dont_inherit=True)
+        return compile(source, where, "exec", dont_inherit=True)
     except SyntaxError as error:
         hide_frames_above(None, error)
         raise
-    return code
 
 
 def refuse(why: str) -> NoReturn:

@@ -23,6 +23,8 @@ class Found:
 
     def __init__(self) -> None:
         self.optimizers: list[Optimizer] = []
+        self.iterators: list[Any] = []
+        """Over loaders, that have given a batch."""
         self.scales = False
         """There is a GradScaler."""
         scaler = torch.amp.grad_scaler.GradScaler
@@ -32,12 +34,22 @@ class Found:
             what = kinds.get(kind)
             if what is None:
                 what = kinds[kind] = (
-                    1 if issubclass(kind, Optimizer) else 2 if issubclass(kind, scaler) else 0
+                    1 if issubclass(kind, Optimizer)
+                    else 2 if issubclass(kind, scaler)
+                    else 3 if issubclass(kind, _ITERATOR) else 0
                 )  # fmt: skip
-            if what == 1 and hasattr(one, "_optimizer_step_pre_hooks"):  # not a wrapper such as accelerate's
+            if what == 1 and not _is_wrapper(one):
                 self.optimizers.append(one)
             elif what == 2:
                 self.scales = self.scales or one.is_enabled()
+            elif what == 3 and getattr(one, "_num_yielded", None):
+                self.iterators.append(one)
+
+
+def _is_wrapper(optimizer: Any) -> bool:
+    """Return True for accelerate's and Lightning's optimizers, whose inner one makes the steps."""
+    inner = getattr(optimizer, "optimizer", None), getattr(optimizer, "_optimizer", None)
+    return not hasattr(optimizer, "_optimizer_step_pre_hooks") or any(isinstance(one, Optimizer) for one in inner)
 
 
 def share_of(model: nn.Module, optimizers: list[Optimizer]) -> tuple[list[Optimizer], float]:
@@ -63,23 +75,18 @@ class Batches:
         except TypeError:
             self.length = 0
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Return the class names that the data set (or the one that it is a part of) tells."""
-        found, depth = self.dataset, 0
-        while found is not None and not hasattr(found, "classes") and depth < 5:
-            found, depth = getattr(found, "dataset", None), depth + 1
-        names = getattr(found, "classes", None)
-        return tuple(names) if isinstance(names, list | tuple) and all(isinstance(n, str) for n in names) else ()
-
     def is_over(self) -> bool:
         """Return True once the iterator has ended, or has begun anew (persistent workers)."""
         iterator = self._iterator()
         if iterator is None:
             return True
-        taken = getattr(iterator, "_num_yielded", 0)
+        taken = int(getattr(iterator, "_num_yielded", None) or 0)
         again, self._taken = taken < self._taken, taken
         return again
+
+    def is_done(self) -> bool:
+        """Return True once all batches were taken, also where the iterator is kept for the next epoch."""
+        return self.is_over() or (self.length > 0 and self._taken >= self.length)
 
     def is_same_data(self, other: Batches) -> bool:
         """Return True where both draw from the same images, as far as can be told."""
@@ -96,11 +103,33 @@ class Batches:
 def iterators(young: bool) -> list[Any]:
     """Return living iterators over loaders that have given a batch; young: look among new objects alone."""
     found: list[Any] = []
-    for number in YOUNG if young else (None,):
+    kinds: dict[type, bool] = {}
+    generations: tuple[int | None, ...] = YOUNG if young else (None,)
+    for number in generations:
         for one in gc.get_objects(number):  # (a list of them all would hold itself, and keep each alive)
-            if issubclass(type(one), _ITERATOR) and getattr(one, "_num_yielded", 0):
+            kind = type(one)
+            is_iterator = kinds.get(kind)
+            if is_iterator is None:
+                is_iterator = kinds[kind] = issubclass(kind, _ITERATOR)
+            if is_iterator and getattr(one, "_num_yielded", None):
                 found.append(one)
     return found
+
+
+class FirstBatches:
+    """Search of the iterator that training draws from: the only one, or the one that gives a batch for each step."""
+
+    def __init__(self, found: list[Any]) -> None:
+        self.batches = Batches(found[0]) if len(found) == 1 else None
+        self._given = [(weakref.ref(one), one._num_yielded) for one in found] if len(found) > 1 else []
+
+    def at_next_step(self) -> Batches | None:
+        """Return it, known at the second training step at the latest."""
+        now = [(ref(), before) for ref, before in self._given]
+        drawn = [one for one, before in now if one is not None and one._num_yielded > before]
+        if self.batches is None and len(drawn) == 1:
+            self.batches = Batches(drawn[0])
+        return self.batches
 
 
 def batches_other_than(known: Batches | None, *, thoroughly: bool) -> Batches | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,9 +19,8 @@ from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import Batches, batches_other_than
+from cvtui.engine.run_script.search import Batches, FirstBatches, iterators
 from cvtui.text import harmless
-
 
 UNTOUCHED = 20
 """Steps of a second model, after which one that made none of its own is taken to be done with."""
@@ -42,8 +42,24 @@ class Forward:
         self.training = training
         """The model is in training mode."""
         self.output: Tensor | None = None
+        self.images: Tensor | None = None
+        """Of an evaluation."""
         self.labels: Tensor | None = None
         """Given to the model itself (`labels=`, as Hugging Face's take them)."""
+        self.loss: Tensor | None = None
+        """Of a model that gives its loss beside its outputs."""
+
+    def own_pair(self) -> Labelled | None:
+        """Return outputs and the labels that the model was given."""
+        output, labels = self.output, self.labels
+        if output is None or labels is None or output.dim() != 2 or labels.shape != output.shape[:1]:
+            return None
+        return Labelled(output, labels)
+
+    def own_calls(self) -> list[Call]:
+        """Return the model's own loss, as the call of one."""
+        given, labels = self.own_pair() or (None, None)
+        return [Call("cross_entropy", given, labels, self.loss, False, False)] if self.loss is not None else []
 
 
 class Hub(Protocol):
@@ -51,34 +67,41 @@ class Hub(Protocol):
 
     sight: Sight
 
+    def guarded(self, what: Callable[[], None]) -> None:
+        """Do something of ours; an error of it ends the watching, never the script."""
+
     def judge(self) -> None:
         """Judge the last forward pass."""
 
     def forward(self, begun: Forward) -> None:
         """Take note of one that begins."""
 
-    def after(self, output: Tensor | None) -> None:
-        """Take its output."""
+    def after(self, output: Tensor | None, labels: Tensor | None, loss: Tensor | None) -> None:
+        """Take its output, and the labels and the loss of a model that knows them itself."""
 
-    def forget_losses(self) -> None:
-        """Drop losses whose update was left out."""
+    def forget_losses(self) -> bool:
+        """Drop losses whose update was left out; False within a step."""
 
 
 class Session:
     """A model under the watch, from its first forward pass with gradients on."""
 
-    def __init__(self, model: nn.Module, optimizers: list[Optimizer], options: Options, hub: Hub, share: float) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: list[Optimizer],
+        options: Options,
+        hub: Hub,
+        share: float,
+        first: FirstBatches,
+    ) -> None:
         self.model, self.optimizers, self._hub = model, optimizers, hub
-        self._training = batches_other_than(None, thoroughly=True)
-        if self._training is not None:
-            self._training.is_over()
-        self._dataset = self._training.dataset if self._training is not None else None
+        self._first_batches: FirstBatches | None = first
+        self._training: Batches | None = first.batches
+        self._dataset: Any = None
         stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
         given = optimizers[0] if len(optimizers) == 1 else optimizers
-        classes = self._training.classes if self._training is not None else ()
-        self._run = watching.watch(
-            model, given, name=stem, runs=options.runs, every=options.every, classes=classes
-        ).__enter__()
+        self._run = watching.watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self._run.folder, "path", None)
         self.steps = 0
         self._parts: list[Labelled] = []
@@ -94,18 +117,27 @@ class Session:
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
         self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
         self._before = model.register_forward_pre_hook(self._before_forward, prepend=True, with_kwargs=True)
-        self._after = model.register_forward_hook(self._after_forward)
-        self._tell_what_was_found(share)
+        self._after = model.register_forward_hook(self._after_forward, with_kwargs=True)
+        self._share = share
 
-    def _tell_what_was_found(self, share: float) -> None:
+    def _find_training(self, first: FirstBatches) -> None:
+        """Take the loader that was found, at the second training forward pass."""
+        self._training, self._first_batches = first.at_next_step(), None
+        if self._training is not None:
+            self._dataset = self._training.dataset
+        if not self._evaluation:
+            self._evaluation = Evaluation(self._training, self._first_image)
+        self._tell_what_was_found()
+
+    def _tell_what_was_found(self) -> None:
         if self._training is not None:
             length = f", {self._training.length:,} batches an epoch" if self._training.length else ""
             self.note(f"cvtui run: batches from a DataLoader of {type(self._dataset).__name__}{length}")
         else:
             self.note("cvtui run: no DataLoader found: an evaluation ends an epoch")
-        if share < 1:
+        if self._share < 1:
             self.note(
-                f"{1 - share:.0%} of what the optimizer trains lies outside of {type(self.model).__name__}: "
+                f"{1 - self._share:.0%} of what the optimizer trains lies outside of {type(self.model).__name__}: "
                 "those layers are not seen"
             )
 
@@ -117,57 +149,62 @@ class Session:
 
     # ------------------------------------------------------------------ forward passes
 
-    def _before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if self._quiet or torch.compiler.is_compiling():
-            return
+    def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
+        # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
+        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+            self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
+
+    def _take_inputs(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._hub.judge()
         begun = Forward(self, torch.is_grad_enabled(), module.training)
         images = first_tensor(args) if args else first_tensor(kwargs)
-        labels = kwargs.get("labels")
-        begun.labels = labels if isinstance(labels, Tensor) else None
         if begun.learns and begun.training:
             self._before_training(images)
         else:
             self._evaluation.begin(images)
+            begun.images = images
         self._hub.forward(begun)
         self._after.remove()  # behind the hooks that came on since
-        self._after = module.register_forward_hook(self._after_forward)
+        self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
     def _before_training(self, images: Tensor | None) -> None:
-        if self._held.grad is None:
-            self._hub.forget_losses()
+        if self._held.grad is None and self._hub.forget_losses():
             self._parts.clear()
         if self._first_image is None and images is not None and images.dim() and len(images):
             self._first_image = images[0].detach().clone()
             self._evaluation = Evaluation(self._training, self._first_image)
+        elif self._first_batches is not None:
+            self._find_training(self._first_batches)
         if self._training is not None and self._training.is_over():
             self._loader_ended = True
             self._next_batches()
         self.close_epoch()
 
     def _next_batches(self) -> None:
-        following = batches_other_than(None, thoroughly=True)
-        if following is not None and following.dataset is self._dataset:
-            following.is_over()
-            self._training = following
+        for young in (True, False):
+            for iterator in iterators(young):
+                following = Batches(iterator)
+                if following.dataset is self._dataset and not following.is_over():
+                    self._training = following
+                    return
 
-    def _after_forward(self, _module: nn.Module, _args: Any, output: Any) -> None:
-        if self._quiet or torch.compiler.is_compiling():
-            return
-        self._hub.after(_outputs(output))
+    def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
+        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+            self._hub.guarded(lambda: self._take_output(rest[0] if len(rest) > 1 else {}, rest[-1]))
+
+    def _take_output(self, kwargs: Any, output: Any) -> None:
+        labels = kwargs.get("labels")
+        self._hub.after(_outputs(output), labels if isinstance(labels, Tensor) else None, _own_loss(output))
         self._hub.sight.begin()
 
     def judged(self, forward: Forward, calls: list[Call], compared: list[tuple[Tensor, Tensor]], learnt: bool) -> None:
         """Take what came of a forward pass; learnt: `backward` was called after it."""
         if learnt:
-            pair = labelled([call for call in calls if call.learns], forward.output)
-            output, labels = forward.output, forward.labels
-            if pair is None and output is not None and labels is not None and labels.shape == output.shape[:1]:
-                pair = Labelled(output, labels)
+            pair = labelled([call for call in calls if call.learns], forward.output) or forward.own_pair()
             if pair is not None:
                 self._parts.append(pair)
         elif not (forward.learns and forward.training):
-            self._evaluation.add(calls, forward.output, compared)
+            self._evaluation.add(forward.own_calls() or calls, forward.output, compared, forward.images)
 
     # ------------------------------------------------------------------ steps and epochs
 
@@ -223,8 +260,8 @@ class Session:
             if ended or self._training is None:
                 self._run.epoch(val_loss=loss, val_accuracy=accuracy)
             else:
-                found = {"val_loss": loss, "val_accuracy": accuracy}
-                self._run.log(**{name: value for name, value in found.items() if value is not None})
+                found: dict[str, Any] = {"val_loss": loss, "val_accuracy": accuracy}
+                self._run.log("", **{name: value for name, value in found.items() if value is not None})
         finally:
             self._quiet = False
 
@@ -237,10 +274,12 @@ class Session:
         self._after.remove()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
-        if self._training is not None and self._training.is_over():
+        if self._training is not None and self._training.is_done():
             self._loader_ended = True
         if error is None:
             self.close_epoch()
+        if not self.steps:
+            self.note("cvtui run: no step of the optimizer was seen after a backward()")
         self._run.__exit__(type(error) if error is not None else None, error, None)
 
     def idle_since(self, steps: int) -> bool:
@@ -255,10 +294,15 @@ class Session:
 
 def _outputs(output: Any) -> Tensor | None:
     """Return a model's outputs: of a dict with `logits` these."""
-    if isinstance(output, dict) and isinstance(output.get("logits"), Tensor):
-        return output["logits"].detach()
-    tensor = first_tensor(output)
+    logits = output.get("logits") if isinstance(output, dict) else None
+    tensor = logits if isinstance(logits, Tensor) else first_tensor(output)
     return tensor.detach() if tensor is not None else None
+
+
+def _own_loss(output: Any) -> Tensor | None:
+    """Return the loss that a model gives beside its outputs."""
+    loss = output.get("loss") if isinstance(output, dict) else None
+    return loss.detach() if isinstance(loss, Tensor) and not loss.dim() else None
 
 
 def place_of(runs: str, begun_in: str) -> str:

@@ -23,7 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import Found, share_of
+from cvtui.engine.run_script.search import FirstBatches, Found, share_of
 
 MOST_CLAIMS = 20
 """Steps of optimizers whose model is not found, before the search for it is given up."""
@@ -44,6 +44,8 @@ class Watcher:
         self._losses: list[Tensor] = []
         self._last: list[Tensor] = []
         self._current: Any = None
+        self._stepping = False
+        """An optimizer's `step` is running."""
         self._inside: nn.Module | None = None
         self._calls: Counter[int] = Counter()
         self._shares: dict[int, float] = {}
@@ -82,8 +84,8 @@ class Watcher:
         if torch.compiler.is_compiling() or self._inside is not None or not torch.is_grad_enabled():
             return
         self._inside = module
-        if os.getpid() == self._process and not any(one.model is module for one in self.sessions):
-            self._guarded(lambda: self._consider(module, args))
+        if os.getpid() == self._process and (self._unseen or not any(one.model is module for one in self.sessions)):
+            self.guarded(lambda: self._consider(module, args))
 
     def _after_any(self, module: nn.Module, _args: Any, _output: Any) -> None:
         if module is self._inside:
@@ -103,23 +105,28 @@ class Watcher:
                 self._shares[id(module)] = share
             return
         self.sight.scaled = self.sight.scaled or found.scales
-        self._begin(module, args, holding, share)
+        self._begin(module, args, holding, share, FirstBatches(found.iterators))
 
-    def _begin(self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float) -> None:
+    def _begin(
+        self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float, first: FirstBatches
+    ) -> None:
         from cvtui.engine.observe import forward_hooks
         from cvtui.engine.run_script.session import Session, place_of
 
-        if forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
+        former = [one for one in (*self.sessions, *self._done) if one.model is module]
+        for session in [one for one in former if one in self.sessions]:  # a new optimizer, as for fine-tuning
+            self._finish(session)
+        if not former and forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
             raise _StandAside("the script calls cvtui.watch itself")
         options = msgspec.structs.replace(self._options, runs=place_of(self._options.runs, self._place))
         before = set(module._forward_pre_hooks)
-        session = Session(module, optimizers, options, self, share)
+        session = Session(module, optimizers, options, self, share, first)
         self.sessions.append(session)
         self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
         self._look_no_more()
         for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
             if key not in before:
-                hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)  # type: ignore[call-arg]
+                hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)
 
     # ------------------------------------------------------------------ forward passes of watched models
 
@@ -127,23 +134,30 @@ class Watcher:
         """Take note of a forward pass that begins."""
         self._current = begun
 
-    def after(self, output: Tensor | None) -> None:
-        """Take its output."""
+    def after(self, output: Tensor | None, labels: Tensor | None, loss: Tensor | None) -> None:
+        """Take its output, and the labels and the loss of a model that knows them itself."""
         if self._current is not None:
-            self._current.output = output
+            self._current.output, self._current.labels, self._current.loss = output, labels, loss
 
     def judge(self) -> None:
         """Close the last forward pass: training, where `backward` was called after it."""
         self.sight.end()
         calls, backward, compared = self.sight.take()
-        self._losses += backward
         forward, self._current = self._current, None
-        if forward is not None:
-            forward.session.judged(forward, calls, compared, bool(backward))
+        again = self._stepping and bool(self._losses)  # a closure that the optimizer calls several times in one step
+        if not again:
+            self._losses += backward
+        if forward is None or (again and forward.learns):
+            return
+        if not forward.learns:
+            calls = [call for call in calls if not call.learns]
+        forward.session.judged(forward, calls, compared, bool(backward) and forward.learns)
 
-    def forget_losses(self) -> None:
-        """Drop losses whose update was left out, as GradScaler does."""
-        self._losses.clear()
+    def forget_losses(self) -> bool:
+        """Drop losses whose update was left out, as GradScaler does; False within a step."""
+        if not self._stepping:
+            self._losses.clear()
+        return not self._stepping
 
     # ------------------------------------------------------------------ steps
 
@@ -152,10 +166,11 @@ class Watcher:
 
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() == self._process:
-            self._guarded(lambda: self._prepare_step(optimizer))
+            self.guarded(lambda: self._prepare_step(optimizer))
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
+        self._stepping = True
         session = self._session(optimizer)
         if session is None:
             self._notice_unknown(optimizer)
@@ -176,10 +191,11 @@ class Watcher:
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() == self._process:
-            self._guarded(lambda: self._close_step(optimizer))
+            self.guarded(lambda: self._close_step(optimizer))
 
     def _close_step(self, optimizer: Optimizer) -> None:
         self.judge()
+        self._stepping = False
         if self._losses:
             self._last, self._losses = self._losses, []
         session = self._session(optimizer)
@@ -188,13 +204,17 @@ class Watcher:
         session.stepped(optimizer, self._last)
         for other in [one for one in self.sessions if one is not session]:
             if other.idle_since(session.steps):
-                other.end(None)
-                self.sessions.remove(other)
-                self._done.append(other)
+                self._finish(other)
+
+    def _finish(self, session: Any) -> None:
+        """End the run of a model or an optimizer that is not trained any more."""
+        session.end(None)
+        self.sessions.remove(session)
+        self._done.append(session)
 
     # ------------------------------------------------------------------ the end
 
-    def _guarded(self, what: Callable[[], None]) -> None:
+    def guarded(self, what: Callable[[], None]) -> None:
         """Do something of ours; an error of it ends the watching, never the script."""
         if self._trouble:
             return
@@ -221,12 +241,13 @@ class Watcher:
         """End all runs; return the exit code where it isn't the script's own."""
         for handle in self._steps:
             handle.remove()
-        self._guarded(self.judge)
+        self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
-            self._guarded(lambda session=session: session.end(error))  # type: ignore[misc]
+            self.guarded(lambda session=session: session.end(error))  # type: ignore[misc]
         done = [*self._done, *self.sessions]
-        if not done and not self._trouble:
+        good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+        if good and not done and not self._trouble:
             _say(f"nothing was watched: {self._why_nothing()}")
         status = 0
         if done and (self._options.doctor or self._options.ci):
@@ -235,13 +256,13 @@ class Watcher:
             status = tell([one.folder for one in done if one.folder is not None], self._options.ci)
         if error is not None and getattr(error, "from_screen", False):
             return 130
-        good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
         return status if status and good else None
 
     def _why_nothing(self) -> str:
         if self._unseen:
             return (
-                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains; "
+                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains (one that "
+                "model.compile() has compiled in place is not seen, model = torch.compile(model) is); "
                 "`with cvtui.watch(model, optimizer) as run:` around the loop and run.step(loss=loss) in it tell both"
             )
         return (

@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--bare", action="store_true", help="with nothing given only")
     parser.add_argument("--faulty", action="store_true", help="without repairs and healthy runs")
     parser.add_argument("--told", action="store_true", help="with data, labels and classes only")
+    parser.add_argument("--run", action="store_true", help="as scripts that know nothing of cvtui, under `cvtui run`")
     parser.add_argument("--examine-only", action="store_true", help="train nothing: judge the runs that lie there")
     parser.add_argument("--sentences", action="store_true", help="also print all that was said")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
@@ -42,8 +43,10 @@ def main(arguments: list[str] | None = None) -> None:
         versions = [one for one in versions if one.truth]
     givens = (True,) if options.told else (False,) if options.bare else (True, False)
     pairs = [(version, told) for told in givens for version in versions]
-    outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only)
-    (options.folder / "real.json").write_bytes(msgspec.json.encode(outcomes))
+    if options.run:
+        pairs = [(version, False) for version in versions]
+    outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only, options.run)
+    (options.folder / ("script.json" if options.run else "real.json")).write_bytes(msgspec.json.encode(outcomes))
     print(report(outcomes))
     if options.sentences:
         tell(outcomes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -131,4 +132,39 @@ def train(loop: Loop, runs: Path, name: str, told: bool = True) -> float:
             run.epoch(val_loss=val_loss, val_accuracy=counted)
             if not math.isfinite(loss.item()):
                 break
+    return accuracy
+
+
+def train_as_script(loop: Loop, runs: Path, name: str) -> float:
+    """Train as a script without a word of cvtui, under what `cvtui run` puts on; return the validation accuracy."""
+    from cvtui.engine.run_script.options import Options
+    from cvtui.engine.run_script.watcher import Watcher
+
+    watcher = Watcher(Options(name=name, runs=str(runs)), os.getcwd())
+    try:
+        return plain(loop)
+    finally:
+        watcher.end(None)
+
+
+def plain(loop: Loop) -> float:
+    """Train without a word of cvtui; returns the validation accuracy."""
+    torch.manual_seed(1)
+    program = loop.program
+    images, labels, more, their = loop.data()
+    model = loop.model(tuple(images.shape[1:]))
+    optimizer = loop.optimizer(model)
+    accuracy = 0.0
+    while loop.steps < program.steps:
+        loop.before_epoch(model)
+        for index in loop.order(labels).split(program.batch):
+            loss, _ = loop.update(model, optimizer, images[index], labels[index])
+            loop.steps += 1
+            if loop.steps == program.steps or not math.isfinite(loss.item()):
+                break
+        loop.before_validation(model)
+        with torch.no_grad():
+            _, _, accuracy = loop.validated(model, more, their)
+        if not math.isfinite(loss.item()):
+            break
     return accuracy

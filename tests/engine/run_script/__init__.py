@@ -1,0 +1,1 @@
+"""`cvtui run`: scripts under the watch."""

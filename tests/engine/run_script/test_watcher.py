@@ -1,0 +1,166 @@
+"""A script's own figures are the recorded ones, and its weights are the same to the bit."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.modules import module
+from torch.optim import optimizer
+
+from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.watcher import Watcher
+from cvtui.runlog.events import Command
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from tests.engine.run_script import scripts
+
+pytestmark = pytest.mark.torch
+
+
+def run(script: Callable[[], Any], runs: Path | None, **options: Any) -> Any:
+    """Run a script, under the watch where it has a folder."""
+    torch.manual_seed(7)
+    if runs is None:
+        return script()
+    watcher = Watcher(Options(name="s", runs=str(runs), **options), os.getcwd())
+    try:
+        return script()
+    finally:
+        watcher.end(None)
+
+
+def history(folder: Path) -> History:
+    found = History(RunFolder(folder))
+    found.poll()
+    return found
+
+
+def lines(folder: Path) -> str:
+    return (folder / "events.jsonl").read_text(encoding="utf-8")
+
+
+def close(one: list[float], other: list[float]) -> bool:
+    return len(one) == len(other) and all(math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6) for a, b in zip(one, other))  # noqa: B905
+
+
+@pytest.mark.parametrize("name", scripts.ONE_MODEL)
+def test_its_losses_and_validations_are_recorded_and_no_bit_changes(name: str, tmp_path: Path) -> None:
+    script = scripts.ONE_MODEL[name]
+    alone = run(script, None)
+    random = torch.get_rng_state()
+    told = run(script, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(alone.trained, told.trained, strict=True))
+    assert torch.equal(random, torch.get_rng_state())
+    assert told.losses == alone.losses
+    found = history(tmp_path / "s")
+    assert close(list(found.steps.loss), told.losses)
+    assert found.state() == "finished"
+    assert not any(math.isnan(value) for value in found.steps.accuracy)
+    for at, (loss, accuracy) in enumerate(told.validations):
+        assert math.isclose(found.epochs[at].val_loss or 0, loss, rel_tol=1e-5)
+        assert math.isclose(found.epochs[at].val_accuracy or 0, accuracy, rel_tol=1e-5)
+    assert len(found.epochs) == (len(told.validations) or {"scaled": 2}.get(name, 1))
+
+
+def test_nothing_of_it_stays_in_pytorch(tmp_path: Path) -> None:
+    filters = list(warnings.filters)
+    run(scripts.plain, tmp_path)
+    assert not module._global_forward_hooks
+    assert not module._global_forward_pre_hooks
+    assert not optimizer._global_optimizer_pre_hooks
+    assert not optimizer._global_optimizer_post_hooks
+    assert list(warnings.filters) == filters
+
+
+def test_an_evaluation_on_the_training_data_is_no_validation(tmp_path: Path) -> None:
+    run(scripts.on_its_training_data, tmp_path)
+    assert [one.val_accuracy for one in history(tmp_path / "s").epochs] == [None, None]
+    assert "goes over the data that the model is trained on" in lines(tmp_path / "s")
+
+
+def test_pieces_without_a_loader_are_not_guessed_at(tmp_path: Path) -> None:
+    run(scripts.in_pieces, tmp_path)
+    assert [one.val_loss for one in history(tmp_path / "s").epochs] == [None, None]
+    assert "run.epoch(val_loss=" in lines(tmp_path / "s")
+
+
+@pytest.mark.parametrize("script", [scripts.folds, scripts.in_two_parts])
+def test_each_fold_and_each_optimizer_is_a_run(script: Callable[[], Any], tmp_path: Path) -> None:
+    alone = run(script, None)
+    told = run(script, tmp_path)
+    for name, one, other in zip(("s", "s-2"), told, alone, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one.trained, other.trained, strict=True))
+        found = history(tmp_path / name)
+        late = 0 if name == "s" else 1  # a second model is found at its second step
+        assert close(list(found.steps.loss), one.losses[late:])
+        assert close([epoch.val_accuracy or 0 for epoch in found.epochs], [right for _, right in one.validations])
+
+
+def test_two_adversaries_are_two_runs_each_with_its_own_loss(tmp_path: Path) -> None:
+    alone = run(scripts.adversaries, None)
+    told = run(scripts.adversaries, tmp_path)
+    for name, late, one, other in zip(("s", "s-2"), (0, 1), told, alone, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one.trained, other.trained, strict=True))
+        assert close(list(history(tmp_path / name).steps.loss), one.losses[late:])
+
+
+def test_what_is_not_found_is_said_with_what_to_add(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def by_hand() -> None:
+        weight = torch.nn.Parameter(torch.ones(3))
+        descent = torch.optim.SGD([weight], 0.1)
+        weight.square().sum().backward()
+        descent.step()
+
+    run(lambda: None, tmp_path)
+    run(by_hand, tmp_path)
+    nothing, unseen = capsys.readouterr().err.splitlines()
+    assert nothing.startswith("cvtui: nothing was watched: no optimizer of torch.optim made a step")
+    assert "cvtui.watch(model, optimizer)" in unseen
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_ours_ends_the_watching_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("ours")
+
+    alone = run(scripts.plain, None)
+    monkeypatch.setattr("cvtui.engine.run_script.session.Session.close_epoch", broken)
+    told = run(scripts.plain, tmp_path)
+    assert told.losses == alone.losses
+    assert all(torch.equal(a, b) for a, b in zip(alone.trained, told.trained, strict=True))
+    said = capsys.readouterr().err.splitlines()
+    assert said[1:] == ["cvtui: watching ended (ZeroDivisionError: ours); the script goes on"]
+    end = history(tmp_path / "s").end
+    assert end is not None
+    assert (end.status, "watching ended" in end.reason) == ("failed", True)
+
+
+def test_a_stop_from_a_screen_is_ctrl_c_in_the_script(tmp_path: Path) -> None:
+    def stopped() -> str:
+        send = RunFolder(tmp_path / "s").send
+        model = torch.nn.Linear(3, 2)
+        descent = torch.optim.SGD(model.parameters(), 0.1)
+        try:
+            for number in range(200):
+                model(torch.ones(2, 3)).square().sum().backward()
+                descent.step()
+                if number == 2:
+                    send(Command(command="stop", time=time.time()))
+        except KeyboardInterrupt:
+            return "saved"
+        return "not asked"
+
+    assert run(stopped, tmp_path) == "saved"
+    found = history(tmp_path / "s")
+    assert found.state() == "stopped"
+    assert found.steps_done < 200
