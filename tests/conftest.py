@@ -70,6 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    _leave_compiling_out()  # an optimiser that a file makes while it is loaded would bring it into every process
     report = yield
     if isinstance(collector, pytest.Directory):
         report.result = _each_its_own_part_first(report.result)
