@@ -69,7 +69,7 @@ class _StandIn(ModuleType):
             raise AttributeError(f"{NAME} is not loaded, and its stand-in has no {name}")
         found = getattr(load_it(), name)
         if name == "__path__":
-            sys.meta_path.insert(0, _LoadedMeanwhile())  # type: ignore[arg-type]
+            sys.meta_path.insert(0, _LoadedMeanwhile())
         return found
 
 
@@ -81,7 +81,7 @@ class _LoadedMeanwhile:
 
     def find_spec(self, name: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
         with suppress(ValueError):
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
         there = sys.modules.get(name)
         if there is None or not name.startswith(NAME + "."):
             return None
