@@ -13,6 +13,7 @@ import click
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG, say
 from cvtui.cli.registry import COMMANDS, DEFAULT, load
+from cvtui.cli.script_words import own_count
 from cvtui.errors import RequestError, nearest
 
 
@@ -110,8 +111,10 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def _take_debug(words: list[str]) -> bool:
-    """Remove --debug from the arguments, wherever it stands. Return True if it was there."""
+    """Remove --debug from the arguments, wherever it stands (not a script's). Return True if it was there."""
     before = words.index("--") if "--" in words else len(words)
+    if words[:1] == ["run"]:
+        before = 1 + own_count(words[1:])
     if "--debug" not in words[:before]:
         return False
     words.remove("--debug")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cvtui.cli import out
 from cvtui.cli.text_param import TextParam
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.fields import FIELDS, Field, grouped
@@ -19,6 +20,21 @@ METAVARS = {"whole": "N", "number": "X", "choice": "NAME"}
 
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+FIT = click.option(
+    "--no-fit",
+    "fit",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="The default recipe for a set that --data names, instead of one that fits it (docs/recipes.md).",
+)
+
+
+def tell_fitted(line: str) -> None:
+    """Tell on stderr which recipe was chosen for the data."""
+    out.line(f"note: {line}", err=True)
 
 
 class FieldType(TextParam):
@@ -72,7 +88,7 @@ def _cache_of(ctx: click.Context, _param: click.Parameter, value: str | None) ->
 
 
 def write_options(
-    formatter: click.HelpFormatter, command: click.Command, own: Collection[str | None] = ("download",)
+    formatter: click.HelpFormatter, command: click.Command, own: Collection[str | None] = ("download", "fit")
 ) -> None:
     """Write the options of a command that takes a recipe, in groups, each choice below its option.
 
@@ -82,7 +98,7 @@ def write_options(
     for title, fields in grouped():
         rows = [row for field in fields for row in _rows(field)]
         if title == "Data" and "download" in own:
-            rows += _own_rows(command, "download")
+            rows += _own_rows(command, "download", "fit")
         if title == "Run":
             rows += _own_rows(command, "runs", "fps")
         with formatter.section(title):

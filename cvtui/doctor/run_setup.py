@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,20 @@ from cvtui.doctor.catalogue import ADAPTIVE
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.learning_rate import images_per_step
 from cvtui.runlog.events import Facts, RunStarted
+
+LABELS = 150
+"""Labels of the first batches that tell how often classes come."""
+EVEN = 0.44
+"""Of `evenness`: below it the first batches are far from even."""
+
+
+def evenness(counts: Sequence[int]) -> float | None:
+    """Return (exp(H) − 1) / (C − 1) of class counts: 1 where all are alike, 0 where one is alone; None of one class."""
+    some = np.array([count for count in counts if count > 0], float)
+    if len(some) < 2:
+        return None
+    shares = some / some.sum()
+    return (math.exp(float(-(shares * np.log(shares)).sum())) - 1) / (len(some) - 1)
 
 
 class RunSetup:
@@ -69,6 +84,18 @@ class RunSetup:
         return math.log(self.classes) if self.classes > 1 else None
 
     @property
+    def label_counts(self) -> list[int]:
+        """Images of each class: of the training set, else of the first batches where these are far from even.
+
+        (Of even classes few labels tell less than their number.)
+        """
+        if self.facts.label_counts:
+            return self.facts.label_counts
+        counts = self.facts.batch_labels
+        enough = sum(counts) >= LABELS and (evenness(counts) or 1.0) < EVEN
+        return counts if enough else []
+
+    @property
     def balanced(self) -> bool:
         """True if weights or a sampler make the classes count alike."""
         return str(self.recipe.get("balance", "none")) != "none"
@@ -81,7 +108,7 @@ class RunSetup:
     @property
     def largest_class(self) -> float:
         """Share of the most frequent class: the accuracy of a guess."""
-        counts = self.facts.label_counts
+        counts = self.label_counts
         if self.balanced and any(counts):
             return 1.0 / sum(count > 0 for count in counts)
         return max(counts) / sum(counts) if counts and sum(counts) else 1.0 / max(self.classes, 1)

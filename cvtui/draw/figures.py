@@ -70,6 +70,8 @@ class Heat(Figure, tag="heat", frozen=True, kw_only=True):
     """Contours."""
     points: list[Points] = []
     paths: list[Points] = []
+    steps: int = 0
+    """Updates that the paths stand for, where they are walks: a screen may move along them."""
 
 
 class HistogramRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

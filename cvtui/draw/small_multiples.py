@@ -11,6 +11,7 @@ from cvtui.draw import braille
 from cvtui.draw.braille import BRAILLE
 from cvtui.draw.min_max_pyramid import Pyramid
 from cvtui.draw.scales import Floats, Limits, Scale, widened
+from cvtui.text import counted, significant
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,13 @@ def shared_scales(curves: Sequence[tuple[Floats, Floats]]) -> Shared | None:
     if kind == "log":
         return Shared(Scale(across), Scale(widened(low, high, "log"), "log"))
     return Shared(Scale(across), Scale(widened(low, high)))
+
+
+def axis_words(shared: Shared) -> str:
+    """Say what is drawn on which scales: `training loss, smoothed, log 0.01 to 2.3, 400 steps`."""
+    low, high = (significant(value) for value in shared.up.limits)
+    axis = "log " if shared.up.kind == "log" else ""
+    return f"training loss, smoothed, {axis}{low} to {high}, {counted(round(shared.across.limits.high), 'step')}"
 
 
 def tiny_curve(x: Floats, y: Floats, shared: Shared, columns: int, rows: int) -> list[str]:

@@ -125,10 +125,11 @@ def _train_as_rank(me: JobRank, words: list[str], signals: Signals) -> int:
     if has_ended():  # torchrun starts ranks anew whose run ended with an exit code other than 0
         return 0
     leave_dynamo_out()
-    resume = len(words) > 1 or me.restart > 0
-    rate = "" if me.restart else "".join(words[2:])
-    team = RankTeam(me, signals, rate)
-    code = train_folder(Path(words[0]), signals, resume=resume, rate=rate, team=team)
+    path, team = Path(words[0]), RankTeam(me, signals)
+    if not (code := team.meet(path)):
+        again = team.me.restart > 0
+        team.rate = "" if again else "".join(words[2:])
+        code = train_folder(path, signals, resume=again or len(words) > 1, rate=team.rate, team=team)
     signals.ignore()
     if code == 0:
         team.link.leave()

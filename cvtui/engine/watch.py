@@ -213,14 +213,28 @@ class WatchedRun:
 
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
-        loss = checked_number("loss", loss)
-        accuracy = None if accuracy is None else checked_number("accuracy", accuracy)
+        self._step(
+            checked_number("loss", loss), None if accuracy is None else checked_number("accuracy", accuracy), labels
+        )
+
+    def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Record one step by its loss (a scalar), outputs N x C and labels (N, or N x C yes and no)."""
+        self._step(loss, None, labels, logits)
+
+    def _step(
+        self,
+        loss: Tensor | float,
+        accuracy: Tensor | float | None,
+        labels: Tensor | None,
+        logits: Tensor | None = None,
+    ) -> None:
         self.step_count += 1
         groups = self.groups.named()
         rate = float(groups[0][1]["lr"])
         self._recorder.step(
             rate,
             loss,
+            logits=logits,
             labels=labels,
             accuracy=accuracy,
             groups={name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None,

@@ -51,13 +51,23 @@ def inside_ddp(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
+SHARDED = {
+    "FullyShardedDataParallel": "FSDP",
+    "FSDPModule": "FSDP, fully_shard",
+    "DTensor": "DTensor, as of tensor parallelism",
+    "ds_id": "DeepSpeed's ZeRO stage 3",
+}
+"""What shards a model, by the class of a module or parameter, or a parameter's attribute."""
+
+
 def check_whole(model: nn.Module) -> None:
-    """Raise ValueError for a sharded model (FSDP): one rank alone can't read its weights."""
+    """Raise ValueError for a model sharded over the ranks: one rank alone can't read its weights."""
     kinds = {base.__name__ for module in model.modules() for base in type(module).__mro__}
-    kinds |= {type(parameter).__name__ for parameter in model.parameters()}
-    if kinds & {"FullyShardedDataParallel", "FSDPModule", "DTensor"}:
+    for parameter in model.parameters():
+        kinds |= {type(parameter).__name__, *(name for name in ("ds_id",) if hasattr(parameter, name))}
+    if found := next((words for kind, words in SHARDED.items() if kind in kinds), ""):
         raise ValueError(
-            "cvtui.watch(model, optimizer): the model is sharded over the ranks (FSDP): it can't be watched yet; "
+            f"cvtui.watch(model, optimizer): the model is sharded over the ranks ({found}): it can't be watched yet; "
             "DistributedDataParallel can"
         )
 

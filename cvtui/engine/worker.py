@@ -69,13 +69,13 @@ def train_folder(
             if not resume and (status := door.state(folder.events)) is not None and status.st_size:
                 raise RequestError(
                     f"{str(path)!r} has been trained already",
-                    hint="`cvtui resume` continues; a new run needs a new folder",
+                    hint=f"{team.again}; a new run needs a new folder",
                 )
             _check_folders(folder)
             if not resume and set(door.names(folder.checkpoints, ".pt")) - {START}:
                 raise RequestError(
                     f"{str(path)!r} has checkpoints and no log: they would be written over",
-                    hint="`cvtui resume` continues from them; a new run needs a new folder",
+                    hint=f"{team.again} from them; a new run needs a new folder",
                 )
             for part in (folder.path, folder.checkpoints):
                 checkpoint.clear_parts(part)

@@ -9,11 +9,11 @@ from cvtui.runlog.model_metadata import EXTRA_FILE, ModelMetadata
 
 MARK = "# Written by cvtui export; yours to change (then rename it: the next export writes it anew)."
 
-IMPORTS = {
-    "onnx": "import numpy as np, onnxruntime",
-    "pt2": "import numpy as np, torch",
-    "torchscript": "import numpy as np, torch",
-    "safetensors": "import numpy as np, torch\nfrom safetensors import safe_open\nfrom torch import nn",
+IMPORTS = {  # behind json, pathlib, sys
+    "onnx": "numpy as np, onnxruntime",
+    "pt2": "numpy as np, torch",
+    "torchscript": "numpy as np, torch",
+    "safetensors": "numpy as np, torch\nfrom safetensors import safe_open\nfrom torch import nn",
 }
 LOAD = {
     "onnx": """\
@@ -41,15 +41,17 @@ def model(x):
 READ_IMAGE = """\
 height, width, channels = about["size"]
 for name in sys.argv[1:]:
-    with Image.open(name) as image:
+    try:
+        image = Image.open(name)
         image.draft("RGB", (2 * width, 2 * height))
-        image = ImageOps.exif_transpose(image).convert("RGBA")
+        image = ImageOps.exif_transpose(image).convert("8 bits" if image.mode[0] in "IF" else "RGBA")
+    except Exception as error: sys.exit(f"{{name}}: no image that can be read ({{error}})")
     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert({mode!r})
-    pixels = np.array(ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR))
-    x = pixels.reshape(1, height, width, channels)"""
+    x = np.array(ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)).reshape(1, height, width, channels)"""
 READ_ARRAY = """\
-for name in sys.argv[1:]:  # .npy files: {shape}, {dtype}
-    x = np.load(name).astype(np.{dtype}).reshape(1, *about["size"])"""
+for name in sys.argv[1:]:
+    try: x = np.load(name).astype(np.{dtype}).reshape(1, *about["size"])
+    except Exception as error: sys.exit(f"{{name}}: wanted is an .npy file of {shape} numbers, {scale} ({{error}})")"""
 NORMALISE = """\
     x = ((x / about["unit"] - about["mean"]) / about["std"]).astype(np.float32){each}{turn}"""
 PER_IMAGE = """
@@ -88,14 +90,15 @@ def loader_script(
         read = READ_IMAGE.format(mode="RGB" if about.size[2] == 3 else "L")
     else:
         dtype = {255.0: "uint8", 65535.0: "uint16"}.get(about.unit, "float32")
-        read = READ_ARRAY.format(shape=" x ".join(map(str, about.size)), dtype=dtype)
+        scale = {255.0: "uint8, 255 is white", 65535.0: "uint16, 65535 is white"}.get(about.unit, "float32")
+        read = READ_ARRAY.format(shape=" x ".join(map(str, about.size)), dtype=dtype, scale=scale)
     each = PER_IMAGE if about.preprocess.get("name") == "per-image" else ""
     turn = TURN if len(about.size) == 3 else ""
     answer = SIGMOID if about.activation == "sigmoid" else SOFTMAX
     lines = [
         f'"""Predict with {path.name}: python {script_path(path, kind).name} {"cat.jpg" if pictures else "x.npy"} …"""',
         MARK,
-        f"import json, pathlib, sys\n{IMPORTS[kind]}",
+        f"import json, pathlib, sys, {IMPORTS[kind]}",
         net.imports if net else "",
         "from PIL import Image, ImageOps\n" if pictures else "",
         LOAD[kind].format(path=here, extra=EXTRA_FILE, net=net and net.text, call=net and net.call),

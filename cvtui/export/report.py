@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import time
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
@@ -12,19 +11,17 @@ from cvtui import door
 from cvtui.calc.table import size_text
 from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.evaluation_page import evaluation_html
+from cvtui.export.pictures import pictures_html
 from cvtui.export.style import STYLE
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
-from cvtui.runlog.events import Histogram, LayersSampled, PictureSaved
+from cvtui.runlog.events import Histogram, LayersSampled
 from cvtui.runlog.history import History
 from cvtui.runlog.series import FloatColumn
 from cvtui.text import compact, percent
 
 SMOOTHING = 0.98
-MOST_PICTURES = 24
-LARGEST_PICTURE = 4 << 20
-"""Bytes."""
 
 
 def charts(history: History) -> list[Chart]:
@@ -102,7 +99,7 @@ def write_html(history: History, path: Path) -> Path:
         _layers(history),
         _confusion(history),
         evaluation_html(history.folder),
-        _pictures(history),
+        pictures_html(history),
         _findings(history),
         _recipe(history),
         _log(history),
@@ -225,29 +222,6 @@ def _confusion(history: History) -> str:
         f"<h2>Confusion matrix <small>epoch {epoch.epoch}; rows: true class, columns: predicted</small></h2>"
         f'<div class="wide"><table class="confusion">{head}{body}</table></div>'
     )
-
-
-def _pictures(history: History) -> str:
-    """Embed the newest picture of each name. A path that leads out of the run folder is not followed."""
-    newest: dict[str, PictureSaved] = {picture.name: picture for picture in history.pictures}
-    others = [picture for picture in newest.values() if not picture.layer]
-    maps = [picture for picture in newest.values() if picture.layer]
-    maps = maps[:: -(-len(maps) // max(1, MOST_PICTURES - len(others)))] if maps else []  # of many layers some
-    root = history.folder.path
-    figures = []
-    for picture in [*others, *maps][:MOST_PICTURES]:
-        if PurePath(picture.path).suffix.lower() != ".png":
-            continue
-        try:
-            data = base64.b64encode(door.read_inside(root, picture.path, LARGEST_PICTURE)).decode()
-        except (OSError, ValueError):
-            continue
-        words = escape(f"{picture.name}, step {picture.step:,}" + (f": {picture.note}" if picture.note else ""))
-        figures.append(
-            f'<figure class="picture"><img alt="{words}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{words}</figcaption></figure>"
-        )
-    return "<h2>Pictures</h2>" + "".join(figures) if figures else ""
 
 
 def _findings(history: History) -> str:

@@ -17,6 +17,9 @@ table { border-collapse:collapse; font-variant-numeric:tabular-nums; font-size:.
 th { text-align:left; color:var(--soft); font-weight:500; } th, td { padding:.2rem .7rem .2rem 0; white-space:nowrap; }
 tr + tr { border-top:1px solid var(--line); } pre { overflow-x:auto; font-size:.8rem; line-height:1.4; }
 .confusion td { text-align:right; padding:.2rem .5rem; background:rgba(var(--heat),calc(var(--share)*.7)); }
+.tiles { margin:.4rem 0 1rem; }
+.tile { display:inline-block; vertical-align:top; width:9rem; margin:.4rem .8rem .4rem 0; }
+.tile img { image-rendering:pixelated; width:9rem; } .tile figcaption { overflow-wrap:anywhere; }
 .picture { display:inline-block; margin:.4rem 1rem .4rem 0; } .picture img { image-rendering:pixelated; min-width:8rem;
   max-width:100%; }
 .chart { width:100%; height:auto; font:11px system-ui,sans-serif; } .paper { fill:var(--paper); }

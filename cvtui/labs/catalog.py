@@ -15,14 +15,14 @@ INIT = Lab(
     "spikes at -1 and 1 are saturated tanh. The gradient going back: depth needs it flat. With tanh 0.05 it grows; "
     "nearly half of the units are saturated and block it, the others multiply it by weights 3.2 times too large.",
     knobs=(
-        Knob(name="depth", kind="int", default=6, low=1, high=100, doc="layers"),
+        Knob(name="depth", kind="int", default=6, low=1, high=100, doc="number of layers"),
         Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer (fc) or channels (conv)"),
         Knob(
             name="activation",
             kind="choice",
             default="lecture",
             choices=("lecture", "tanh", "relu", "leakyrelu", "sigmoid", "gelu", "silu", "elu"),
-            doc="lecture: tanh and ReLU as on its pages",
+            doc="activation function; lecture: tanh and ReLU as on its pages",
         ),
         Knob(
             name="scheme",
@@ -31,7 +31,7 @@ INIT = Lab(
             choices=("normal-0.01", "normal-0.05", "xavier", "he"),
             doc="std of the weights: 0.01, 0.05, 1/sqrt(Din), sqrt(2/Din)",
         ),
-        Knob(name="batch", kind="int", default=16, low=2, high=4096, doc="inputs"),
+        Knob(name="batch", kind="int", default=16, low=2, high=4096, doc="inputs a batch"),
         Knob(
             name="layer",
             kind="choice",
@@ -50,23 +50,28 @@ LINEAR = Lab(
     page="Can only handle linearly separable cases",
     claim="A single layer cuts the plane with straight lines only; hidden layers bend the data until a line "
     "separates it.",
-    notice="Left the single layer: whatever it learns, its border is straight. Below, the same points as each "
-    "hidden layer sees them: the classes move apart until the last layer, which is linear, needs only a line.",
+    notice="Left, the single layer: whatever it learns, its border is straight. Below, the outputs of each hidden "
+    "layer for the same points: the classes move apart until the last, linear layer needs only a line.",
     knobs=(
         Knob(
             name="data",
             kind="choice",
             default="xor",
             choices=("xor", "circles", "moons", "spiral", "blobs"),
-            doc="points on a plane; blobs are the separable ones",
+            doc="points to classify; only blobs are linearly separable",
         ),
         Knob(name="net", kind="net", default="(fc16-tanh)*2-fc", doc="the net with hidden layers"),
         Knob(
-            name="classes", kind="int", default=0, low=0, high=5, doc="0: the set's own (circles, spiral, blobs: to 5)"
+            name="classes",
+            kind="int",
+            default=0,
+            low=0,
+            high=5,
+            doc="classes; 0: the set's own (circles, spiral, blobs: up to 5)",
         ),
         Knob(name="points", kind="int", default=300, low=20, high=5000, doc="points to train on"),
-        Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="of Adam, 64 points each"),
-        Knob(name="lr", kind="float", default=0.02, low=1e-6, high=10, doc="its rate"),
+        Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="training steps (Adam, 64 points each)"),
+        Knob(name="lr", kind="float", default=0.02, low=1e-6, high=10, doc="learning rate"),
     ),
 )
 
@@ -80,9 +85,9 @@ POOLING = Lab(
     notice="Each colour is one window: find its largest number in the smaller picture. The lecture's example ends in "
     "6 8 / 3 4. With side 5 the last windows hang over the edge.",
     knobs=(
-        Knob(name="side", kind="int", default=4, low=2, high=12, doc="of the map; 4 is the lecture's"),
-        Knob(name="window", kind="int", default=2, low=1, high=12, doc="F"),
-        Knob(name="stride", kind="int", default=2, low=1, high=12, doc="S"),
+        Knob(name="side", kind="int", default=4, low=2, high=12, doc="height and width of the map; 4 is the lecture's"),
+        Knob(name="window", kind="int", default=2, low=1, high=12, doc="F, height and width of the window"),
+        Knob(name="stride", kind="int", default=2, low=1, high=12, doc="S, step of the window"),
     ),
 )
 
@@ -94,17 +99,20 @@ PREPROCESS = Lab(
     claim="Where all inputs are positive, the gradients of a unit's weights all have one sign; with zero mean "
     "and unit variance they don't, and the loss is better conditioned.",
     notice="The share of gradients with one sign: 1.00 for pixels that are never negative, about one half when "
-    "they are centred. Below, the same points, the same loss: a long valley becomes a bowl, and 87 steps become 2.",
+    "they are centred. Below, the loss of the same points before and after: a long valley becomes a bowl, and 87 steps "
+    "become 2.",
     knobs=(
         Knob(
             name="data",
             kind="choice",
             default="shapes",
             choices=("shapes", "digits", "cifar-like"),
-            doc="pictures; cifar-like is noise with CIFAR-10's 3 means and 3 stds",
+            doc="images; cifar-like: noise with CIFAR-10's 3 means and 3 stds",
         ),
-        Knob(name="images", kind="int", default=100, low=2, high=1000, doc="how many"),
-        Knob(name="units", kind="int", default=32, low=1, high=512, doc="of the layer whose gradients are looked at"),
+        Knob(name="images", kind="int", default=100, low=2, high=1000, doc="number of images"),
+        Knob(
+            name="units", kind="int", default=32, low=1, high=512, doc="units of the layer whose gradients are counted"
+        ),
     ),
 )
 
@@ -115,13 +123,13 @@ SHARING = Lab(
     page="Sparse connectivity and parameter sharing",
     claim="A unit of a conv sees only F inputs and each input touches only F outputs, with F parameters for all "
     "places; through L layers the field grows to 1 + L(F - 1).",
-    notice="Lit from the top: the inputs that one unit sees, more with each layer. Lit from below: what one "
-    "input can change. Edges of one colour are one parameter; the fully connected layer shares none.",
+    notice="Highlighted from the top: the inputs that one unit sees, more with each layer. From below: the outputs "
+    "that one input can change. Edges of one colour are one parameter; the fully connected layer shares none.",
     knobs=(
         Knob(name="width", kind="int", default=11, low=2, high=60, doc="units a layer"),
         Knob(name="filter", kind="int", default=3, low=1, high=15, doc="F, the filter's size"),
         Knob(name="depth", kind="int", default=3, low=1, high=8, doc="layers"),
-        Knob(name="unit", kind="int", default=-1, low=-1, high=59, doc="the one that is lit; -1 is the middle"),
+        Knob(name="unit", kind="int", default=-1, low=-1, high=59, doc="highlighted unit; -1: the middle one"),
     ),
 )
 
@@ -136,19 +144,30 @@ TOEPLITZ = Lab(
     "that is parameter sharing, and the dots between are sparse connections. Its memory grows with the 4th power of "
     "the side.",
     knobs=(
-        Knob(name="picture", kind="choice", default="digits", choices=("digits", "shapes"), doc="where it is from"),
-        Knob(name="side", kind="int", default=8, low=3, high=48, doc="the picture is scaled to side x side"),
+        Knob(
+            name="picture",
+            kind="choice",
+            default="digits",
+            choices=("digits", "shapes"),
+            doc="where the image comes from",
+        ),
+        Knob(name="side", kind="int", default=8, low=3, high=48, doc="height and width that it is scaled to"),
         Knob(
             name="filter",
             kind="choice",
             default="edge",
             choices=("edge", "blur", "sharpen", "random"),
-            doc="3x3, or random of any size",
+            doc="3x3 filter, or a random one of any size",
         ),
-        Knob(name="size", kind="int", default=3, low=1, high=11, doc="of the random filter"),
-        Knob(name="stride", kind="int", default=1, low=1, high=8, doc="S"),
-        Knob(name="padding", kind="int", default=1, low=0, high=10, doc="P, zeros around"),
-        Knob(name="flip", kind="flag", default=False, doc="convolution proper; off is cross-correlation, as PyTorch"),
+        Knob(name="size", kind="int", default=3, low=1, high=11, doc="size of the random filter"),
+        Knob(name="stride", kind="int", default=1, low=1, high=8, doc="S, step of the filter"),
+        Knob(name="padding", kind="int", default=1, low=0, high=10, doc="P, zeros around the image"),
+        Knob(
+            name="flip",
+            kind="flag",
+            default=False,
+            doc="flip the filter: true convolution; off: cross-correlation, as in PyTorch",
+        ),
     ),
 )
 
@@ -160,14 +179,15 @@ EQUIVARIANCE = Lab(
     claim="Shift the picture and a conv's map shifts with it, exactly; a fully connected layer's does not, and "
     "no conv follows a rotation or a change of scale.",
     notice="Conv layers: 0 away from the border, not at it (the zero padding). Pooling by 2 follows shifts by 2 "
-    "only. Rotations: `pixel by pixel`, a map that does follow, shows what interpolation costs; at 90° that is "
-    "nothing.",
+    "only. Rotations: `pixel by pixel` is a map that does follow; its error is interpolation, and 0 at 90°.",
     knobs=(
-        Knob(name="net", kind="net", default="conv8-relu-conv8-relu-gap-fc", doc="the conv net, on 24x24x1"),
-        Knob(name="pooled", kind="net", default="conv8-relu-pool-conv8-relu-pool-fc", doc="the one with pooling"),
-        Knob(name="shifts", kind="int", default=6, low=1, high=12, doc="up to so many pixels"),
-        Knob(name="pictures", kind="int", default=16, low=1, high=256, doc="smooth noise to measure on"),
-        Knob(name="steps", kind="int", default=150, low=0, high=5000, doc="of training on shapes; 0: untrained only"),
+        Knob(name="net", kind="net", default="conv8-relu-conv8-relu-gap-fc", doc="conv net, on 24x24x1"),
+        Knob(name="pooled", kind="net", default="conv8-relu-pool-conv8-relu-pool-fc", doc="net with pooling"),
+        Knob(name="shifts", kind="int", default=6, low=1, high=12, doc="largest shift in pixels"),
+        Knob(name="pictures", kind="int", default=16, low=1, high=256, doc="images of smooth noise to measure on"),
+        Knob(
+            name="steps", kind="int", default=150, low=0, high=5000, doc="training steps on shapes; 0: untrained only"
+        ),
     ),
 )
 
@@ -179,14 +199,14 @@ INVARIANCE = Lab(
     claim="When the input moves by one, every detector's value changes, but only about half of the pooled maxima "
     "do; a net with pooling keeps its answer longer.",
     notice="In the book's figure all four detectors change and two of the maxima. The last pictures: none of the "
-    "nets saw a shifted digit in training. Global pooling comes back at 4 pixels, the stride of its map; nothing "
-    "forgives turns.",
+    "nets saw a shifted digit in training. Global pooling recovers at 4 pixels, the stride of its map; none is "
+    "invariant to rotation.",
     knobs=(
-        Knob(name="window", kind="int", default=3, low=1, high=16, doc="of the pooling"),
-        Knob(name="stride", kind="int", default=1, low=1, high=16, doc="of the pooling"),
-        Knob(name="shifts", kind="int", default=6, low=1, high=50, doc="up to so many"),
+        Knob(name="window", kind="int", default=3, low=1, high=16, doc="pooling window"),
+        Knob(name="stride", kind="int", default=1, low=1, high=16, doc="stride of the pooling"),
+        Knob(name="shifts", kind="int", default=6, low=1, high=50, doc="largest shift in pixels"),
         Knob(name="rows", kind="int", default=64, low=1, high=4096, doc="rows of detectors to measure on"),
-        Knob(name="steps", kind="int", default=200, low=1, high=5000, doc="of training each net on digits"),
+        Knob(name="steps", kind="int", default=200, low=1, high=5000, doc="training steps of each net on digits"),
     ),
 )
 
@@ -200,18 +220,18 @@ FC_VS_CONV = Lab(
     notice="Equal parameters: the CNN has many more connections, because each parameter is used in every place. "
     "The matrix is the proof of the superset: fc weights that compute exactly what the conv computes.",
     knobs=(
-        Knob(name="data", kind="choice", default="shapes", choices=("digits", "shapes"), doc="what to classify"),
+        Knob(name="data", kind="choice", default="shapes", choices=("digits", "shapes"), doc="images to classify"),
         Knob(name="net", kind="net", default="(conv16-relu-pool)*3-fc", doc="the CNN"),
         Knob(
             name="match",
             kind="choice",
             default="parameters",
             choices=("parameters", "accuracy"),
-            doc="an MLP of as many parameters, or growing MLPs until one is as accurate",
+            doc="an MLP with as many parameters, or growing MLPs until one is as accurate",
         ),
-        Knob(name="epochs", kind="int", default=6, low=1, high=200, doc="of Adam, 64 images a step"),
-        Knob(name="lr", kind="float", default=0.008, low=1e-6, high=10, doc="its rate"),
-        Knob(name="images", kind="int", default=2000, low=64, high=5000, doc="to train on, at most"),
+        Knob(name="epochs", kind="int", default=6, low=1, high=200, doc="epochs of training (Adam, 64 images a step)"),
+        Knob(name="lr", kind="float", default=0.008, low=1e-6, high=10, doc="learning rate"),
+        Knob(name="images", kind="int", default=2000, low=64, high=5000, doc="training images, at most"),
     ),
 )
 

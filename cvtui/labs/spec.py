@@ -177,7 +177,12 @@ class Lab:
 
 COMMON = (
     Knob(
-        name="seed", kind="int", default=0, low=0, high=2**31 - 1, doc="seeds every random number: one seed, one result"
+        name="seed",
+        kind="int",
+        default=0,
+        low=0,
+        high=2**31 - 1,
+        doc="random seed; the same seed gives the same result",
     ),
     Knob(
         name="threads",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from cvtui.recipe.learning_rate import recorded_rate
+from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.run_summary import RunSummary
 
@@ -19,7 +23,8 @@ def differing(runs: Sequence[RunSummary]) -> dict[RunFolder, str]:
     """
     values: list[dict[str, str]] = [_values(run) for run in runs]
     fields = dict.fromkeys(name for known in values for name in known)
-    counts = {name: len({known.get(name, "") for known in values}) for name in fields}
+    usual = _texts(msgspec.structs.asdict(Recipe()))  # of a field that an older recipe lacks
+    counts = {name: len({known.get(name, usual.get(name, "")) for known in values}) for name in fields}
     telling = sorted((name for name, different in counts.items() if different > 1), key=lambda name: -counts[name])
     return {
         run.folder: " · ".join(f"{_SHORT.get(name, name)} {known[name]}" for name in telling if known.get(name))
@@ -32,4 +37,8 @@ def _values(run: RunSummary) -> dict[str, str]:
     fields = {name: value for name, value in run.recipe.items() if name not in _SAID_ELSEWHERE}
     if (rate := recorded_rate(run.recipe)) is not None:
         fields["lr"] = rate
+    return _texts(fields)
+
+
+def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in fields.items()}

@@ -173,12 +173,17 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Tensors that are declared to want no gradient (at most 50)."""
     frozen_count: int | None = None
     """How many they are."""
+    fresh_norms: int | None = None
+    """Batch norms that no batch had gone through when the run began, where all are so, and parameters are frozen or not
+    in the optimiser; 0: they were trained before."""
     no_gradient: list[str] = []
     """Tensors that want a gradient and had got none by the first updates (at most 50)."""
     no_gradient_count: int | None = None
     """How many they are."""
     stale_gradient: float | None = None
     """Largest share that gradients left over from the step before had in size when a new backward pass came."""
+    stale_casts: int | None = None
+    """Updates by which autocast's copies of the weights were behind in the first steps, at most."""
     rates: list[list[float]] = []
     """The planned learning rate: [step, rate] at some 200 places over the run."""
     accumulated: list[int] = []
@@ -196,6 +201,25 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """percent: a custom loop tells its accuracies so; they are recorded as shares."""
     output_sizes: dict[str, list[int]] = {}
     """Size of each layer's output for one image, [H, W, C] or flat, where the layer table of `run` has none."""
+    emptied: bool | None = None
+    """True: gradients had come, and were gone (or 0) when each of the first updates began."""
+    thrown_away: list[int] = []
+    """Steps before each of the first updates whose gradients were deleted before one."""
+    batch_labels: list[int] = []
+    """How often each class number came in the first batches together, from 0 on (none where one is above 10,000)."""
+    fresh_leaves: int | None = None
+    """Parameters in the loss's graph that nothing holds, and that were others in the second step than in the first."""
+    evaluated: int | None = None
+    """Images that were evaluated (without gradients) behind the first epoch, and could be compared."""
+    evaluated_seen: int | None = None
+    """Those of them that had been trained on in it, by 64 of their values."""
+    evaluated_together: int | None = None
+    """Those that came in one batch with others that had not."""
+    repeated: float | None = None
+    """Share of the second epoch's first images that had come in the first one, value for value: 0 where each is
+    augmented anew."""
+    neighbours_matter: float | None = None
+    """How far the evaluated answers to some images lay from those in a larger batch, in the outputs' deviations."""
     updates: int | None = None
     """0: the optimiser made none in all the steps up to then."""
     unlisted: list[str] = []

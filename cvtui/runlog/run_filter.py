@@ -52,10 +52,31 @@ def tags(note: str) -> list[str]:
     return [found.lower() for found in re.findall(r"(?<!\S)#([\w-]+)", note)]
 
 
+def with_tag(tag: str) -> Keeps:
+    """Return the test for a tag of the note, with or without its `#`."""
+    return lambda run: tag.removeprefix("#").lower() in tags(run.note)
+
+
+def tagged(note: str, tag: str) -> str:
+    """Return the note with a tag more. RequestError for what can't be one."""
+    word = tag.removeprefix("#")
+    if not re.fullmatch(r"[\w-]+", word):
+        raise RequestError(f"--tag: {tag!r} is no tag; allowed: one word of letters, digits, _ and -")
+    return note if word.lower() in tags(note) else f"{note} #{word}".strip()
+
+
+def untagged(note: str, tag: str) -> str:
+    """Return the note without a tag. RequestError where it has none of that name."""
+    word = tag.removeprefix("#").lower()
+    if word not in tags(note):
+        known = ", ".join(tags(note)) or "none"
+        raise RequestError(f"--untag: the note has no tag {tag!r}; it has: {known}")
+    return " ".join(part for part in note.split() if part.lower() != f"#{word}")
+
+
 def _condition(word: str) -> Keeps:
     if word.lower().startswith("tag:"):
-        tag = word[4:].removeprefix("#").lower()
-        return lambda run: tag in tags(run.note)
+        return with_tag(word[4:])
     found = _CONDITION.fullmatch(word)
     if found is None:
         low = word.lower()

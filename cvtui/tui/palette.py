@@ -17,7 +17,8 @@ from textual.screen import Screen
 from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.text import clean
 from cvtui.tui.screens.base import SCREENS, ScreenEntry
-from cvtui.tui.screens.help import bindings_of, shown_widgets, title_of
+from cvtui.tui.screens.help import shown_widgets, title_of
+from cvtui.tui.widgets.bindings import bindings_of
 from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.moves import jumps, moves
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     from cvtui.tui.session import Session
 
-MOVES = {binding.description for binding in [*moves("", ""), *jumps("", "", "", "")]} | {"Place", "Back"}
+MOVES = {binding.description for binding in [*moves("", ""), *jumps("", "", "", "")]}
+MOVES |= {"Place", "Back", "Next", "Before", "Previous", "Choose", "Choice before", "Next choice"}
+MOVES |= {"Step back", "Sort back"}
 """What the hands do, and nobody looks up by name."""
 SHARE_OF_HELP = 0.2
 """Score of a command whose explanation holds the words, against one whose name does (up to 1)."""

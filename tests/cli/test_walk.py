@@ -96,7 +96,7 @@ def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) 
             ("?", "Train: keys"), (ESC, "!Train: keys"),
             (ENTER, "half circles"), (ESC, "!half circles"),
             (CTRL_P, "Search for commands"), (ESC, "!Search for commands"),
-            ("2", "outputs of a bare fc"), ("", "!w View"), (ESC, "w View"), ("w", "w: next picture"),
+            ("2", "outputs of an fc without"), ("", "!w View"), (ESC, "w View"), ("w", "w: next picture"),
             ("?", "Calc: keys"), (ESC, "!Calc: keys"), (ESC, "w View"),
             ("3", "fc-vs-conv"), (DOWN, "linearly"), (ENTER, "esc Back"), (ESC, "E Edit"), (ESC, "enter Open"),
             ("?", "Labs: keys"), (ESC, "!Labs: keys"),

@@ -136,9 +136,11 @@ def summed(log: SecondReader, parts: Said, _said: Said) -> None:
 
 
 def imbalanced(log: SecondReader, parts: Said, _said: Said) -> None:
-    counts = [count for count in log.facts["label_counts"] if count]
-    near(parts["share"], 100 * max(counts) / sum(counts))
-    near(parts["even"], math.exp(log.entropy()), 2)
+    counts = [count for count in log.facts["batch_labels" if parts["batches"] else "label_counts"] if count]
+    shares = [count / sum(counts) for count in counts]
+    near(parts["share"], 100 * max(shares))
+    near(parts["even"], math.exp(-math.fsum(share * math.log(share) for share in shares)), 2)
+    need(not parts["batches"] or number(parts["batches"]) == len(log.facts["batch_sizes"]), "the batches")
     need(number(parts["classes"]) == len(counts), "classes")
 
 

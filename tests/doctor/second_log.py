@@ -240,7 +240,8 @@ class SecondReader:
         counts = [count for count in self.facts.get("label_counts", []) if count]
         if len(counts) > 1:
             return -math.fsum(count / sum(counts) * math.log(count / sum(counts)) for count in counts)
-        return math.log(len(self.run["data"]["classes"]))
+        names = self.run["data"].get("classes")
+        return math.log(len(names) if names else self.facts.get("classes") or self.facts["outputs"])
 
     def first_losses(self) -> list[float]:
         known = [self.facts.get("first_loss"), self.loss.get(0)]

@@ -73,6 +73,32 @@ def no_update(log: SecondReader, parts: Said, _said: Said) -> None:
     need(log.facts["updates"] == 0 and number(parts["steps"]) == log.facts["step"], "updates")
 
 
+def emptied(log: SecondReader, _parts: Said, _said: Said) -> None:
+    need(log.facts["emptied"] is True, "gradients were there")
+
+
+def thrown_away(log: SecondReader, parts: Said, _said: Said) -> None:
+    counts = log.facts["thrown_away"]
+    need(set(counts) == {number(parts["others"])} and number(parts["steps"]) == counts[0] + 1, f"{counts}")
+
+
+def mixed(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["apart"], 100 * log.facts["neighbours_matter"])
+
+
+def targets(log: SecondReader, parts: Said, _said: Said) -> None:
+    low, high = log.facts["target_range"]
+    need(low < 0 or high > 1, "the targets lie in 0..1")
+    near(parts["low"], low)
+    near(parts["high"], high)
+    need(parts["kind"] == log.facts["loss_kind"], "the loss")
+
+
+def several_of_softmax(log: SecondReader, _parts: Said, _said: Said) -> None:
+    facts = log.facts
+    need(facts["loss_given"][0] == "softmax" and facts["target_kind"] == "several a row", f"{facts['loss_given']}")
+
+
 def unlisted(log: SecondReader, parts: Said, _said: Said) -> None:
     need(parts["name"] == log.facts["unlisted"][0], f"{log.facts['unlisted']}")
 
@@ -85,6 +111,10 @@ def in_evaluation(log: SecondReader, parts: Said, said: Said) -> None:
     need(log.facts.get("training_mode") is False or log.facts["eval_step"] == said["step"], "the mode")
     if parts["step"]:
         need(number(parts["step"]) == said["step"], "the step")
+
+
+def stale_casts(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["behind"]) == log.facts["stale_casts"] >= 3, "the updates")
 
 
 def validated_in_training(log: SecondReader, _parts: Said, _said: Said) -> None:
@@ -102,7 +132,8 @@ def apart_number(log: SecondReader, parts: Said, _said: Said) -> None:
 def counted_wrongly(log: SecondReader, parts: Said, _said: Said) -> None:
     facts = log.facts
     names = {"the right": "factor of the images", "each of": "by output", "a softmax": "over the batch",
-             "it is that": "rounded down", "it is ": "factor of the share"}  # fmt: skip
+             "it is that": "rounded down", "the largest": "largest of one",
+             "it is ": "factor of the share"}  # fmt: skip
     need(
         next(name for words, name in names.items() if parts["how"].startswith(words)) == facts["accuracy_counted"],
         "how",

@@ -10,7 +10,7 @@ from cvtui.doctor import catalogue
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.doctor import arrange
 
-FIRST = ("F38", "F48", "F41", "F40", "F39", "F44", "F45")
+FIRST = ("F38", "F48", "F41", "F40", "F39", "F44", "F45", "F56")
 """Exact zeros, impossible losses, and weights that can't move."""
 STATISTICS = ("F10", "F13", "F37", "F36", "F02", "F01", "F31", "F30", "F19", "F04", "F05", "F06", "F07", "F17", "F15",
               "F16", "F27")  # fmt: skip

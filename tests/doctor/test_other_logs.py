@@ -312,6 +312,103 @@ def test_plain_logs(tmp_path: Path, lines: list[str], loss: dict[int, float], ax
     assert log.axis == axis
 
 
+PRINTED = {
+    "PyTorch's digits": (
+        ["Train Epoch: {e} [{i}/60000 ({p}%)]\tLoss: {loss:.6f}",
+         "Train Epoch: {e} [{j}/60000 ({p}%)]\tLoss: {loss:.6f}",
+         "Test set: Average loss: {val:.4f}, Accuracy: 9{e}00/10000 (9{e}%)"],
+        [6400, 12800, 66400, 72800], 0.92,
+    ),
+    "PyTorch's ImageNet": (
+        ["Epoch: [{z}][  1/20]\tTime  0.5 ( 0.6)\tLoss {loss:.4e} (9e+00)\tAcc@1   1.00 (  1.00)",
+         "Epoch: [{z}][ 11/20]\tTime  0.5 ( 0.6)\tLoss {loss:.4e} (9e+00)\tAcc@1   2.00 (  2.00)",
+         "Test: [ 1/79]\tTime  1.0 ( 1.0)\tLoss {val:.4e} (9e+00)\tAcc@1  33.00 ( 33.00)",
+         " *   Acc@1 4{e}.000 Acc@5 80.0"],
+        [1, 11, 21, 31], 42.0,
+    ),
+    "mmengine": (
+        ["2024/01/01 12:00:01 - mmengine - INFO - Epoch(train) [{e}][10/20]  lr: 1e-01  time: 0.05  loss: {loss:.4f}",
+         "2024/01/01 12:00:02 - mmengine - INFO - Epoch(train) [{e}][20/20]  lr: 1e-01  time: 0.05  loss: {loss:.4f}",
+         "2024/01/01 12:00:03 - mmengine - INFO - Epoch(val) [{e}][79/79]    accuracy/top1: 5{e}.1200  time: 0.03"],
+        [10, 20, 30, 40], 52.12,
+    ),
+    "a progress bar": (
+        ["\rEpoch {e}/2:  50%|█████     | 5/10 [00:03<00:04, 12.30it/s, loss={loss:.4f}]"
+         "\rEpoch {e}/2: 100%|██████████| 10/10 [00:07<00:00, 12.30it/s, loss={loss:.4f}]",
+         "val_loss: {val:.4f} val_acc: 0.5{e}"],
+        [5, 10, 15, 20], 0.52,
+    ),
+    "words": (
+        ["Epoch {e} took 1.3s. Training loss is {loss:.4f}, validation loss is {val:.4f}, val. accuracy is 5{e}%"],
+        [1, 2], 0.52,
+    ),
+}  # fmt: skip
+"""What programs print in one epoch ({e} from 1, {z} from 0): the steps of the losses, and the last validation."""
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_what_programs_print(name: str, tmp_path: Path):
+    """A validation's loss is none of training's, and steps that begin anew in each epoch are counted on."""
+    lines, steps, right = PRINTED[name]
+    path = tmp_path / "nohup.out"
+    text = "".join(
+        line.format(e=e, z=e - 1, i=6400, j=12800, p=10, loss=3 - e, val=7 - e) + "\n" for e in (1, 2) for line in lines
+    )
+    path.write_text("starting\n" + text)
+    chosen = choose(read_log(path), {})
+    half = len(steps) // 2
+    assert chosen["loss"].values == dict(zip(steps, [2.0] * half + [1.0] * half, strict=True))
+    assert list(chosen["val_accuracy"].values.values())[-1] == pytest.approx(right)
+    if "val_loss" in chosen:
+        assert list(chosen["val_loss"].values.values()) == [6.0, 5.0]
+
+
+ROWS = [{"epoch": e, "train": {"loss": 3.0 - e}, "val": {"loss": 4.0 - e, "acc": e / 10}} for e in (1, 2)]
+TABLE = "epoch  train_loss  valid_loss  time\n1  2.0  3.0  00:12\n2  1.0  2.0  00:12\n3  0.5  1.5  00:12\n"
+FILES = {
+    "JSON lines": ("log.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS), "epoch", {1: 2.0, 2: 1.0}),
+    "a list": ("log.json", json.dumps(ROWS), "epoch", {1: 2.0, 2: 1.0}),
+    "a history": ("history.json", json.dumps({"loss": [2.0, 1.0], "val_loss": [3.0, 2.0]}), "epoch", {1: 2.0, 2: 1.0}),
+    "steps that begin anew": (
+        "scalars.json",
+        "".join(json.dumps({"iter": i, "epoch": e, "step": 10 * e + i, "loss": 3.0 - e}) + "\n"
+                for e in (0, 1) for i in (5, 10)),
+        "step", {5: 3.0, 10: 3.0, 15: 2.0, 20: 2.0},
+    ),
+    "epochs as fractions": (
+        "out.log", "{'loss': 2.0, 'epoch': 0.5}\n{'loss': 1.0, 'epoch': 1.0}\n", "step", {0: 2.0, 1: 1.0},
+    ),
+    "a table": ("out.log", TABLE, "epoch", {1: 2.0, 2: 1.0, 3: 0.5}),
+    "timm": ("summary.csv", "epoch,train_loss,eval_loss,eval_top1\n1,2.0,3.0,10\n2,1.0,2.0,20\n", "epoch",
+             {1: 2.0, 2: 1.0}),
+    "MLflow": ("mlruns/0/8f3c/metrics/train_loss", "1700000 2.0 1\n1700001 1.0 2\n", "step", {1: 2.0, 2: 1.0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_other_programs(name: str, tmp_path: Path):
+    place, text, axis, loss = FILES[name]
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    if name == "MLflow":
+        for folder in (tmp_path / "mlruns/0", tmp_path / "mlruns/0/8f3c"):
+            (folder / "meta.yaml").write_text("name: x\n")
+        path = tmp_path / "mlruns"
+    log = read_log(path.parent if name == "timm" else path)
+    assert (log.axis, choose(log, {})["loss"].values) == (axis, loss)
+
+
+def test_several_runs_of_mlflow_are_not_mixed(tmp_path: Path):
+    for run in ("0/a", "0/b"):
+        (tmp_path / run / "metrics").mkdir(parents=True)
+        (tmp_path / run / "meta.yaml").touch()
+        (tmp_path / "0/meta.yaml").touch()
+        (tmp_path / run / "metrics/loss").write_text("1 2.0 1\n")
+    with pytest.raises(RequestError, match="2 runs of MLflow"):
+        read_log(tmp_path)
+
+
 # ---------------------------------------------------------------------- the command
 
 

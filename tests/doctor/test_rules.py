@@ -151,6 +151,7 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F43": lambda: own(loss_kind="poisson", loss_wants="numbers", loss_given=["linear"], target_kind="one-hot"),
     "F44": lambda: own(updates=0, step=64),
     "F45": lambda: own(unlisted=["blocks[0]", "blocks[1]"], foreign_leaves=4),
+    "F56": lambda: own(stale_casts=4),
     "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
     "F47": lambda: own(evaluations_differ=0.8),
     "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
@@ -339,6 +340,21 @@ def test_both_sets_are_compared_as_they_lie_until_the_model_has_seen_both(
     raw = {"raw_moments": [[0.0, 1.0], theirs], "train": images, "validation": images, "validation_mode": None}
     assert ("F21" in found(own(**raw))) is told
     assert "F21" not in found(own(**(raw | {"validation_mode": False}))), "what the model saw counts more"
+
+
+@pytest.mark.parametrize(("step", "norm", "told"), [(8, True, False), (8, False, True), (30, True, True)])
+def test_validation_counts_once_the_running_means_of_batch_norm_have_settled(step: int, norm: bool, told: bool) -> None:
+    """After 8 steps they hold 43 % of what they began with (0.9^8), after 30 steps 4 %."""
+    bad = msgspec.structs.replace(epoch(2, 0.9, 0.04, train_loss=0.2, val_loss=20.0), step=step)
+    known = facts(modules=modules("Conv2d", *(["BatchNorm2d"] if norm else []), "ReLU", "Linear"))
+    assert ("F21" in found(story(known=known, epochs=(bad,)))) is told
+
+
+@pytest.mark.parametrize(("counts", "told"), [([], False), ([200, 20], False), ([110, 110], True)])
+def test_a_low_first_loss_waits_for_the_count_of_the_labels(counts: list[int], told: bool) -> None:
+    """Of 200 and 20 images knowing the shares alone costs 0.305: 0.51 is no better than a guess."""
+    known = {"label_counts": counts, "classes": 2, "outputs": 2, "first_loss": 0.51, "cross_entropy": 0.51}
+    assert ("F10" in found(recipe(known))) is told
 
 
 def test_a_symptom_is_told_as_a_consequence() -> None:

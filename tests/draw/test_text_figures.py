@@ -76,6 +76,29 @@ def test_paths_over_a_heat_map_are_braille_and_digits_without_colour():
     assert "1" in "".join(line.plain for line in draw(figure, 24, 4, colour=False))
 
 
+def test_walkers_stand_where_their_walk_has_got_to():
+    """On a map of 0 to 1, 20 by 5 cells: a walk along the diagonal, its number in the cell of its last point."""
+    places: list[float | None] = [n / 10 for n in range(11)]
+    middle: list[float | None] = [0.5] * 11
+    figure = Heat(
+        values=[[0.0, 1.0], [1.0, 2.0]],
+        paths=[Points(name="up", x=places, y=places), Points(name="along", x=places, y=middle)],
+        steps=10,
+    )
+    for walked, first, second in ((0.0, (4, 0), (2, 0)), (0.5, (2, 10), (2, 10)), (1.0, (0, 19), (2, 19))):
+        for colour in (True, False):
+            drawn = draw(figure, 20, 5, colour=colour, walked=walked)
+            cells = {(y, x): sign for y, line in enumerate(drawn[:5]) for x, sign in enumerate(line.plain)}
+            assert cells[second] == "2"
+            assert first == second or cells[first] == "1"
+            if colour:
+                assert sum(sign in "12" for sign in cells.values()) == len({first, second})
+            assert drawn[5].plain == f"step {round(10 * walked)} of 10"
+            assert drawn[6].plain == "1 up  2 along"
+    braille = [sum("\u2800" < sign <= "\u28ff" for sign in draw(figure, 20, 5, walked=w)[0].plain) for w in (0.0, 1.0)]
+    assert braille[0] == 0 < braille[1]  # the upper right corner is reached at the end
+
+
 def test_bars_and_histograms_are_in_eighths():
     bars = draw(Bars(bars=[Bar(name="a", value=1.0), Bar(name="b", value=0.5)]), 20)
     assert [line.plain for line in bars] == ["a  █████████████ 1", "b  ██████▌ 0.5"]

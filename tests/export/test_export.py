@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 import math
 import re
@@ -16,8 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 import cvtui
+from cvtui.draw.half_blocks import tiles
 from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
 from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.runlog.events import CommandApplied, EpochDone, Log, PictureSaved, Steps
@@ -75,6 +79,28 @@ def history_of(folder: RunFolder) -> History:
     history = History(folder)
     history.poll()
     return history
+
+
+def test_tiles_of_a_picture_have_a_caption_each(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, "tiles")
+    sheet = tiles(np.stack([np.full((4, 4, 3), 60 * n, np.uint8) for n in range(3)]), 2)
+    Pillow.fromarray(sheet).save(folder.pictures / "mistakes.png")
+    with EventWriter(folder) as writer:
+        writer.write(started())
+        names, note = ["a/<1>.png", "b/2.png", "3"], "x taken for y; y taken for x; z taken for x"
+        writer.write(
+            PictureSaved(step=9, name="mistakes", path="pictures/mistakes.png", columns=2, names=names, note=note)
+        )
+    text = write_html(history_of(folder), tmp_path / "report.html").read_text()
+    captions = re.findall(r'<img alt="([^"]+)" src="data:image/png;base64,([^"]+)"><figcaption>([^<]+)', text)
+    assert [words for _, _, words in captions] == [
+        "x taken for y, a/&lt;1&gt;.png", "y taken for x, b/2.png", "z taken for x, 3"
+    ]  # fmt: skip
+    for number, (alt, data, words) in enumerate(captions):
+        assert alt == words
+        tile = np.asarray(Pillow.open(io.BytesIO(base64.b64decode(data))))
+        assert tile.shape == (4, 4, 3)
+        assert (tile == 60 * number).all()
 
 
 def test_csv_holds_every_logged_number(folder: RunFolder, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_text_finds_its_source_and_its_own_spelling(text: str, reader: str, sp
         ("npz:", "'npz:' needs a path, as in npz:pathmnist.npz"),
         ("csv:x.csv,lable=a", "csv: has no option 'lable'; it takes path, label, split, images; did you mean 'label'?"),
         ("csv:x.csv,label=", "the option 'label' of csv: is empty"),
-        ("npz:x.npz,label=a", "npz: has no option 'label'; it takes none"),
+        ("npz:x.npz,label=a", "npz: has no option 'label'; it takes images, labels; did you mean 'labels'?"),
         ("data/Labels.CSV", "--data: 'data/Labels.CSV' needs a prefix: csv:data/Labels.CSV"),
         ("x.npz", "'x.npz' needs a prefix: npz:x.npz"),
         ("shard-{0..3}.tar", "'shard-{0..3}.tar' needs a prefix: wds:shard-{0..3}.tar"),

@@ -65,7 +65,7 @@ async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: t
         view.show_pane("doctor")
         await pilot.press("f")
         await wait_until_async(lambda: isinstance(app.screen, ForkModal), what="the fork")
-        typed = app.screen.query_one(Input).value
+        typed = app.screen.query_one("#fork-changes", Input).value
         assert parse_changes(typed) == {name: str(value) for name, value in root.cure.items()}
         await pilot.press("escape")
 
@@ -77,7 +77,7 @@ async def test_the_test_of_the_first_finding_has_a_key_of_its_own(wild: RunFolde
         await wait_until_async(lambda: any(one.test == "rate/10" for one in view.view.findings), what="a finding")
         await pilot.press("T")
         await wait_until_async(lambda: isinstance(app.screen, ForkModal), what="the fork at a tenth of the rate")
-        assert "epochs=1" in app.screen.query_one(Input).value
+        assert "epochs=1" in app.screen.query_one("#fork-changes", Input).value
 
 
 async def test_a_healthy_run_is_said_to_be_so(tmp_path: Path) -> None:

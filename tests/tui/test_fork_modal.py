@@ -34,11 +34,11 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         await wait_until_async(lambda: "with new weights" in str(about.render()), what="what the start means")
         listed.highlighted = 1
         await wait_until_async(lambda: "that checkpoint's weights" in str(about.render()), what="what continues")
-        app.screen.query_one(Input).value = "lr=fast"
+        app.screen.query_one("#fork-changes", Input).value = "lr=fast"
         await wait_until_async(lambda: "is not a number" in str(said.render()), what="what is wrong")
         await pilot.press("enter")
         assert isinstance(app.screen, ForkModal)
-        app.screen.query_one(Input).value = "lr=1e-3 name=child"
+        app.screen.query_one("#fork-changes", Input).value = "lr=1e-3 name=child"
         await wait_until_async(lambda: "1 more epoch, up to 3" in str(said.render()), what="what will be")
         await pilot.press("enter")
         view = await wait_until_async(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from cvtui.draw.figures import Heat, Points
 from cvtui.labs.folder import LabFolder
 from cvtui.labs.lecture import held
 from cvtui.labs.lookup import labs
@@ -287,3 +288,31 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         assert rows["race"].text == "off"
         await pilot.press("escape", "escape")
         await wait_until_async(lambda: here.list.has_focus, what="the list")
+
+
+async def test_walkers_go_over_the_loss_surface(tmp_path: Path) -> None:
+    """They set out when a run shows them; space lets them go again, the arrows move them by an update."""
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(120, 45)) as pilot:
+        here = await place(app, pilot)
+        await here.open_lab("optim")
+        page = page_of(here)
+        page.sheet.focus()
+        assert not app.screen.check_action("walk", ())
+        page.add_class("-there")  # as a run does
+        way: list[float | None] = [n / 20 for n in range(21)]
+        page.figures.show([Heat(values=[[0.0, 1.0]], paths=[Points(name="sgd", x=way, y=way)], steps=20)])
+        await pilot.press("left", "left", "left")
+        assert "step 17 of 20" in page.figures.text
+        await pilot.press("right")
+        assert "step 18 of 20" in page.figures.text
+        await pilot.press("space")
+        await wait_until_async(lambda: not page.figures.walking, what="the end of the walk")
+        assert "step 20 of 20" in page.figures.text
+        await pilot.press("space")  # from the start again
+        await wait_until_async(lambda: "step 1 of 20" in page.figures.text, what="the second walk")
+        await pilot.press("space")
+        assert not page.figures.walking
+        await pilot.press("space", "4")
+        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
+        await wait_until_async(lambda: not page.figures.walking, what="rest: unseen, they cost nothing")

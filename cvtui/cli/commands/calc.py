@@ -67,7 +67,7 @@ Default: 32x32x3, or what the library trained the model with."""
 @click.argument("net", metavar="NET")
 @click.option("--input", "input_size", metavar="SIZE", help=INPUT_HELP)
 @click.option("--chw", is_flag=True, help="SIZE is in PyTorch's order, CxHxW.")
-@click.option("--classes", metavar="N", type=int, help="Outputs of a bare fc. Default: 10.")
+@click.option("--classes", metavar="N", type=int, help="Outputs of an fc without a number. Default: 10.")
 @click.option("--batch", metavar="N", type=int, help="Images a batch, for the memory to train. Default: 64.")
 @click.option("--output", "wanted", metavar="SIZE", help="The output to reach: solves for every ? in NET together.")
 @click.option("--against-fc", is_flag=True, help="Set each conv beside a fully connected layer of the same sizes.")

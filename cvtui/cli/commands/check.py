@@ -11,7 +11,7 @@ from cvtui.cli.commands.data import tell_notes
 from cvtui.cli.commands.train import make_recipe
 from cvtui.cli.exit import EXIT_FAILED
 from cvtui.cli.precheck_process import run_precheck
-from cvtui.cli.recipe_options import recipe_options
+from cvtui.cli.recipe_options import FIT, recipe_options, tell_fitted
 
 if TYPE_CHECKING:
     from cvtui.doctor import Diagnosis
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
 @click.option("--json", "as_json", is_flag=True, help="Checks and findings as JSON.")
-def check(recipe: str | None, as_json: bool, **options: str | None) -> int:
+@FIT
+def check(recipe: str | None, as_json: bool, fit: bool, **options: str | None) -> int:
     """Pre-flight check of a recipe: its data, its first steps, and whether the net can memorise one batch.
 
     Takes some seconds and keeps nothing. A question mark stands where a number is beyond its limit and it is too early
     to call that a fault. The exit code is 1 when something is wrong.
     """
-    checked = make_recipe(recipe, {name: text for name, text in options.items() if text is not None})
+    given = {name: text for name, text in options.items() if text is not None}
+    checked = make_recipe(recipe, given, fit=fit, tell=None if as_json else tell_fitted)
     from cvtui.doctor.checklist import checklist
     from cvtui.recipe.memory_check import check_machine
 

@@ -12,7 +12,7 @@ import click
 from cvtui.cli import out
 from cvtui.cli.commands.data import need, tell_notes
 from cvtui.cli.commands.train import make_recipe
-from cvtui.cli.recipe_options import FieldType
+from cvtui.cli.recipe_options import FIT, FieldType, tell_fitted
 from cvtui.cli.run_argument import runs_option
 from cvtui.compare.lr_search import FIXED
 from cvtui.errors import RequestError
@@ -34,7 +34,10 @@ POLL_SECONDS = 0.2
     "--highest", type=click.FloatRange(1e-6, 1e6), default=10.0, show_default=True, help="Rate where it ends."
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
-def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json: bool, **options: str | None) -> int:
+@FIT
+def lr_find(
+    recipe: str | None, runs: Path, steps: int, highest: float, as_json: bool, fit: bool, **options: str | None
+) -> int:
     """Find a good learning rate.
 
     The loss while the rate climbs from very low to very high (Smith 2015) gives a bracket; three short runs at a third
@@ -45,7 +48,7 @@ def lr_find(recipe: str | None, runs: Path, steps: int, highest: float, as_json:
     from cvtui.compare.lr_search import LrFinder
 
     given = {name: text for name, text in options.items() if text is not None}
-    checked = make_recipe(recipe, given, runs)
+    checked = make_recipe(recipe, given, runs, fit=fit, tell=None if as_json else tell_fitted)
     need(checked.recipe)
     if not as_json:
         tell_notes(checked.data.notes)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import RunName, runs_option
+from cvtui.cli.run_argument import RunName, RunPlaces, places_option
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,9 +18,9 @@ WIDE = 10_000
 
 @click.command(name="ranks", short_help="Step times of each rank of a distributed run.")
 @click.argument("run", type=RunName(), required=False)
-@runs_option()
+@places_option()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: the ranks, and the slow one.")
-def ranks(run: str | None, runs: Path, as_json: bool) -> None:
+def ranks(run: str | None, runs: RunPlaces, as_json: bool) -> None:
     """Show the step times of each rank of RUN (a name or a folder; the newest by default).
 
     A rank is slow where its own work (waiting for data, computing, updating) keeps the others waiting; what a rank

@@ -65,7 +65,7 @@ def resume(
     recipe = recipe_of(folder, "resumed")
     if nproc is not None:
         recipe = msgspec.structs.replace(recipe, nproc=nproc)
-    _check_unfinished(folder, history, recipe)
+    check_unfinished(folder, history, recipe)
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe, weights=False)
@@ -77,7 +77,7 @@ def resume(
     )
 
 
-def _check_unfinished(folder: RunFolder, history: History, recipe: Recipe) -> None:
+def check_unfinished(folder: RunFolder, history: History, recipe: Recipe) -> None:
     """Refuse a run of which nothing is left to do. RequestError with the way out."""
     from cvtui.recipe.ending import EARLY, is_stale
 

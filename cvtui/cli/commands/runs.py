@@ -9,6 +9,7 @@ import click
 
 from cvtui.cli import out
 from cvtui.cli.run_argument import RunPlaces, places_option
+from cvtui.errors import RequestError
 from cvtui.runlog.other_hosts import full_name, where
 from cvtui.text import duration
 
@@ -35,21 +36,25 @@ WIDE = 10_000
 @places_option()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run and line.")
 @click.option("--filter", "text", default="", metavar="TEXT", help="Only some: 'acc>0.97 net~conv lr<=0.01 digits'.")
-def runs(runs: RunPlaces, as_json: bool, text: str) -> None:
-    """List the runs, newest first: state, epochs, best validation accuracy, data and net."""
-    from cvtui.runlog.run_filter import parse_filter
+@click.option("--tag", "tags", multiple=True, metavar="WORD", help="Only those with #WORD in their note; repeatable.")
+@click.option("--curves", is_flag=True, help="A tiny loss curve of each, all on the same scales, instead of the table.")
+def runs(runs: RunPlaces, as_json: bool, text: str, tags: tuple[str, ...], curves: bool) -> None:
+    """List the runs, newest first: what tells them apart, state, epochs, best validation accuracy, data and net."""
+    from cvtui.runlog.run_filter import parse_filter, with_tag
     from cvtui.runlog.run_summary import summary
 
-    keeps = parse_filter(text)
+    if as_json and curves:
+        raise RequestError("--json: goes with the table, not with --curves; leave one of them out")
+    tests = [parse_filter(text), *map(with_tag, tags)]
     every = [summary(folder) for folder in runs.runs()]
-    found = [run for run in every if keeps(run)]
+    found = [run for run in every if all(keeps(run) for keeps in tests)]
     if as_json:
         import msgspec
 
         for entry in found:
             click.echo(msgspec.json.encode(as_dict(entry)).decode())
     elif found:
-        _print(found)
+        (_draw if curves else _print)(found)
     elif every:
         out.line(f"None of the {len(every)} runs in {runs} passes the filter.", err=True)
     else:
@@ -65,10 +70,20 @@ def as_dict(entry: RunSummary) -> dict[str, Any]:
     return {"folder": full_name(entry.folder.path), **{name: getattr(entry, name) for name in names}}
 
 
+def _draw(found: list[RunSummary]) -> None:
+    from cvtui.cli.output.small_multiples import grid
+    from cvtui.runlog.differing import differing
+
+    console = out.console()
+    for line in grid(found, differing(found), console.width):
+        console.print(line, no_wrap=True, overflow="crop")
+
+
 def _print(found: list[RunSummary]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from cvtui.runlog.differing import differing
     from cvtui.text import harmless
 
     console = out.console()
@@ -80,6 +95,9 @@ def _print(found: list[RunSummary]) -> None:
     several = len(set(places.values())) > 1
     if several:
         table.add_column("where", overflow="fold")
+    differs = differing(found)
+    if any(differs.values()):
+        table.add_column("differs in", overflow="fold")
     for name, least, justify in COLUMNS:
         if console.width >= least:
             table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
@@ -87,7 +105,8 @@ def _print(found: list[RunSummary]) -> None:
         cells = _cells(entry)
         shown = [cells[name] for name, least, _ in COLUMNS if console.width >= least]
         place = [Text(harmless(places[entry.folder]), "dim")] if several else []
-        table.add_row(Text(harmless(entry.name)), *place, *shown)
+        apart = [Text(harmless(differs[entry.folder]))] if any(differs.values()) else []
+        table.add_row(Text(harmless(entry.name)), *place, *apart, *shown)
     console.print(table)
     for entry in found:
         if entry.trouble:

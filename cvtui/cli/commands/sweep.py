@@ -12,7 +12,7 @@ from cvtui.cli import out
 from cvtui.cli.commands.compare import curves, print_json, show_result
 from cvtui.cli.commands.data import need, tell_notes
 from cvtui.cli.commands.train import make_recipe
-from cvtui.cli.recipe_options import FieldType
+from cvtui.cli.recipe_options import FIT, FieldType, tell_fitted
 from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
 from cvtui.job_share import tell_share
@@ -52,6 +52,7 @@ NOT_VARIED = frozenset({"name"})
     help="With submitit: partition=gpu, gpus_per_node=1, timeout_min=120 …; cluster=local tries it here.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+@FIT
 def sweep(
     recipe: str | None,
     runs: Path,
@@ -59,6 +60,7 @@ def sweep(
     launcher: str,
     slurm: tuple[str, ...],
     as_json: bool,
+    fit: bool,
     **options: str | None,
 ) -> int:
     """Run a fair race: every combination of the values given, from the same weights and with the same batches.
@@ -78,7 +80,8 @@ def sweep(
             raise RequestError(f"{FIELDS[name].option}: {given[name]!r} holds no value")
     if not any(len(values) > 1 for values in lists.values()):
         raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
-    base = make_recipe(recipe, {name: values[0] for name, values in lists.items()}, runs).asked
+    first = {name: values[0] for name, values in lists.items()}
+    base = make_recipe(recipe, first, runs, fit=fit, tell=None if as_json else tell_fitted).asked
     entrants = expand(base, lists)
     jobs, gpus, cluster = _places(entrants, runs, jobs, launcher, slurm)
     for entrant in entrants:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cvtui.cli.end_options import end_options, hooks_of
-from cvtui.cli.recipe_options import recipe_options, write_options
+from cvtui.cli.recipe_options import FIT, recipe_options, tell_fitted, write_options
 from cvtui.cli.run_argument import RunPlaces, places_option
 from cvtui.cli.screen import FPS
 from cvtui.errors import RequestError, nearest
@@ -35,6 +35,7 @@ class Train(click.Command):
 @click.option("--quiet", is_flag=True, help="With --no-ui: only the result and errors.")
 @FPS
 @end_options
+@FIT
 @click.option("--download", is_flag=True, help="Fetch data and --weights default first, where they are missing.")
 def train(
     recipe: str | None,
@@ -44,6 +45,7 @@ def train(
     quiet: bool,
     download: bool,
     fps: float,
+    fit: bool,
     on_end: str | None,
     notify: tuple[str, ...],
     **options: str | None,
@@ -54,19 +56,20 @@ def train(
     """
     changes = {name: text for name, text in options.items() if text is not None}
     hooks = hooks_of(on_end, notify)
+    tell = None if as_json or quiet or not no_ui else tell_fitted
     if no_ui or as_json:
         from cvtui.runlog.early_process import EarlyProcess
 
         with EarlyProcess() as early:  # PyTorch loads while the recipe is checked
             from cvtui.cli.follow import train_without_screen
 
-            checked = _checked(recipe, changes, runs.home)
+            checked = _checked(recipe, changes, runs.home, fit, tell)
             _provide(checked, download)
             named = "name" in changes
             return train_without_screen(
                 checked, runs.home, early, strict_name=named, as_json=as_json, quiet=quiet, hooks=hooks
             )
-    checked = _checked(recipe, changes, runs.home)
+    checked = _checked(recipe, changes, runs.home, fit)
     if download:
         _provide(checked, download)
     from cvtui.cli.screen import open_screen
@@ -85,9 +88,11 @@ def train(
 train.params[1:1] = recipe_options()
 
 
-def _checked(path: str | None, changes: Mapping[str, str], runs: Path) -> Checked:
+def _checked(
+    path: str | None, changes: Mapping[str, str], runs: Path, fit: bool, tell: Callable[[str], None] | None = None
+) -> Checked:
     """Check the recipe, the place of its run and what the machine has for it. RequestError."""
-    checked = make_recipe(path, changes, runs)
+    checked = make_recipe(path, changes, runs, fit=fit, tell=tell)
     check_runs_folder(runs, changes.get("name"))
     if path is not None or changes:
         from cvtui.recipe.memory_check import check_machine
@@ -104,10 +109,18 @@ def _provide(checked: Checked, download: bool) -> None:
     provide_weights(checked.recipe, download=download)
 
 
-def make_recipe(path: str | None, changes: Mapping[str, str], runs: Path = Path("runs")) -> Checked:
+def make_recipe(
+    path: str | None,
+    changes: Mapping[str, str],
+    runs: Path = Path("runs"),
+    *,
+    fit: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> Checked:
     """Return the checked recipe of a file (or the defaults) with the command line's changes. RequestError.
 
-    runs: where `weights` may name a run.
+    runs: where `weights` may name a run. fit: fields that are not given fit a data set that is, unless the net is given
+    or the recipe comes from a file; `tell` gets the line that says so.
     """
     from msgspec.structs import replace
 
@@ -118,6 +131,13 @@ def make_recipe(path: str | None, changes: Mapping[str, str], runs: Path = Path(
     base = Recipe() if path is None else _base(_recipe_file(path))
     try:
         made = override(base, changes)
+        if fit and path is None and "data" in changes and not {"net", "weights"} & set(changes):
+            from cvtui.recipe.fitted import fitted
+
+            found = fitted(made, changes)
+            made = found.recipe
+            if found.changes and tell is not None:
+                tell(f"{found.words()}; --no-fit: the default recipe")
         return check(replace(made, weights=weights_in(made.weights, runs)))
     except RequestError as error:
         raise named(error, path, changes) from None

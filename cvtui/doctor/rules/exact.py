@@ -109,6 +109,10 @@ def not_trained(obs: Observations) -> RuleResult | None:
             words = "left out of the optimiser and get no gradient (no_grad or detach)"
             return _kept(facts.left_out, missing, count, words)
         if not everything and facts.holds_tail and (missing >= TAIL or count - missing <= HEAD < missing):
+            if facts.fresh_norms:
+                return _random(
+                    facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone"
+                )
             return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
         whose = " It holds the parameters of another model." if facts.foreign else ""
         which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
@@ -121,7 +125,7 @@ def not_trained(obs: Observations) -> RuleResult | None:
             evidence=f"{missing:,} of {count:,} parameters are not in the optimiser",
             severity="stop" if everything else "warn",
         )
-    if facts.no_gradient:
+    if facts.no_gradient and not facts.emptied:  # (deleted before the update: F44)
         missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
         return RuleResult(
             f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
@@ -138,6 +142,8 @@ def not_trained(obs: Observations) -> RuleResult | None:
         at = obs.recipe.get("unfreeze_at")
         until = at if isinstance(at, int) and not obs.own_loop else 0
         asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
+        if facts.fresh_norms and obs.own_loop:
+            return _random(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)")
         advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
         return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
     return _stands_still(obs)
@@ -158,6 +164,20 @@ def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, adv
         evidence=f"{percent(kept / max(count, 1))} of the parameter tensors are frozen",
         severity="note",
         advice=advice,
+    )
+
+
+def _random(names: list[str], kept: int, count: int, how: str) -> RuleResult:
+    """Warn of layers that are not trained, of a net that never was: no weights were loaded."""
+    return RuleResult(
+        f"{some(names, count=kept)} {'are' if kept > 1 else 'is'} {how}, and the net is as it was drawn: no batch has "
+        "ever gone through its batch norms. Were weights to be loaded?",
+        layer=names[0].rpartition(".")[0],
+        value=kept,
+        threshold=0,
+        evidence=f"{kept:,} of {count:,} parameter tensors stay random",
+        severity="warn",
+        advice="Load weights before the rest is frozen, or train all of it.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cvtui.doctor.first_epoch import errors, learnable, unseen, validated
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.phrases import guess as guess_words
@@ -68,15 +69,10 @@ def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Rule
     )
 
 
-def _errors(share: float, chance: float, count: int) -> float:
-    """How many standard errors a share of `count` lies above chance."""
-    return (share - chance) / math.sqrt(max(chance * (1 - chance), 1e-6) / count)
-
-
 @rule("F21", "facts", "epochs")
 def validation_differs(obs: Observations) -> RuleResult | None:
     train, other, chance, count = _neighbours(obs)
-    if count and train > chance + 0.2 and _errors(other, chance, count) < limit("F13", "errors"):
+    if count and train > chance + 0.2 and errors(other, chance, count) < limit("F13", "errors"):
         return RuleResult(
             f"{percent(train)} of the training images have the label of their nearest neighbours, but only "
             f"{percent(other)} of the validation images ({percent(chance)} would be chance): their labels do not fit.",
@@ -84,7 +80,7 @@ def validation_differs(obs: Observations) -> RuleResult | None:
             threshold=chance,
             evidence=f"agreement with neighbours: training {train:.3g}, validation {other:.3g}",
         )
-    return _inputs_differ(obs) or _by_epochs(obs)
+    return _inputs_differ(obs) or _by_epochs(obs) or _below_unseen(obs)
 
 
 def _inputs_differ(obs: Observations) -> RuleResult | None:
@@ -106,7 +102,7 @@ def _inputs_differ(obs: Observations) -> RuleResult | None:
     return RuleResult(
         f"The training images {where} with mean {mean:.3g} and spread {std:.3g}, the validation images with "
         f"{val_mean:.3g} and {val_std:.3g}: they are not prepared alike.",
-        step=max(facts.step, 0),
+        step=obs.epochs[0].step if obs.epochs else max(facts.step, 0),
         value=val_mean,
         threshold=limit("F21", "mean"),
         evidence=f"mean {mean:.3g} and {val_mean:.3g}",
@@ -129,14 +125,17 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
     guess, classes = obs.label_entropy, obs.classes
     if not guess or not classes:
         return None
-    even = 1 / classes
+    even, count = 1 / classes, validated(obs)
     for epoch in obs.epochs:
+        if obs.batch_norm and epoch.step < limit("F21", "settled"):
+            continue  # of 60 images at 16 a step: the running means after 8 steps cost 16 times a guess, later nothing
         train, val = epoch.train_accuracy, epoch.val_accuracy
         below = (
             train is not None
             and val is not None
             and val < limit("F21", "below") * even
             and train > min(limit("F21", "above") * even, (1 + even) / 2)
+            and (not count or errors(val, even, count) < -limit("F21", "clear"))
         )
         costly = (
             obs.is_cross_entropy
@@ -158,6 +157,35 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
                 evidence=f"training {_result(train, epoch.train_loss)}, validation {_result(val, epoch.val_loss)}",
             )
     return None
+
+
+def _below_unseen(obs: Observations) -> RuleResult | None:
+    """Find validation accuracies that stay below what was right in the first epoch, of images never seen before."""
+    found, chance, count = unseen(obs), obs.largest_class, validated(obs)
+    values = [epoch.val_accuracy for epoch in obs.epochs if epoch.val_accuracy is not None]
+    if found is None or len(values) < limit("F21", "evaluations") or not count or has_modes_mixed(obs):
+        return None
+    share, images = found
+    best = max(values)
+    error = math.sqrt(max(share * (1 - share), 1e-4) * (1 / images + 1 / count))
+    if share - best < limit("F21", "unseen") * error or values[-1] - values[0] > 0.25 * (share - chance):
+        return None
+    if best - chance > limit("F21", "part") * (share - chance) or (obs.epochs[-1].train_accuracy or 0.0) < share:
+        return None
+    return RuleResult(
+        f"In the first epoch {percent(share)} of the images were right that the net had not seen before, but of the "
+        f"validation images no more than {percent(best)} in {len(values)} evaluations: the two are not prepared alike, "
+        "or their labels aren't.",
+        step=obs.epochs[-1].step,
+        value=best,
+        threshold=share,
+        evidence=f"first epoch {share:.3g}, validation at best {best:.3g}",
+    )
+
+
+def has_modes_mixed(obs: Observations) -> bool:
+    """Return True where evaluation mode is seen to answer otherwise: F23 says so."""
+    return modes_differ(obs) is not None
 
 
 def _result(accuracy: float | None, loss: float | None) -> str:
@@ -239,7 +267,9 @@ def _images(obs: Observations) -> float:
 
 
 def _learnt_by_heart(obs: Observations) -> RuleResult | None:
-    guess = obs.label_entropy
+    guess, learns = obs.label_entropy, learnable(obs)
+    if learns:
+        return None
     if not guess or (obs.epochs and _images(obs) < limit("F13", "images") * obs.classes):
         return None  # so few images are learnt by heart whatever their labels
     bad = []
@@ -250,7 +280,7 @@ def _learnt_by_heart(obs: Observations) -> RuleResult | None:
             known
             and (val or 0.0) < beyond(obs, limit("F13", "guess"))
             and (train or 0.0) > beyond(obs, limit("F13", "learnt"))
-            and (loss is None or loss > limit("F13", "loss") * guess)
+            and (loss is None or loss > limit("F13", "loss") * guess or (learns is False and _by_chance(obs, epoch)))
         )
         if len(bad) > 1 and bad[-1] and bad[-2]:
             return RuleResult(
@@ -265,11 +295,18 @@ def _learnt_by_heart(obs: Observations) -> RuleResult | None:
     return None
 
 
-@rule("F14", "facts")
+def _by_chance(obs: Observations, epoch: EpochDone) -> bool:
+    """Return True where training is far above a guess and validation, of enough images, no better than one."""
+    count, chance = validated(obs), obs.largest_class
+    by_heart = (epoch.train_accuracy or 0.0) > beyond(obs, limit("F13", "heart"))
+    return by_heart and bool(count) and errors(epoch.val_accuracy or 0.0, chance, count) < limit("F13", "errors")
+
+
+@rule("F14", "facts", "steps", "epochs")
 def noisy_labels(obs: Observations) -> RuleResult | None:
     train, other, chance, count = _neighbours(obs)
     if not count:
-        return None
+        return _never_right(obs)
     gap = other - train
     error = math.sqrt(max(other * (1 - other), 0.01) / count + max(train * (1 - train), 0.01) / count)
     if gap < limit("F14", "gap") or gap < limit("F14", "errors") * error or train < chance:
@@ -282,6 +319,34 @@ def noisy_labels(obs: Observations) -> RuleResult | None:
         threshold=limit("F14", "gap"),
         evidence=f"agreement with neighbours: validation {other:.3g}, training {train:.3g}",
         files=_doubtful(obs),
+    )
+
+
+def _never_right(obs: Observations) -> RuleResult | None:
+    """Find training images that come unchanged each epoch and are right far more seldom than validation images.
+
+    Dropout, small batches under batch norm, and augmentation do that too: it is silent with any of them.
+    """
+    facts, last = obs.facts, obs.epochs[-int(limit("F14", "epochs")) :]
+    if (facts.repeated or 0.0) < limit("F14", "repeated") or facts.loss_value != "cross-entropy":
+        return None
+    if any("Drop" in m.kind for m in facts.modules) or facts.evaluations_differ or (obs.batch_size or 0) < 16:
+        return None
+    train = [epoch.train_accuracy for epoch in last if epoch.train_accuracy is not None]
+    val = [epoch.val_accuracy for epoch in last if epoch.val_accuracy is not None]
+    if len(train) < limit("F14", "epochs") or len(val) < len(train) or facts.accuracy_counted:
+        return None
+    gap = min(val) - max(train)
+    if gap < limit("F14", "apart") or max(train) - min(train) > limit("F14", "still") or facts.evaluated_seen:
+        return None
+    return RuleResult(
+        f"In the last {len(train)} epochs at most {percent(max(train))} of the training images were right, which come "
+        f"unchanged each time, but at least {percent(min(val))} of the validation images: about "
+        f"{percent(1 - max(train) / min(val))} of the training labels seem wrong.",
+        step=last[-1].step,
+        value=gap,
+        threshold=limit("F14", "apart"),
+        evidence=f"training {max(train):.3g}, validation {min(val):.3g}",
     )
 
 

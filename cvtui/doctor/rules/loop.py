@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import math
+
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+
+PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
+"""Losses that are a mean of −log p of the right answer."""
 
 
 @rule("F44", "facts")
 def never_stepped(obs: Observations) -> RuleResult | None:
+    """Find no updates, updates without gradients, or one update for the gradients of many steps."""
+    if obs.facts.emptied:
+        return RuleResult(
+            "Gradients arrive, and are deleted before the optimiser's step: zero_grad() stands between backward() and "
+            "step(), so no gradient moves a weight.",
+            step=0,
+            value=0,
+            evidence="gradients that came are gone when the optimiser's step begins",
+            advice="Call optimizer.zero_grad() before loss.backward(), and optimizer.step() right behind it.",
+        )
+    thrown = set(obs.facts.thrown_away)
+    if len(obs.facts.thrown_away) > 1 and len(thrown) == 1 and (count := thrown.pop()) > 0:
+        return RuleResult(
+            f"The optimiser makes one update in {count + 1:,} steps, and the gradients of the other {count:,} are "
+            "deleted: is optimizer.step() outside of the loop over batches?",
+            step=count,
+            value=count,
+            threshold=0,
+            evidence=f"one update, {count + 1:,} backward passes, {count:,} of them without effect",
+            severity="warn",
+        )
     if obs.facts.updates != 0:
         return None
     return RuleResult(
@@ -22,6 +48,18 @@ def never_stepped(obs: Observations) -> RuleResult | None:
 @rule("F45", "facts")
 def python_list(obs: Observations) -> RuleResult | None:
     names = obs.facts.unlisted
+    if obs.facts.fresh_leaves and not names:
+        count = obs.facts.fresh_leaves
+        return RuleResult(
+            f"{count:,} parameters that the loss depends on are new in each step and held by nothing: a layer is "
+            "constructed in forward(), random each time, and is never trained.",
+            step=1,
+            value=count,
+            threshold=0,
+            evidence=f"{count:,} parameters in the loss's graph, others in the second step than in the first",
+            name="layer made anew in each step",
+            advice="Construct layers in __init__ and keep them as attributes.",
+        )
     if not names or not obs.facts.foreign_leaves:
         return None  # (a teacher is hidden in a list on purpose: the loss's gradient does not reach it)
     return RuleResult(
@@ -30,6 +68,21 @@ def python_list(obs: Observations) -> RuleResult | None:
         value=len(names),
         threshold=0,
         evidence=f"{len(names)} layers that the model does not hold",
+    )
+
+
+@rule("F56", "facts")
+def one_autocast_for_all(obs: Observations) -> RuleResult | None:
+    behind = obs.facts.stale_casts
+    if behind is None or behind < limit("F56", "updates"):
+        return None
+    return RuleResult(
+        "One autocast context stands around the training loop: the optimiser moves the weights, and the net goes on "
+        f"computing with copies of them that were {behind} updates old after a few steps.",
+        step=max(obs.facts.step - 1, 0),
+        value=behind,
+        threshold=limit("F56", "updates"),
+        evidence=f"a weight read under autocast was that of {behind} updates before",
     )
 
 
@@ -76,13 +129,30 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F49", "facts")
+@rule("F56", "facts")
+def images_mixed(obs: Observations) -> RuleResult | None:
+    """Find answers that depend on the other images of the batch, in evaluation mode."""
+    apart = obs.facts.neighbours_matter
+    if apart is None or apart <= limit("F56", "apart"):
+        return None
+    return RuleResult(
+        "In evaluation mode the answer to an image depends on the images beside it in the batch (by "
+        f"{percent(apart)} of the outputs' spread): something in the model mixes the batch's images, such as an LSTM "
+        "or attention without batch_first, or a reshape that takes the batch for another dimension.",
+        step=max(obs.facts.step - 1, 0),
+        value=apart,
+        threshold=limit("F56", "apart"),
+        evidence=f"the same images in a smaller batch are answered {apart:.3g} apart",
+    )
+
+
+@rule("F49", "facts", "steps", "epochs")
 def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
     facts = obs.facts
     words = _counted(obs)
     if not words or not facts.accuracies:
-        return None
+        return _too_low(obs)
     place = max(range(len(facts.accuracies)), key=lambda row: abs(facts.accuracies[row][0] - facts.accuracies[row][1]))
     told, right = facts.accuracies[place]
     return RuleResult(
@@ -92,6 +162,29 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
         value=told,
         threshold=right,
         evidence=f"told {told:.3g}, right {right:.3g}, in {len(facts.accuracies)} steps the same way",
+    )
+
+
+def _too_low(obs: Observations) -> RuleResult | None:
+    """Find a told accuracy that the loss rules out: a wrong answer has a probability of a half at most.
+
+    So it costs ln 2 at least, and no more than loss / ln 2 of the answers are wrong.
+    """
+    windows, row, apart = obs.windows, int(limit("F49", "row")), limit("F49", "apart")
+    if obs.facts.loss_value not in PLAIN or len(windows) < row or obs.first_step != 0:
+        return None
+    low = windows.accuracy < 1 - windows.loss / math.log(2) - apart
+    if not low[-row:].all():
+        return None
+    begun, step = windows.start(len(windows) - row), windows.last(len(windows) - 1)
+    loss, told = float(windows.loss[-row:].mean()), float(windows.accuracy[-row:].mean())
+    return RuleResult(
+        f"In the steps {begun:,} to {step:,} the loss was {loss:.3g} on average. A wrong answer costs ln 2 at least, "
+        f"so {percent(1 - loss / math.log(2))} or more were right, and an accuracy of {percent(told)} is told.",
+        step=step,
+        value=told,
+        threshold=1 - loss / math.log(2),
+        evidence=f"accuracy {told:.3g} at a loss of {loss:.3g}",
     )
 
 
@@ -105,6 +198,7 @@ def _counted(obs: Observations) -> str:
         "by output": f"each of an image's {outputs:,} outputs counts for itself, and {outputs - 1:,} of {outputs:,} "
         "are right with no net at all",
         "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
+        "largest of one": "the largest of one output is always number 0, so class 0 is counted as the answer to all",
         "rounded down": "it is that share rounded down to a whole number, as by a division of whole numbers",
         "factor of the share": f"it is {factor:.3g} times that share",
     }.get(facts.accuracy_counted, "")

@@ -92,6 +92,9 @@ def wrong_input(obs: Observations) -> RuleResult | None:
         facts.loss_wants
     )
     told = words(obs, given) if words is not None and facts.loss_given else ""
+    wrong = _wrong_targets(obs, given)
+    if wrong:
+        return RuleResult(wrong, step=0, evidence=f"targets {facts.target_kind}, {facts.target_range}")
     if not told:
         return None
     span = facts.given_range
@@ -101,6 +104,25 @@ def wrong_input(obs: Observations) -> RuleResult | None:
         step=0,
         evidence=f"before the loss: {', '.join((facts.loss_given or [])[:3])}",
     )
+
+
+def _wrong_targets(obs: Observations, given: str) -> str:
+    """Say what is wrong with the truth that a binary cross-entropy is given; "" where nothing is seen."""
+    facts = obs.facts
+    if not facts.loss_kind.startswith("binary cross-entropy"):
+        return ""
+    if facts.target_range and (facts.target_range[0] < 0 or facts.target_range[1] > 1):
+        low, high = facts.target_range
+        return (
+            f"The loss ({facts.loss_kind}) wants targets between 0 and 1, and is given {low:.3g} to {high:.3g}: with "
+            "those it falls without end."
+        )
+    if given == "softmax" and facts.target_kind == "several a row" and (facts.outputs or 0) > 1:
+        return (
+            "An image may have several labels at once, and the outputs come from a softmax, whose shares add up to 1: "
+            "no two of them can be near 1. Each wants a sigmoid of its own."
+        )
+    return ""
 
 
 def _no_probabilities(obs: Observations, given: str) -> str:
@@ -188,7 +210,7 @@ def behind_the_last(obs: Observations) -> RuleResult | None:
         f"Behind the last linear layer comes a {name}, which {does}.",
         step=0,
         evidence=f"before the loss: {', '.join(chain)}",
-        severity="note" if what != "dropout" and learns(obs) else None,
+        severity="note" if what == "batch-norm" and learns(obs) else None,
     )
 
 

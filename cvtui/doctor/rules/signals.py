@@ -28,10 +28,12 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     low, high = limit("F10", "low"), limit("F10", "high")
     far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
     wide = far or (share > high and gain > limit("F10", "gain"))
-    if not wide and share >= low:
-        return None
+    if not wide and (share >= low or (obs.label_counts and not obs.facts.label_counts)):
+        return None  # (labels of the first batches that are far from even: a guess by them costs less)
     if (obs.batch_size or FEW) < FEW and not gain > limit("F10", "gain"):
         return None  # the loss of a few images is anything
+    if share < low and not obs.own_loop and not obs.facts.label_counts:
+        return None  # they are counted beside the first steps; of labels 10 : 1 a guess may cost anything
     large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs)
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(

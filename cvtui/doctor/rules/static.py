@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
 from cvtui.doctor.learning import falls, learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
+from cvtui.doctor.run_setup import EVEN, evenness
 
 
-@rule("F20", "facts")
+@rule("F20", "facts", "epochs")
 def overlap(obs: Observations) -> RuleResult | None:
     facts = obs.facts
+    if facts.overlap is None:
+        return _evaluated_again(obs)
     if not facts.overlap or not facts.validation:
         return None
     share = facts.overlap / facts.validation
@@ -30,24 +34,64 @@ def overlap(obs: Observations) -> RuleResult | None:
     )
 
 
+def _evaluated_again(obs: Observations) -> RuleResult | None:
+    """Find training images among those that were evaluated, where no dataset is given.
+
+    A loop may evaluate its training images as well, in batches of their own: that is no fault.
+    """
+    facts = obs.facts
+    seen, count = facts.evaluated_seen or 0, facts.evaluated or 0
+    told = any(epoch.val_accuracy is not None or epoch.val_loss is not None for epoch in obs.epochs)
+    if count < limit("F20", "images") or not told or not seen:
+        return None
+    mixed = facts.evaluated_together or 0
+    if seen < count and mixed < max(limit("F20", "mixed"), limit("F20", "small") * count):
+        return None
+    return RuleResult(
+        f"{seen:,} of the {count:,} images that were evaluated after the first epoch had been trained on in it, value "
+        "for value.",
+        step=obs.epochs[0].step,
+        value=seen / count,
+        threshold=limit("F20", "share"),
+        evidence=f"{seen:,} of {count:,} evaluated images were training images",
+    )
+
+
 @rule("F24", "facts")
 def imbalance(obs: Observations) -> RuleResult | None:
-    counts = [count for count in obs.facts.label_counts if count]
-    classes = max(obs.classes, len(counts))
-    if len(counts) < 2 or classes < 2 or obs.label_entropy is None or obs.balanced:
+    facts = obs.facts
+    counts = [count for count in obs.label_counts if count]
+    even, drawn = evenness(counts), evenness(facts.batch_labels)
+    if even is None or max(obs.classes, len(counts)) < 2 or obs.balanced:
         return None
-    ratio = math.exp(obs.label_entropy) / len(counts)
-    if ratio >= limit("F24", "perplexity"):
+    if sum(facts.batch_labels) >= limit("F24", "labels") and drawn is not None and drawn >= EVEN > even:
+        return None  # a sampler draws them evenly
+    uncertain = 1 + even * (len(counts) - 1)
+    ratio = uncertain / len(counts)
+    if ratio >= limit("F24", "perplexity") and (even >= limit("F24", "even") or not _plain_mean(obs)):
         return None
     largest = max(counts) / sum(counts)
+    whose = "training labels" if facts.label_counts else f"labels of the first {len(facts.batch_sizes):,} batches"
     return RuleResult(
-        f"{percent(largest)} of the training labels are one class; the labels are as uncertain as "
-        f"{math.exp(obs.label_entropy):.2g} even classes, not {len(counts)}. "
+        f"{percent(largest)} of the {whose} are one class; the labels are as uncertain as "
+        f"{uncertain:.2g} even classes, not {len(counts)}. "
         f"A net that always gives that class is right in {percent(largest)}.",
         value=ratio,
         threshold=limit("F24", "perplexity"),
         evidence=f"exp(H)/C = {ratio:.2g}",
     )
+
+
+def _plain_mean(obs: Observations) -> bool:
+    """Return True where the loss is the plain mean over the images: no class weighs more."""
+    plain = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
+    return obs.facts.loss_value in plain or not obs.own_loop
+
+
+def mixed_classes(counts: Sequence[int], sizes: Sequence[int]) -> float:
+    """Return how many classes batches of such sizes hold together, if drawn from classes that come so often."""
+    total = sum(counts)
+    return sum(sum(1 - (1 - count / total) ** size for count in counts) for size in sizes)
 
 
 @rule("F12", "facts")
@@ -57,11 +101,13 @@ def not_shuffled(obs: Observations) -> RuleResult | None:
     seen, sizes = facts.batch_classes[:first], facts.batch_sizes[:first]
     if len(seen) < 3 or obs.classes < 2:
         return None
-    counts = facts.label_counts or [1] * obs.classes
-    total = sum(counts)
-    expected = sum(sum(1 - (1 - count / total) ** size for count in counts) for size in sizes)
+    expected = mixed_classes(facts.label_counts or [1] * obs.classes, sizes)
     if sum(seen) >= limit("F12", "share") * expected:
         return None
+    if not facts.label_counts and sum(count > 0 for count in facts.batch_labels) > 1:
+        of_those = mixed_classes(facts.batch_labels, facts.batch_sizes)
+        if sum(facts.batch_classes) >= limit("F27", "mixed") * of_those:
+            return None  # fewer classes than outputs come, and those mixed
     return RuleResult(
         f"The first {len(seen)} batches held {sum(seen) / len(seen):.2g} classes on average; mixed ones would hold "
         f"{expected / len(seen):.2g}. The images seem to come sorted by class.",
@@ -75,6 +121,9 @@ def not_shuffled(obs: Observations) -> RuleResult | None:
 @rule("F27", "facts")
 def wrong_outputs(obs: Observations) -> RuleResult | None:
     outputs, classes = obs.facts.outputs, obs.classes
+    few = _from_labels(obs)
+    if few is not None:
+        return few
     if not outputs or not classes or outputs in (classes, 1):  # (one output for many: F41)
         return None
     if obs.facts.classes is None and not (obs.run and obs.run.data.get("classes")):
@@ -93,6 +142,41 @@ def wrong_outputs(obs: Observations) -> RuleResult | None:
         threshold=classes,
         evidence=f"{outputs:,} outputs, {classes:,} classes",
         severity="warn" if more else "stop",
+    )
+
+
+def _from_labels(obs: Observations) -> RuleResult | None:
+    """Tell from the labels of the first batches that outputs are too many, where nothing tells the classes.
+
+    Labels 0 … k − 1 all came, in each batch as many of them as mixed batches hold, and none of the others.
+    """
+    facts, outputs = obs.facts, obs.facts.outputs or 0
+    counts, sizes = facts.batch_labels, facts.batch_sizes
+    if facts.train is not None or (obs.run and obs.run.data.get("classes")) or outputs < 3 or not counts:
+        return None
+    if len(sizes) < limit("F12", "batches") or len(counts) > outputs:
+        return None
+    some_of = [count for count in counts if count]
+    first = next(place for place, count in enumerate(counts) if count)
+    if len(some_of) < 2 or len(some_of) != len(counts) - first:
+        return None
+    total, left = sum(some_of), outputs - len(some_of)
+    # As likely as that even classes are all missed by so many labels; and none of those that came is rare.
+    if -left * total * math.log1p(-1 / outputs) < limit("F27", "sure"):
+        return None
+    if min(some_of) < limit("F27", "fewest") * total / len(some_of):
+        return None
+    if sum(facts.batch_classes) < limit("F27", "mixed") * mixed_classes(some_of, sizes):
+        return None  # sorted: others may come later
+    last = len(counts) - 1
+    return RuleResult(
+        f"The model gives {outputs:,} numbers, and the {total:,} labels of the first {len(sizes):,} batches are "
+        f"{first:,} to {last:,}, each often and mixed: "
+        + ("class 0 never comes." if first else f"{left:,} outputs are of no class."),
+        step=len(sizes) - 1,
+        value=outputs,
+        threshold=len(some_of),
+        evidence=f"{outputs:,} outputs, labels {first:,} to {last:,}",
     )
 
 

@@ -21,10 +21,13 @@ GAP = 2
 __all__ = ["draw", "draw_all"]
 
 
-def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bool = True) -> list[Text]:
+def draw(
+    figure: AnyFigure, width: int, height: int | None = None, *, colour: bool = True, walked: float = 1.0
+) -> list[Text]:
     """Draw a figure as lines: title, picture, note; none is wider than `width` (from 20 up).
 
     height: lines for a figure that can have any (curves, heat); None is a good height for the width.
+    walked: share of each walk that is drawn.
     """
     from cvtui.draw.text_figures.frame import framed
 
@@ -36,7 +39,9 @@ def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bo
         case Heat():
             from cvtui.draw.text_figures.heat import draw_heat
 
-            return framed(figure, draw_heat(figure, width, height or max(6, min(18, width // 4)), colour), width)
+            return framed(
+                figure, draw_heat(figure, width, height or max(6, min(18, width // 4)), colour, walked), width
+            )
         case Histograms():
             from cvtui.draw.text_figures.histograms import draw_histograms
 
@@ -51,10 +56,13 @@ def draw(figure: AnyFigure, width: int, height: int | None = None, *, colour: bo
             return framed(figure, draw_simple(figure, width, colour), width)
 
 
-def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = None, colour: bool = True) -> list[Text]:
+def draw_all(
+    figures: Sequence[AnyFigure], width: int, *, tall: int | None = None, colour: bool = True, walked: float = 1.0
+) -> list[Text]:
     """All figures below each other, those that may stand side by side in rows, with an empty line between.
 
     tall: lines of the screen, where there is one: each figure takes at most about two thirds of them.
+    walked: share of each walk that is drawn.
     """
     from rich.text import Text
 
@@ -74,7 +82,7 @@ def draw_all(figures: Sequence[AnyFigure], width: int, *, tall: int | None = Non
             each = min(width, width // row[0].abreast + width // 4)
         if lines:
             lines.append(Text())
-        drawn = [draw(figure, each, limit(each, tall), colour=colour) for figure in row]
+        drawn = [draw(figure, each, limit(each, tall), colour=colour, walked=walked) for figure in row]
         lines += drawn[0] if columns == 1 else beside(drawn, [each] * len(drawn), GAP)
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
@@ -21,13 +22,50 @@ _GROUND = 26
 """Grey behind points without values."""
 
 
-def draw_heat(figure: Heat, width: int, height: int, colour: bool) -> list[Text]:
-    """Draw the map, `height` lines high, and below it ranges, meaning of colours, names."""
+def draw_heat(figure: Heat, width: int, height: int, colour: bool, walked: float = 1.0) -> list[Text]:
+    """Draw the map, `height` lines high, and below it ranges, meaning of colours, names.
+
+    walked: share of each walk that is drawn; its number stands where it has got to.
+    """
+    if figure.steps:
+        figure = msgspec.structs.replace(figure, paths=[walk_up_to(path, walked) for path in figure.paths])
     values = np.array([array(row) for row in figure.values])
     grid = values[::-1] if values.size else np.full((1, 1), np.nan)  # the highest y is drawn at the top
     sampled = resize(grid, 2 * height, width, "nearest" if figure.colours == "classes" else "smooth")
     lines = _drawn(figure, sampled) if colour else _plain(figure, sampled)
-    return lines + _below(figure, values, width, colour)
+    if figure.steps:
+        _mark_walkers(figure, lines, width, height, colour)
+    return lines + _below(figure, values, width, colour, walked)
+
+
+def walk_up_to(path: Points, share: float) -> Points:
+    """Return the first part of a path, its start at least."""
+    kept = 1 + round(share * (len(path.x) - 1))
+    return path if kept >= len(path.x) else msgspec.structs.replace(path, x=path.x[:kept], y=path.y[:kept])
+
+
+def _mark_walkers(figure: Heat, lines: list[Text], width: int, height: int, colour: bool) -> None:
+    """Write each walk's number where its drawn part ends; nothing where it has left the map."""
+    for number, path in enumerate(figure.paths):
+        x, y = _dots(figure, path, width, 2 * height)
+        if not len(x) or not (np.isfinite(x[-1]) and np.isfinite(y[-1])):
+            continue
+        column, row = round(float(x[-1])) // 2, round(float(y[-1])) // 4
+        if 0 <= column < width and 0 <= row < height:
+            style = f"bold {_ink_on(colour_of(number))} on {colour_of(number)}" if colour else "reverse"
+            lines[row] = Text.assemble(lines[row][:column], (str(number + 1), style), lines[row][column + 1 :])
+
+
+def _ink_on(ground: str) -> str:
+    """Return black or white, whichever stands out more from a colour (WCAG 2.2: their luminances cross at 0.18)."""
+    linear = [(part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4) for part in rgb(ground)]
+    return "#000000" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 else "#ffffff"
+
+
+def _dots(figure: Heat, path: Points, width: int, rows: int) -> tuple[Floats, Floats]:
+    """Return columns and rows of a path, in dots from the upper left corner."""
+    across, up = Scale(Limits(figure.x_low, figure.x_high)), Scale(Limits(figure.y_low, figure.y_high))
+    return across.to_dots(array(path.x), 2 * width), 2 * rows - 1 - up.to_dots(array(path.y), 2 * rows)
 
 
 def _drawn(figure: Heat, sampled: Floats) -> list[Text]:
@@ -40,11 +78,8 @@ def _drawn(figure: Heat, sampled: Floats) -> list[Text]:
         image[y, x] = np.clip(ink + 64, 0, 255) if figure.values else ink * 0.75
     codes = np.zeros((rows // 2, width), np.uint8)
     inks = np.zeros((rows // 2, width, 3), np.uint8)
-    across = Scale(Limits(figure.x_low, figure.x_high))
-    up = Scale(Limits(figure.y_low, figure.y_high))
     for number, path in enumerate(figure.paths):
-        x_dots, y_dots = across.to_dots(array(path.x), 2 * width), 2 * rows - 1 - up.to_dots(array(path.y), 2 * rows)
-        own = braille.cells(braille.polyline(x_dots, y_dots, (width, rows // 2)))
+        own = braille.cells(braille.polyline(*_dots(figure, path, width, rows), (width, rows // 2)))
         codes |= own
         inks[own > 0] = np.rint(0.9 * np.array(rgb(colour_of(number))) + 25)
     return text_lines(segments(image, over=(codes, inks)))
@@ -98,9 +133,9 @@ def _plain(figure: Heat, sampled: Floats) -> list[Text]:
     return [Text("".join(line)) for line in cells]
 
 
-def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool) -> list[Text]:
+def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool, walked: float) -> list[Text]:
     """Ranges of the axes and of the colours; names of points and paths."""
-    words = []
+    words = [f"step {round(walked * figure.steps)} of {figure.steps}"] if figure.steps else []
     if figure.x_label:
         words.append(f"{figure.x_label} {compact(figure.x_low)} to {compact(figure.x_high)}")
     if figure.y_label:
@@ -126,5 +161,6 @@ def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool) 
         lines += legend(named, width, mark="■")
     elif named:
         lines.append(Text("  ".join(f"{mark} {name}" for mark, (name, _) in zip(marks, named, strict=False))[:width]))
-    paths = [(p.name, colour_of(n)) if colour else (f"{n + 1} {p.name}", "") for n, p in enumerate(figure.paths)]
-    return lines + legend([item for item in paths if item[0]], width)
+    ways = [(n, p.name) for n, p in enumerate(figure.paths) if p.name]
+    numbers = [str(n + 1) if figure.steps or not colour else "━" for n, _ in ways]
+    return lines + legend([(name, f"bold {colour_of(n)}" if colour else "") for n, name in ways], width, marks=numbers)

@@ -15,6 +15,8 @@ from cvtui.text import rounded, rounded_or_none
 
 TWICE = 32
 """Images of the first batch that are evaluated twice."""
+LEAST = 4
+"""Images of which the middle ones have neighbours on both sides."""
 _FOREIGN = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
 """A user's model may return anything."""
 
@@ -62,5 +64,31 @@ def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
                 return None
             spread = first.float().std().item() or 1.0
             return rounded_or_none((first - second).abs().max().item() / spread, 6)
+    except _FOREIGN:
+        return None
+
+
+def neighbours_matter(model: nn.Module, images: Tensor) -> float | None:
+    """Return how far the answers to the middle images alone lie from theirs among all, in deviations of the outputs.
+
+    None where it can't be told, and of a batch norm that has no running statistics: it mixes images on purpose.
+    """
+    count = min(len(images), TWICE)
+    norms = (one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm))
+    if count < LEAST or any(one.running_mean is None for one in norms):
+        return None
+    middle = slice(count // 4, count - count // 4)
+    try:
+        with _modes_kept(model):
+            model.eval()
+            among, alone = model(images[:count]), model(images[middle])
+            if not isinstance(among, Tensor) or not among.is_floating_point() or len(among) != count:
+                return None
+            among = among[middle]
+            if among.shape != alone.shape:
+                return None
+            spread = among.float().std().item()
+            apart = (among - alone).float().abs().max().item()
+            return rounded_or_none(apart / spread, 6) if spread > 0 else None
     except _FOREIGN:
         return None

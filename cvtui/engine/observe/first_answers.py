@@ -96,14 +96,14 @@ def counted(pairs: list[tuple[float, Tensor, Tensor]]) -> dict[str, Any]:
             return {}
     if len(pairs) < LEAST:
         return {}
-    rows = [[value, way["right"]] for value, way in zip(told, ways, strict=True) if "right" in way]
-    for name in ("by output", "over the batch", "rounded down"):
+    rows = [[value, way.get("right", way.get("of one", 0.0))] for value, way in zip(told, ways, strict=True)]
+    for name in ("by output", "over the batch", "rounded down", "largest of one"):
         values = [way.get(name) for way in ways]
         if None in values or not any(_same(told, [factor * one for one in values]) for factor in (1, 100)):  # type: ignore[operator]
             continue
-        if len(rows) == len(told) and sum(not _same([a], [b]) for a, b in rows) >= LEAST:
+        if sum(not _same([a], [b]) for a, b in rows) >= LEAST:
             return {"accuracy_counted": name, "accuracies": _rounded(rows)}
-    if len(rows) < len(told):
+    if any("right" not in way for way in ways):
         return {}
     for divided, counts in (("images", [share * size for (_, share), size in zip(rows, sizes, strict=True)]),
                             ("share", [share for _, share in rows])):  # fmt: skip
@@ -119,7 +119,10 @@ def _ways(output: Tensor, labels: Tensor) -> dict[str, float]:
     if output.dim() == 1 or output.shape[1] == 1:
         one = output.reshape(-1)
         halves = (("at a half", 0.5), ("at 0", 0.0))
-        return {name: ((one > least).long() == labels).float().mean().item() for name, least in halves}
+        found = {name: ((one > least).long() == labels).float().mean().item() for name, least in halves}
+        shares = bool(((one >= 0) & (one <= 1)).all())
+        return {**found, "of one": found["at a half" if shares else "at 0"],
+                "largest of one": (labels == 0).float().mean().item()}  # fmt: skip
     right = (output.argmax(1) == labels).float().mean().item()
     hot = functional.one_hot(labels, output.shape[1]).bool()
     found = {"right": right, "over the batch": (output.softmax(0).argmax(1) == labels).float().mean().item()}

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, repeats_differ
+from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
+from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
+from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
@@ -40,6 +42,8 @@ BATCHES = 10
 """First batches whose labels are counted."""
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
+MOST_LABELS = 10_000
+"""The largest class number whose labels are counted one by one."""
 MODE_STEPS = 25
 """Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
 KEPT_BYTES = 64 << 20
@@ -88,6 +92,7 @@ class Probe:
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
+        self._prints = Fingerprints()
         self._loss = LossProbe(model, self.optimizers)
         self._images: Tensor | None = None
         self._modes_at = -MODE_STEPS
@@ -123,6 +128,7 @@ class Probe:
         wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
         self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
         self._passes = UpdatePasses(wanted[:1], lambda: not self._quiet, self._within_memory)
+        self._casts = KeptCasts(self._within_memory)
         self._handles += self._stale.handles + self._passes.handles
 
     def close(self) -> None:
@@ -141,8 +147,11 @@ class Probe:
             return
         self._mode = module.training
         self._passes.forward()
+        self._keep_print(images, train=True)
         if self.seen < BATCHES:
             self._loss.before_forward()
+        if self.seen <= STEPS and not is_compiled(self.model):
+            self._casts.before_forward(images)
         if self.scan_inputs and images.is_floating_point():
             with torch.no_grad(), self._within_memory():
                 self._finite.append((self.number, images.detach().sum()))
@@ -159,7 +168,15 @@ class Probe:
         with self._within_memory():
             self._first["images"] = _first_of(images.detach())
 
+    def _keep_print(self, images: Tensor, train: bool) -> None:
+        """Keep some values of each image of the first epochs, where no dataset is given that could be compared."""
+        if self.scan_inputs and self._epochs < 2:
+            with torch.no_grad(), self._within_memory():
+                (self._prints.train if train else self._prints.evaluate)(images)
+
     def _look_at_validation(self, module: nn.Module, images: Tensor) -> None:
+        if self.seen:
+            self._keep_print(images, train=False)
         if self._validation is None and self.seen:
             with self._within_memory():
                 self._validation = moments(images.detach())[:4]
@@ -193,12 +210,13 @@ class Probe:
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         held = held_by(optimizer)
         self._stale.before_update(held)
-        self._passes.before_update(held)
+        self._passes.before_update(held, self.number)
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
     def _after_update(self, *_: Any) -> None:
         self._updates += 1
+        self._casts.updated()
 
     # ------------------------------------------------------------------ what the recorder tells
 
@@ -292,6 +310,7 @@ class Probe:
             facts["eval_step"] = self._eval_step
         if self._passes.known and "accumulated" not in self._reported:
             facts["accumulated"] = self._passes.accumulated()
+            facts["thrown_away"], facts["emptied"] = self._passes.thrown_away(), self._passes.emptied()
         self._reported |= set(facts)
         if self._epochs > 1 and self._reported_validation and not self.scan_inputs:
             _remove(self._root)
@@ -341,12 +360,16 @@ class Probe:
         if self._counts:
             sizes = [size for _, size in self._counts]
             together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
+            if 0 <= int(together.min()) <= int(together.max()) <= MOST_LABELS:
+                facts["batch_labels"] = together.bincount().tolist()
             facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]
             facts["batch_sizes"] = sizes
             facts["label_range"] = [int(together.min()), int(together.max())]
         facts |= self._left_out.facts(self._without)
         if (stale := self._stale.median()) is not None:
             facts["stale_gradient"] = rounded_or_none(stale, 6)
+        if (behind := self._casts.most()) is not None:
+            facts["stale_casts"] = behind
         if self._without:
             facts["no_gradient"] = sorted(map(plain_name, self._without))[:50]
             facts["no_gradient_count"] = len(self._without)
@@ -367,8 +390,11 @@ class Probe:
             return None
         self._quiet = True
         try:
+            facts |= self._recognised()
             if self._epochs == 1 and self._images is not None:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._images)
+                if facts["evaluations_differ"] == 0:
+                    facts["neighbours_matter"] = neighbours_matter(self.model, self._images)
             due = self.number - self._modes_at >= MODE_STEPS
             if due and self.batch is not None and has_batch_norm(self.model):
                 self._modes_at = self.number
@@ -379,6 +405,17 @@ class Probe:
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
+
+    def _recognised(self) -> dict[str, Any]:
+        """Return which images were recognised by the end of the first and of the second epoch."""
+        prints = self._prints
+        if self._epochs > 2 or not self.scan_inputs:
+            return {}
+        with self._within_memory():
+            found = prints.evaluation() if self._epochs == 1 else prints.repeats()
+            prints.epochs = self._epochs
+            return found
+        return {}
 
 
 def _first_of(images: Tensor) -> Tensor:

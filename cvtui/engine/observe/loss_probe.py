@@ -5,6 +5,7 @@ Nothing is read back from the device on a step; `facts` and `labels` do that, wh
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,7 +45,9 @@ class LossProbe:
         self._gradient: Tensor | None = None
         self._hook: Handle | None = None
         self._first: tuple[Tensor, Tensor | None] | None = None
-        self._foreign: list[tuple[int, ...]] = []
+        self._foreign: list[weakref.ref[Tensor]] = []
+        self._foreign_count = 0
+        self._fresh: int | None = None
         self._steps = 0
         self._guessed: list[tuple[Tensor, Tensor]] = []
         """(output, its gradient) of steps whose labels nothing else tells."""
@@ -94,7 +97,11 @@ class LossProbe:
             self._read, self._called = read_loss(node, self._node, names), calls
             self._first = (self._output, self._gradient) if self._output is not None else None
             own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
-            self._foreign = [tuple(leaf.shape) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+            self._foreign = [weakref.ref(leaf) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+            self._foreign_count = len(self._foreign)
+        elif self._steps == 1 and self._foreign:
+            self._fresh = self._fresh_leaves(node)
+            self._foreign = []
         if labels is None:
             labels = labels_of(calls, len(self._output)) if self._output is not None else None
         if labels is None and self._output is not None and self._gradient is not None:
@@ -107,6 +114,13 @@ class LossProbe:
         if self._calls is not None:
             self._calls.end()
         return labels
+
+    def _fresh_leaves(self, node: Any) -> int:
+        """Count parameters of the second step's graph that nothing holds, where none is one of the first step's."""
+        own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
+        known = {id(leaf) for one in self._foreign if (leaf := one()) is not None}
+        found = [leaf for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+        return len(found) if not known & {id(leaf) for leaf in found} else 0
 
     def _drop_hook(self) -> None:
         if self._hook is not None:
@@ -135,6 +149,8 @@ class LossProbe:
     def answered(self, last: bool) -> dict[str, Any]:
         """Return what the answers so far show; after the `last` time they are forgotten."""
         found = ({"loss_scale": 1.0} if self._root_is_mean else {}) | self.answers.facts(self._read.sign)
+        if self._fresh is not None:
+            found["fresh_leaves"] = self._fresh
         if last:
             self.answers = FirstAnswers()
         return found
@@ -151,7 +167,7 @@ class LossProbe:
             "softmax_over": read.softmax_over,
             "loss_calls": list(dict.fromkeys(call.name for call in self._called)),
             "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
-            "foreign_leaves": len(self._foreign),
+            "foreign_leaves": self._foreign_count,
         }
         output = None
         if self._first is not None:

@@ -109,7 +109,28 @@ def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[s
         "optimizers": len(optimizers),
         "frozen": frozen[:50],
         "frozen_count": len(frozen),
+        "fresh_norms": _fresh_norms(model) if frozen or len(held & own) < len(own) else None,
     }
+
+
+@torch.no_grad()
+def _fresh_norms(model: nn.Module) -> int | None:
+    """Count batch norms that are untrained, if all with running statistics are (mean 0, variance 1); None without any.
+
+    Of weights that were loaded or trained these statistics are others, in each layer.
+    """
+    norms = [
+        (one.running_mean, one.running_var)
+        for one in model.modules()
+        if isinstance(one, nn.modules.batchnorm._BatchNorm)
+    ]
+    known = [(mean, var) for mean, var in norms if mean is not None and var is not None and not mean.is_meta]
+    if not known:
+        return None
+    mean, var = known[0]  # one wait for the device where they are trained
+    if mean.any() or (var != 1).any():
+        return 0
+    return len(known) if all(not a.any() and bool((b == 1).all()) for a, b in known) else 0
 
 
 @torch.no_grad()

@@ -73,6 +73,7 @@ class StepMetrics:
 
         accuracy: a share 0..1; None where it has none.
         """
+        self._reduce()
         self._losses.append(torch.as_tensor(loss).detach().float().reshape(()))
         self._sizes.append(1)
         self._norms.append(norm)

@@ -1,4 +1,4 @@
-"""Passes before each of the first updates: gradients of several batches are added up before one.
+"""Passes before each of the first updates: gradients of several batches are added up before one, or deleted.
 
 Nothing is read back from the device before `accumulated`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,22 @@ UPDATES = 2
 """First updates that are followed."""
 LEAST = 1e-3
 """Of a gradient that lay there already, beside the new one: less is as good as zeroed."""
+
+
+class Passes(NamedTuple):
+    """What came before one update."""
+
+    forwards: int
+    backwards: int
+    """Gradients that arrived at the first parameter."""
+    steps: int
+    """Steps that were told, this one included."""
+    piled: list[Tensor]
+    """What was there already at an arrival, as a share of what came."""
+    kept: Tensor | None
+    """Size of the gradient that the update finds; None: no gradient is there."""
+    came: Tensor | None
+    """Size of the last one that arrived."""
 
 
 class UpdatePasses:
@@ -34,9 +51,12 @@ class UpdatePasses:
     ) -> None:
         self._watching, self._within_memory = watching, within_memory
         self._forwards = 0
+        self._backwards = 0
+        self._steps = 0
         self._piled: list[Tensor] = []
-        self._updates: list[tuple[int, list[Tensor]]] = []
-        self._key = id(parameters[0]) if parameters else 0
+        self._came: Tensor | None = None
+        self._updates: list[Passes] = []
+        self._first = parameters[0] if parameters else None
         self.handles = [on_gradient(one, self._hook(one)) for one in parameters[:1]]
 
     @property
@@ -51,24 +71,54 @@ class UpdatePasses:
         def arrives(gradient: Tensor) -> None:
             """Note how much of a gradient is there already when the next one comes."""
             left = parameter.grad
-            if left is None or left.is_sparse or gradient.is_sparse or not self._watching():
+            if gradient.is_sparse or not self._watching():
+                return
+            self._backwards += 1
+            with torch.no_grad(), self._within_memory():
+                self._came = norm(gradient.detach())
+            if left is None or left.is_sparse:
                 return
             with torch.no_grad(), self._within_memory():
                 self._piled.append(norm(left.detach()) / (norm(gradient.detach()) + 1e-30))
 
         return arrives
 
-    def before_update(self, held: Collection[int]) -> None:
-        """Take the passes before an update of the parameters `held` (by id)."""
-        if self._key in held:
-            if not self.known:
-                self._updates.append((self._forwards, self._piled))
-            self._forwards, self._piled = 0, []
+    def before_update(self, held: Collection[int], step: int) -> None:
+        """Take the passes before an update of the parameters `held` (by id), in the step of this number."""
+        first = self._first
+        if first is None or id(first) not in held:
+            return
+        if not self.known:
+            kept = None
+            if first.grad is not None and not first.grad.is_sparse:
+                with torch.no_grad(), self._within_memory():
+                    kept = norm(first.grad.detach())
+            steps = step + 1 - self._steps
+            self._updates.append(Passes(self._forwards, self._backwards, steps, self._piled, kept, self._came))
+        self._forwards, self._backwards, self._steps, self._piled, self._came = 0, 0, step + 1, [], None
 
     def accumulated(self) -> list[int]:
         """Return the backward passes added up before each update; 1 where they aren't one of each forward pass."""
         counts = []
-        for forwards, piled in self._updates:
-            passes = 1 + int((torch.stack(piled) > LEAST).sum()) if piled else 1
-            counts.append(passes if passes == forwards else 1)
+        for one in self._updates:
+            passes = 1 + _piled_up(one)
+            counts.append(passes if passes == one.forwards else 1)
         return counts
+
+    def thrown_away(self) -> list[int]:
+        """Return the steps before each update whose gradients were deleted; 0 where a step isn't one pass of each."""
+        counts = []
+        for one in self._updates:
+            plain = one.forwards == one.backwards == one.steps
+            counts.append(one.backwards - 1 - _piled_up(one) if plain and one.kept is not None else 0)
+        return counts
+
+    def emptied(self) -> bool:
+        """Return True if gradients came before each update, and none was there when it began."""
+        return bool(self._updates) and all(
+            one.came is not None and one.came > 0 and (one.kept is None or one.kept == 0) for one in self._updates
+        )
+
+
+def _piled_up(one: Passes) -> int:
+    return int((torch.stack(one.piled) > LEAST).sum()) if one.piled else 0

@@ -7,6 +7,7 @@ all-reduce about every 100 ms; only where rank 0 has something to say in words (
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -16,7 +17,9 @@ import msgspec
 import torch
 from torch import distributed
 
-from cvtui.engine.runtime.job_rank import JobRank
+from cvtui.engine.ranks.attempt import LOOK_SECONDS, agree
+from cvtui.engine.ranks.network import choose_interface
+from cvtui.engine.runtime.job_rank import JobRank, ranks_here
 from cvtui.engine.train.control import STOPPING, Signals
 from cvtui.runlog.events import Command
 
@@ -59,17 +62,45 @@ class Link:
         self.next_step = 0
         """Steps at which the next exchange is due."""
         self.exchanges = 0
+        self._store: Any = None
+        self._job: Any = None
+        self._first = 0
+        """Process number of this machine's first rank, for the others."""
+        self._addresses: list[str] = []
         self.waited = 0.0
         """Seconds in exchanges so far."""
         self._step = 0
         self._when = time.perf_counter()
+
+    def meet(self, seconds: float) -> int:
+        """Meet the other ranks that torchrun has started; return how often they had met before.
+
+        Raises NotMet, StopRequested.
+        """
+        start = agree(self.me, seconds, self._signals)
+        self._store, self._addresses, self._job = start.store, start.addresses, start.job
+        return start.number
 
     def join(self, device: torch.device, timeout: float) -> None:
         """Make the process group: NCCL for GPUs, gloo for CPUs."""
         self.device = device
         backend = "nccl" if device.type == "cuda" else "gloo"
         if not distributed.is_initialized():
-            distributed.init_process_group(backend, timeout=timedelta(seconds=timeout))
+            if backend == "gloo" and ranks_here() < self.world:
+                choose_interface(self._addresses)
+            distributed.init_process_group(
+                backend, timeout=timedelta(seconds=timeout), store=self._store, rank=self.rank, world_size=self.world
+            )
+        self._meet_first()
+
+    def _meet_first(self) -> None:
+        """Tell the others of this machine which process is its first one, or learn it."""
+        key = f"first/{os.environ.get('GROUP_RANK', '0')}"
+        if self.me.local_rank == 0:
+            self.tell(key, str(os.getpid()))
+        else:
+            self.wait_for(key)
+            self._first = int(self.store.get(f"cvtui/run/{key}"))
 
     def leave(self) -> None:
         """Close the process group of ranks that have all come to the end."""
@@ -78,20 +109,39 @@ class Link:
 
     @property
     def store(self) -> Any:
-        """Key-value store of the job."""
-        return distributed.distributed_c10d._get_default_store()
+        """Key-value store of this start of the job."""
+        return self._store or distributed.distributed_c10d._get_default_store()
 
     def tell(self, key: str, text: str = "1") -> None:
         """Put a value into the job's store, for this life of the ranks."""
-        self.store.set(f"cvtui/run/{self.me.restart}/{key}", text)
+        self.store.set(f"cvtui/run/{key}", text)
 
     def wait_for(self, key: str, seconds: float = DATA_SECONDS) -> None:
-        """Wait until another rank has told `key`."""
-        self.store.wait([f"cvtui/run/{self.me.restart}/{key}"], timedelta(seconds=seconds))
+        """Wait until another rank has told `key`.
+
+        Raises DistError where the first process of this machine, which is waited for, has died.
+        """
+        until = time.monotonic() + seconds
+        while not self.told(key):
+            if time.monotonic() > until:
+                raise distributed.DistStoreError(f"timed out waiting for {key}")
+            if self._first and not _lives(self._first):  # not in the store's own wait, which hears no signal
+                raise distributed.DistError("another rank is gone")
+            time.sleep(LOOK_SECONDS)
 
     def told(self, key: str) -> bool:
         """Return True if a rank has told `key`."""
-        return bool(self.store.check([f"cvtui/run/{self.me.restart}/{key}"]))
+        return bool(self.store.check([f"cvtui/run/{key}"]))
+
+    def remember(self, key: str, text: str) -> None:
+        """Put a value where a restart of the ranks finds it."""
+        if self._job is not None:
+            self._job.set(f"cvtui/kept/{key}", text)
+
+    def recall(self, key: str) -> str:
+        """Return what the ranks remembered before they were restarted; "" without."""
+        kept = f"cvtui/kept/{key}"
+        return self._job.get(kept).decode() if self._job is not None and self._job.check([kept]) else ""
 
     def due(self, step: int) -> bool:
         """Return True at the step of an exchange."""
@@ -147,3 +197,13 @@ class Link:
         if self.world > 1:
             distributed.all_reduce(numbers)
         return numbers
+
+
+def _lives(pid: int) -> bool:
+    if sys.platform == "win32":  # signal 0 is ctrl+c there
+        return True
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -5,30 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import distributed, nn
 
+from cvtui.engine.ranks.attempt import NotMet
 from cvtui.engine.ranks.link import Link
 from cvtui.engine.ranks.notes import AGENT, LastWords, leave_exit_code, leave_words
 from cvtui.engine.ranks.share import rows_of
 from cvtui.engine.ranks.trainer import RankTrainer, SilentWriter
 from cvtui.engine.runtime.device import pick_device
 from cvtui.engine.runtime.job_rank import JobRank
-from cvtui.engine.train.control import Signals
+from cvtui.engine.train.control import Signals, StopRequested
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.team import RunResult, Team
 from cvtui.engine.train.trainer import Trainer
 from cvtui.errors import RequestError
 from cvtui.recipe.ending import seconds_of
+from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import load
 from cvtui.recipe.validation import Checked
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.lock import WorkerLock, take_over
 from cvtui.runlog.lottery_note import ticket_of
 from cvtui.runlog.writer import EventWriter
+from cvtui.text import error_line
 
 OTHERS_SECONDS = 3.0
 """How long one that has waited in vain waits for the others to say so too: who does not, hangs."""
@@ -38,14 +45,34 @@ class RankTeam(Team):
     """One rank of several."""
 
     shares = True
+    again = "--resume at the end of torchrun's line continues"
 
-    def __init__(self, me: JobRank, signals: Signals, rate: str = "") -> None:
+    def __init__(self, me: JobRank, signals: Signals) -> None:
         self.me = me
-        self.rate = rate
+        self.rate = ""
         """Another rate that the run is resumed at."""
         self.leads = me.rank == 0
         self.link = Link(me, signals)
-        self._timeout = ""
+        self._timeout = Recipe().rank_timeout
+        self._restart = me.restart
+        """torchrun's count, on this machine."""
+
+    def meet(self, path: Path) -> int:
+        """Meet the other ranks of the run folder `path`; return an exit code, 0 for well met."""
+        with contextlib.suppress(RequestError):  # which is told later
+            self._timeout = load(path / "recipe.toml").rank_timeout
+        try:
+            number = self.link.meet(seconds_of(self._timeout))
+        except StopRequested as asked:
+            return asked.code
+        except (NotMet, distributed.DistError) as error:
+            silent = isinstance(error, NotMet)
+            words = f"{error} within {self._timeout} (--rank-timeout)" if silent else error_line(error)
+            self._leave_words(error, words, lost=True, silent=silent)
+            print(f"cvtui: rank {self.me.rank}: {words}", file=sys.stderr, flush=True)
+            return 1
+        self.me = self.link.me = replace(self.me, restart=number)
+        return 0
 
     def lock(self, folder: RunFolder) -> AbstractContextManager[WorkerLock | None]:
         """Rank 0 holds the run's lock; where our own agent has it, from the moment on when that is gone."""
@@ -106,13 +133,16 @@ class RankTeam(Team):
         """Leave this rank's last words for the agent; return True if rank 0 has to end the log."""
         lost = is_lost(error)
         text = self._who_is_silent(error) if lost else message
-        me = self.me
-        words = LastWords(rank=me.rank, restart=me.restart, time=time.time(), lost=lost, text=text)
-        words.silent = lost and is_timeout(error)
-        leave_words(words, error)
+        self._leave_words(error, text, lost=lost, silent=lost and is_timeout(error))
         restarts = os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")
-        more = restarts.isdecimal() and self.me.restart < int(restarts)
+        more = restarts.isdecimal() and self._restart < int(restarts)
         return not more and AGENT not in os.environ
+
+    def _leave_words(self, error: BaseException, text: str, *, lost: bool, silent: bool) -> None:
+        words = LastWords(
+            rank=self.me.rank, restart=self._restart, time=time.time(), text=text, lost=lost, silent=silent
+        )
+        leave_words(words, error)
 
     def exit_code(self, outcome: RunResult) -> int:
         """Return the exit code; of a run that has ended as all ranks agreed rank 0's is that of the whole."""

@@ -29,13 +29,15 @@ from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import Stepper, training_step
 from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import Record
+from cvtui.runlog.events import Command, Record
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.ranks import rank_file
 from cvtui.runlog.writer import EventWriter
 
 PAUSED_SECONDS = 0.05
 """Between two exchanges of a paused run."""
+COMMANDS, PAUSED = "commands", "paused"
+"""What is remembered over a restart: how far commands.jsonl is obeyed, and whether the run is paused."""
 ODD = 0x9E3779B1
 """Step from one step's random numbers to the next's, in 32 bits."""
 
@@ -131,6 +133,12 @@ class RankControl(Control):
         super().__init__(trainer, trainer.recorder, trainer.watch, reader, link.agreed)
         self.link = link
         self._trainer = trainer
+        self._again = [Command(command="pause", time=time.time())] if link.recall(PAUSED) else []
+        """What ranks that were restarted obey once more: theirs was a paused run."""
+
+    def pending(self) -> list[Command]:
+        again, self._again = self._again, []
+        return [*again, *super().pending()]
 
     def apply_pending(self) -> None:
         """Apply what was decided since the last call. Raises StopRequested."""
@@ -144,7 +152,11 @@ class RankControl(Control):
         for one in decided:
             for command in one.commands:
                 self._apply_one(command)
-            if one.save:
+            if one.commands and self.link.rank == 0:
+                self.link.remember(PAUSED, "yes" * self.paused)
+                self.link.remember(COMMANDS, str(self.reader.offset))
+            # A restart goes on from the newest checkpoint: a new rate must be in it.
+            if one.save or any(command.command == "set_lr" for command in one.commands):
                 self._trainer.checkpoint_files.save([("last", "last.pt")])
             if one.stop:
                 raise StopRequested(one.stop)
@@ -202,6 +214,14 @@ class RankTrainer(Trainer):
 
     def _control(self, signals: Signals) -> Control:  # noqa: ARG002 - those of all ranks, through the link
         return RankControl(self, self._command_reader(), self.link)
+
+    def _command_reader(self) -> CommandReader:
+        """Return a reader that goes on, after a restart, where it had come to: what was asked meanwhile is obeyed."""
+        offset = self.link.recall(COMMANDS) if self.leads else ""
+        reader = CommandReader(self.folder.commands, int(offset)) if offset else super()._command_reader()
+        if self.leads:
+            self.link.remember(COMMANDS, str(reader.offset))
+        return reader
 
     def _facts(self) -> tuple[Probe, DataScan] | tuple[None, None]:
         return super()._facts() if self.leads else (None, None)

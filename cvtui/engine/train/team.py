@@ -37,6 +37,8 @@ class Team:
     """It writes the run folder."""
     shares = False
     """Others train the run as well."""
+    again = "`cvtui resume` continues"
+    """How a run that has been begun goes on."""
 
     def lock(self, folder: RunFolder) -> AbstractContextManager[WorkerLock | None]:
         """Return what keeps other processes from training in the folder. RequestError where one does."""

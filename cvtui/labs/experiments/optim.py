@@ -19,6 +19,7 @@ from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.surfaces import Surface, surface
 from cvtui.labs.experiments.train import he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import percent
 
 Make = Callable[[list[Tensor], float], torch.optim.Optimizer]
 
@@ -41,6 +42,8 @@ NET_RULES: dict[str, Make] = {
 }
 """Rates that suit the digits' MLP, each the best of 1, 2, 4 x a power of ten."""
 RACE_SURFACES = ("quadratic", "saddle", "minimum", "noisy")
+MOST_POINTS = 200
+"""Of a walk that are drawn; the first and the last among them."""
 NEAR = 1e-2
 """Closer than this to the saddle is "still there"."""
 
@@ -142,7 +145,7 @@ def measure(
                 far, near = float(sgd.norm()), float(momentum.norm())
                 verdicts.append((jitter > 0.9 and near < far) if knobs["condition"] >= 20 else None)
                 words.append(
-                    f"Quadratic: {jitter:.0%} of SGD's steps undo the last along the steep axis; it ends "
+                    f"Quadratic: {percent(jitter, 0)} of SGD's steps undo the last along the steep axis; it ends "
                     f"{far:.2g} from the minimum, momentum {near:.2g}."
                 )
             case "saddle":
@@ -159,7 +162,10 @@ def measure(
                 still = float(quiet.value(walk(quiet, "sgd", int(knobs["steps"]), 0).end))
                 numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
                 verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 else None)
-                words.append(f"Noise: SGD hovers at {late['sgd']:.2g} where without noise it reaches {still:.2g}.")
+                words.append(
+                    f"Noise: SGD hovers at {late['sgd']:.2g} (without noise it reaches {still:.2g}), "
+                    f"momentum at {late['momentum']:.2g}."
+                )
             case _:
                 distances = [float((end - goal).norm()) for end in ends.values()]
                 numbers["rosenbrock: distance from the minimum"] = [round4(value) for value in distances]
@@ -218,7 +224,8 @@ def contour_map(ground: Surface, walks: Sequence[Walk], title: str, *, named: bo
     low, high = float(shown.min()), float(shown.max())
     paths = []
     for way in walks:
-        points = way.points[:: max(1, len(way.points) // 200)]
+        kept = torch.linspace(0, len(way.points) - 1, min(len(way.points), MOST_POINTS)).round().long()
+        points = way.points[kept]
         paths.append(
             Points(
                 name=way.rule if named else "",
@@ -239,6 +246,7 @@ def contour_map(ground: Surface, walks: Sequence[Walk], title: str, *, named: bo
         y_label="y",
         levels=[low + (high - low) * share for share in (0.2, 0.4, 0.6, 0.8)],
         paths=paths,
+        steps=max((len(way.points) - 1 for way in walks), default=0),
     )
 
 

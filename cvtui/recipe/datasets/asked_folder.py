@@ -6,15 +6,17 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import halves
-from cvtui.recipe.datasets.image_files import holds_images, images_in, names_in, subfolders
+from cvtui.recipe.datasets.image_files import holds_images, images_in, is_image, names_in, subfolders
 
-LABEL_FILES = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".parquet": "parquet", ".tar": "wds"}
+LABEL_FILES = {
+    ".csv": "csv", ".tsv": "csv", ".jsonl": "csv", ".txt": "csv", ".npz": "npz", ".parquet": "parquet", ".tar": "wds",
+}  # fmt: skip
 """Endings of files that other data sources read."""
 
 
@@ -92,12 +94,52 @@ def unwrapped(path: str, top: str) -> tuple[str, Sequence[str]]:
 
 
 def label_file(path: str) -> str:
-    """Name a file in a folder that may hold the labels, as it is typed; "" without."""
-    for name in sorted(names_in(path)):
-        for suffix, prefix in LABEL_FILES.items():
-            if name.lower().endswith(suffix):
-                return f"where {name} holds the labels: {shlex.quote(f'{prefix}:{os.path.join(path, name)}')}; "
-    return ""
+    """Name a file in a folder that may hold the labels, as it is typed; "" without.
+
+    Of a folder whose parts have a table each, and of one whose pictures' folder has it, that one is named.
+    """
+    own = _label_files(path)
+    if own:
+        return own[0]
+    below = {name: _label_files(os.path.join(path, name)) for name in sorted(names_in(path)) if name[0] != "."}
+    held = [name for name, files in below.items() if files]
+    if len([name for name in held if halves.role(name) in ("train", "val", "test")]) > 1:
+        tables = ", ".join(below[name][0].partition(" holds")[0].removeprefix("where ") for name in held[:1])
+        return f"where the tables such as {held[0]}/{tables} hold the labels: {shlex.quote(f'csv:{path}')}; "
+    return below[held[0]][0] if held else ""
+
+
+def packed_source(path: str, endings: Mapping[str, int]) -> str:
+    """Name the source that reads files of these endings, at any depth below a folder; "" for none."""
+    prefix = next((LABEL_FILES[end] for end in (".parquet", ".tar") if endings.get(end)), "")
+    return shlex.quote(f"{prefix}:{path}") + " reads it" if prefix else ""
+
+
+def _label_files(path: str) -> list[str]:
+    """Name the files in a folder that may hold labels, likeliest first."""
+    found = []
+    for name in names_in(path):
+        end = os.path.splitext(name)[1].lower()
+        prefix = LABEL_FILES.get(end, "")
+        if end == ".txt" and not _lists_images(os.path.join(path, name)):
+            continue
+        if prefix:
+            place = os.path.join(path, name)
+            usual = re.search("train|label|annot|metadata|class", name, re.IGNORECASE) is not None
+            unlikely = re.search("submission|test|readme", name, re.IGNORECASE) is not None
+            line = f"where {name} holds the labels: {shlex.quote(f'{prefix}:{place}')}; "
+            found.append((unlikely, not usual, name, line))
+    return [line for *_, line in sorted(found)]
+
+
+def _lists_images(path: str) -> bool:
+    """Return True for a text whose first line begins with the name of an image and says more."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            first = re.split(r"[\s,;]+", file.readline(1000).strip())
+    except OSError:
+        return False
+    return len(first) > 1 and is_image(first[0])
 
 
 def by_file_names(path: str, names: Sequence[str]) -> str:

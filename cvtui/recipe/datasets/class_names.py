@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -74,4 +75,12 @@ def alike(names: Sequence[str]) -> list[str]:
         for first, second in itertools.pairwise(group):
             words = "differ only in case" if first.casefold() == second.casefold() else "look alike"
             told.append(f"{with_points(first, second)} and {with_points(second, first)} {words}: two classes")
+    for name in names:
+        copied = _COPY.fullmatch(name)
+        if copied is not None and copied[1] in names:
+            told.append(f"{shown(name)} is named as a copy of {shown(copied[1])}: two classes")
     return told
+
+
+_COPY = re.compile(r"(.+?)(?: - Copy| copy|_copy| - Kopie| - copie)(?: ?\(?\d+\)?)?")
+"""Names that file managers give to a copy."""

@@ -1,22 +1,22 @@
-"""`csv:labels.csv`: a table with a column of pictures (paths, names or ids) and one of labels."""
+"""`csv:labels.csv`: tables with a column of pictures (paths, names or ids) and one of labels; lists, JSON lines."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cvtui import door
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets import label_sets
-from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows
+from cvtui.recipe.datasets.csv_parts import joined_rows, tables_of
+from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.label_sets import SEPARATORS, joined
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of, number_of, part_of_value
+from cvtui.recipe.datasets.text_table import FOLDER, CsvTable, read_table
+from cvtui.recipe.recipe import Recipe
 from cvtui.text import counted
 
 PATH_NAMES = (
@@ -27,21 +27,9 @@ PATH_NAMES = (
 SPLIT_NAMES = ("split", "set", "subset", "partition", "part", "dataset", "usage", "fold")
 SAMPLE = 30
 """Rows that are looked at to tell what a column holds."""
-MOST_BYTES = 1 << 30
 DEPTH = 4
 """Folders below the table's own in which a picture is looked for by its name."""
 NAMED = 3
-
-
-class CsvTable(NamedTuple):
-    """A table as it stands in its file."""
-
-    header: tuple[str, ...]
-    rows: list[list[str]]
-    notes: list[str]
-
-    def column(self, number: int) -> list[str]:
-        return [row[number].strip() for row in self.rows]
 
 
 class ColumnNumbers(NamedTuple):
@@ -56,30 +44,55 @@ class ColumnNumbers(NamedTuple):
 
 
 class CsvFile(ListedSource):
-    """`csv:PATH`: .csv and .tsv."""
+    """`csv:PATH`: .csv, .tsv, lists in .txt, .jsonl; of a folder or a pattern the tables of its parts."""
 
     reader = "csv_file"
     prefix = "csv"
     usage = "csv:PATH"
-    summary = "a table of pictures and labels (.csv, .tsv)"
+    summary = "a table of pictures and labels (.csv, .tsv, .txt, .jsonl)"
     placeholder = "labels.csv"
-    endings = (".csv", ".tsv")
+    endings = (".csv", ".tsv", ".txt", ".jsonl")
     options = ("path", "label", "split", "images")
     what = "the table"
 
     fresh = 60.0  # pictures may come and go beside it; 50,000 rows take 0.6 s
 
+    def files(self, text: str) -> list[Path]:
+        """Return the tables; of a folder lists in .txt only where it has no others (they may be notes of any kind)."""
+        found = super().files(text)
+        tables = [path for path in found if path.suffix.lower() != ".txt"]
+        return tables if tables and self.place(text).is_dir() else found
+
     def rows(self, text: str) -> Rows:
         asked = self.asked(text)
-        path = self.files(text)[0]
-        finder = Finder(path, asked.options.get("images", ""))
-        table, columns = _table_of(path, asked.options, finder)
-        found, notes = _rows_of(table, columns, finder, path.name)
-        labels = _listed([table.header[number] for number in columns.labels])
-        summary = f"of {path.name}, from column {table.header[columns.path]!r}, labels from {labels!r}"
-        several = columns.several and len(columns.labels) > 1
-        classes = tuple(table.header[number] for number in columns.labels) if several else ()
-        return Rows(found, [*table.notes, *notes], {}, summary, classes)
+        paths, notes = tables_of(self.files(text), asked.path)
+        if len(paths) == 1:
+            found = _rows_in(paths[0], asked.options)
+            return found._replace(notes=[*notes, *found.notes])
+        tables = []
+        for path in paths:
+            try:
+                tables.append((path, _rows_in(path, asked.options)))
+            except RequestError as error:
+                if part_of_file(path) != "test":
+                    raise
+                notes.append(f"not used: {path.name} ({error.message.partition(': ')[2]})")  # it often has no labels
+        return joined_rows(tables, notes)
+
+    def pictures(self, recipe: Recipe) -> list[str]:
+        return [path for path, _ in self.listing(recipe.data, recipe.val_share, recipe.seed).train]
+
+
+def _rows_in(path: Path, options: dict[str, str]) -> Rows:
+    """Return the pictures of one table. RequestError."""
+    finder = Finder(path, options.get("images", ""))
+    table, columns = _table_of(path, options, finder)
+    found, notes = _rows_of(table, columns, finder, path.name)
+    labels = _listed([table.header[number] for number in columns.labels])
+    summary = f"of {path.name}, from column {table.header[columns.path]!r}, labels from {labels!r}"
+    several = columns.several and len(columns.labels) > 1
+    classes = tuple(table.header[number] for number in columns.labels) if several else ()
+    return Rows(found, [*table.notes, *notes], {}, summary, classes)
 
 
 # ------------------------------------------------------------------ pictures
@@ -109,9 +122,8 @@ class Finder:
                 return path
         found = self._index().get(value.rsplit("/", 1)[-1].lower(), [])
         if len(found) > 1:
-            tail = value.lower()
-            found = [path for path in found if path.lower().rsplit(".", 1)[0].endswith("/" + tail)
-                     or path.lower().endswith("/" + tail)] or found  # fmt: skip
+            agree = [_agreement(path, value) for path in found]
+            found = [path for path, parts in zip(found, agree, strict=True) if parts == max(agree)]
         if len(found) > 1:
             raise RequestError(f"data: {value!r} is there twice: {found[0]!r} and {found[1]!r}",
                                hint="say which folder: csv:PATH,images=DIR")  # fmt: skip
@@ -134,38 +146,17 @@ class Finder:
         return self._below
 
 
+def _agreement(path: str, value: str) -> int:
+    """Count how many of the last parts of a path are those that the table says, of a file on another machine too."""
+    own, said = ([*one.lower().split("/")] for one in (path.replace(os.sep, "/"), value))
+    own[-1], said[-1] = own[-1].rsplit(".", 1)[0], said[-1] if "." not in said[-1] else said[-1].rsplit(".", 1)[0]
+    count = 0
+    while count < min(len(own), len(said)) and own[-1 - count] == said[-1 - count]:
+        count += 1
+    return count
+
+
 # ------------------------------------------------------------------ the table
-
-
-def read_table(path: Path) -> CsvTable:
-    """Read a table with commas, tabs, semicolons or bars. RequestError in one line where it is none."""
-    try:
-        data = door.read_input(path, MOST_BYTES)
-    except OSError as error:
-        raise RequestError(f"data: {str(path)!r} can't be read: {error.strerror}") from None
-    notes = []
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-        notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252")
-    first = text.split("\n", 1)[0]
-    mark = "\t" if path.suffix.lower() == ".tsv" else max(",\t;|", key=first.count)
-    try:
-        read = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-        rows = [row for row in read if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise RequestError(f"data: {str(path)!r} is no table: {error}") from None
-    if len(rows) < 2 or len(rows[0]) < 2:
-        what = "no rows" if len(rows) < 2 else "one column"
-        raise RequestError(f"data: {str(path)!r} has {what}; a column of pictures and one of labels are needed")
-    wide = len(rows[0])
-    for number, row in enumerate(rows):
-        if len(row) < wide:
-            raise RequestError(
-                f"data: row {number + 1} of {str(path)!r} has {counted(len(row), 'column')}, the first has {wide}"
-            )
-    return CsvTable(tuple(name.strip() for name in rows[0]), rows[1:], notes)
 
 
 def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[CsvTable, ColumnNumbers]:
@@ -268,7 +259,7 @@ def _label_columns(table: CsvTable, options: dict[str, str], besides: set[int], 
     asked = _asked(table, options, "label")
     if asked is not None:
         return (asked,)
-    usual = _usual(table, LABEL_NAMES, besides)
+    usual = _usual(table, (FOLDER, *LABEL_NAMES) if len(table.header) == 2 else LABEL_NAMES, besides)
     if usual:
         table.notes.extend(_other_labels(table, usual, path))
         return (usual[0],)

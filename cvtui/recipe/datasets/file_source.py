@@ -16,8 +16,10 @@ from typing import Any, ClassVar, NamedTuple
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets import label_sets
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.image_files import ending, names_in
 from cvtui.recipe.datasets.image_folder import Listing, listing_facts
 from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name, parted
+from cvtui.recipe.datasets.other_files import way_out
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
@@ -77,6 +79,8 @@ class FileSource(DataSource):
     def _split_text(self, text: str) -> tuple[str, list[tuple[str, str]]]:
         """Split a text into its path and its options; a comma without `name=` behind it belongs to the path."""
         rest = text.strip().partition(":")[2].strip()
+        if os.path.exists(os.path.expanduser(rest)):  # a comma and `=` in its name
+            return rest, []
         path, *parts = re.split(r",(?=\s*[A-Za-z_]+=)", rest)
         options = [part.partition("=") for part in parts]
         return path.strip(), [(name.strip().lower(), value.strip()) for name, _, value in options]
@@ -110,10 +114,12 @@ class FileSource(DataSource):
         if found:
             return found
         if path.is_dir():
-            raise RequestError(f"data: {str(path)!r} holds no {' or '.join(self.endings)} file",
-                               hint="a folder of pictures is written folder:PATH")  # fmt: skip
-        what = "does not exist" if not path.exists() else f"is no {' or '.join(self.endings)} file"
-        raise RequestError(f"data: {str(path)!r} {what}", hint=f"{self.usage}, from {os.getcwd()!r} on")
+            inside = [ending(name) for name in names_in(str(path))]
+            raise RequestError(f"data: {str(path)!r} holds no {_or(self.endings)} file",
+                               hint=way_out(inside) or "a folder of pictures is written folder:PATH")  # fmt: skip
+        what = "does not exist" if not path.exists() else f"is no {_or(self.endings)} file"
+        hint = way_out([ending(path.name)]) or f"{self.usage}, from {os.getcwd()!r} on"
+        raise RequestError(f"data: {str(path)!r} {what}", hint=hint)
 
     def signature(self, text: str) -> Signature:
         """Return what tells whether the files have changed. RequestError where there are none."""
@@ -216,6 +222,10 @@ def _divided_sets(found: Rows, rows: list[Row], own: bool, how: tuple[str, float
         held = label_sets.held_out(labels, sets, names, share, seed)
     train, validating = parted([(row.name, label) for row, label in zip(rows, labels, strict=True)], held)
     return Listing(classes, train, validating, 0, tuple(notes), sets)
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 MOST_BRACES = 100_000

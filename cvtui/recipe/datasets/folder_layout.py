@@ -179,6 +179,9 @@ def _nested(root: AskedFolder) -> tuple[str, ...]:
     """Tell of a folder that may be the whole set, beside others that hold images themselves."""
     kids = {name: class_folders(os.path.join(root.path, name)) for name in root.holding}
     deep = [name for name, below in kids.items() if len(below) > 1 and not images_in(os.path.join(root.path, name))]
+    if len(deep) > 1 and len(deep) == len(kids):
+        inner = [kid for name in deep for kid in kids[name]]
+        return (f"{named(deep, 3)} are the classes; the subfolders in them ({named(inner)}) are taken together",)
     if len(deep) != 1 or any(kids[name] for name in root.holding if name not in deep):
         return ()
     path = shlex.quote(f"folder:{os.path.join(root.path, deep[0])}")

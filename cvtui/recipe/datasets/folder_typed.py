@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.class_names import composed
-from cvtui.recipe.datasets.image_files import images_in, is_image, names_in
+from cvtui.recipe.datasets.image_files import ending, images_in, is_image, names_in
+from cvtui.recipe.datasets.other_files import way_out
 
 PREFIX = "folder:"
 _BRACKETS = re.compile(r"\s*\((\s*\w+\s*=[^()]*)\)$")
@@ -39,9 +40,16 @@ def check_text(text: str, label: str) -> str:
     return PREFIX + _behind_prefix(text)
 
 
+def _brackets(text: str) -> re.Match[str] | None:
+    """Return the brackets behind a path; None where they are part of the name of a folder that is there."""
+    behind = _behind_prefix(text)
+    found = _BRACKETS.search(behind)
+    return None if found is None or os.path.isdir(os.path.expanduser(behind)) else found
+
+
 def brackets_of(text: str) -> str:
     """Return the brackets behind the path: "(train=A, val=B)"; "" without."""
-    found = _BRACKETS.search(_behind_prefix(text))
+    found = _brackets(text)
     return f"({found[1].strip()})" if found else ""
 
 
@@ -52,7 +60,7 @@ def as_typed(path: object) -> str:
 
 def split_of(text: str) -> dict[str, str]:
     """Return what the brackets say of the halves: {"train": "A", "val": "B"}, {"split": "none"} or {}. RequestError."""
-    found = _BRACKETS.search(_behind_prefix(text))
+    found = _brackets(text)
     said: dict[str, str] = {}
     for part in found[1].split(",") if found else []:
         word, _, value = (piece.strip() for piece in part.partition("="))
@@ -69,7 +77,8 @@ def split_of(text: str) -> dict[str, str]:
 
 def path_of(text: str) -> Path:
     """Return the folder's path, `~` resolved; in the spelling (composed or not) in which it is there."""
-    path = Path(_BRACKETS.sub("", _behind_prefix(text)))
+    behind = _behind_prefix(text)
+    path = Path(behind if _brackets(text) is None else _BRACKETS.sub("", behind))
     try:
         path = path.expanduser()
     except RuntimeError:  # ~name, of a user whom this machine does not know
@@ -99,14 +108,14 @@ def check_folder(path: Path) -> None:
 
 def _file(path: Path) -> str:
     """Say that a path is a file, and what may be meant."""
-    if path.name.lower().endswith(_ARCHIVES):
+    if path.name.lower().endswith(_ARCHIVES) and not way_out([ending(path.name)]):
         how = "unzip" if path.suffix.lower() == ".zip" else "tar -xf"
         how = f": `{how} {shlex.quote(str(path))}`" if ".zip" in path.name.lower() or ".t" in path.name.lower() else ""
         return f"{str(path)!r} is a file, not a folder; unpack it first{how}"
     if is_image(path.name):
         above = path.parent.parent if images_in(str(path.parent)) and path.parent != path.parent.parent else path.parent
         return f"{str(path)!r} is a file, not a folder; did you mean {as_typed(above)}?"
-    return f"{str(path)!r} is a file, not a folder"
+    return f"{str(path)!r} is a file, not a folder{way_out([ending(path.name)], '; ')}"
 
 
 def _nearest(path: Path) -> str:

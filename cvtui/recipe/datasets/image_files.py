@@ -23,8 +23,8 @@ PLUGINS = {
 }  # fmt: skip
 """Endings that Pillow reads with a plugin: (module, extra of cvtui)."""
 NOT_READ = (
-    ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".emf", ".exr", ".hdr", ".nef", ".nii", ".npy", ".npz", ".orf", ".psd",
-    ".raf", ".raw", ".rw2", ".svg", ".xcf",
+    ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".emf", ".exr", ".hdr", ".nef", ".nii", ".nii.gz", ".npy", ".npz", ".orf",
+    ".psd", ".raf", ".raw", ".rw2", ".svg", ".xcf",
 )  # fmt: skip
 """Endings of pictures that nothing here reads."""
 JUNK = frozenset((
@@ -59,7 +59,8 @@ def has_plugin(suffix: str) -> bool:
 
 def ending(name: str) -> str:
     """Return what a file's name ends in, in small letters: ".tif"; "" without."""
-    return os.path.splitext(name)[1].lower()
+    end = os.path.splitext(name)[1].lower()
+    return ".nii.gz" if end == ".gz" and name.lower().endswith(".nii.gz") else end
 
 
 def is_image(name: str) -> bool:

@@ -17,7 +17,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets import class_names, folder_typed, halves
-from cvtui.recipe.datasets.asked_folder import Layout, class_folders, label_file, named
+from cvtui.recipe.datasets.asked_folder import Layout, class_folders, label_file, named, packed_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.folder_layout import find_layout
 from cvtui.recipe.datasets.folder_sets import Linked, linked
@@ -37,6 +37,7 @@ from cvtui.recipe.datasets.image_files import (
 from cvtui.recipe.datasets.label_sets import LabelSets, counts_of
 from cvtui.recipe.datasets.label_sets import held_out as sets_held_out
 from cvtui.recipe.datasets.labels import held_out, parted
+from cvtui.recipe.datasets.other_files import known_set, way_out
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
@@ -304,14 +305,20 @@ def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, FoundFi
     passed = FoundFiles()
     for one in empty.values():
         passed.add(one)
-    there = f"{len(names)} subfolder{'s' if len(names) != 1 else ''} with images" if names or empty else "no subfolders"
+    where = layout.train[0]
+    there = "0 subfolders with images" if empty else "no subfolders"
+    if names:
+        there = f"one subfolder with images, {names[0]!r}"
     for place in layout.train:
         passed.others.update(ending(name) for name in names_in(place) if os.path.isfile(os.path.join(place, name)))
     what = found_files(passed.others)
+    known = known_set(names_in(where))
     raise RequestError(
         f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
-        hint=package_for(passed.others) or label_file(layout.train[0]).rstrip("; ") or _images(),
-    )
+        hint=f"--data {known} --data-dir {shlex.quote(where)} reads it" if known
+        else package_for(passed.others) or label_file(where).rstrip("; ") or packed_source(where, passed.others)
+        or way_out(passed.others) or ("" if names else _images()),
+    )  # fmt: skip
 
 
 def _images() -> str:
@@ -382,6 +389,12 @@ class ImageFolder(DataSource):
         place, several = self.folder(recipe.data), several_of(recipe)
         found = folder_facts(place, recipe.size, recipe.val_share, split, recipe.only, several)
         return replace(found, name=found.name + folder_typed.brackets_of(recipe.data))
+
+    def pictures(self, recipe: Recipe) -> list[str]:
+        split = folder_typed.split_of(recipe.data)
+        where, several = self.folder(recipe.data), several_of(recipe)
+        found = listing(where, recipe.val_share, split=split, only=recipe.only, several=several)
+        return [path for path, _ in found.train]
 
     def folder(self, text: str) -> Path:
         return folder_typed.path_of(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,27 +16,12 @@ from cvtui.recipe.datasets.file_source import FileSource, Signature
 from cvtui.recipe.datasets.image_folder import parse_size
 from cvtui.recipe.datasets.label_sets import LabelSets, counts_of, is_set, joined
 from cvtui.recipe.datasets.labels import classes_of, held_out, parted
+from cvtui.recipe.datasets.npz_names import find_pairs
 from cvtui.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PARTS = (
-    ("train_images", "train_labels", "val_images", "val_labels", "test_images"),
-    ("train_images", "train_labels", "validation_images", "validation_labels", "test_images"),
-    ("train_images", "train_labels", "test_images", "test_labels", ""),
-    ("x_train", "y_train", "x_val", "y_val", "x_test"),
-    ("x_train", "y_train", "x_valid", "y_valid", "x_test"),
-    ("x_train", "y_train", "x_test", "y_test", ""),
-    ("train_x", "train_y", "val_x", "val_y", "test_x"),
-    ("train_x", "train_y", "test_x", "test_y", ""),
-)
-"""Names of the arrays: images and labels of training and validation; the images of a part that is left."""
-WHOLE = (
-    ("images", "labels"), ("x", "y"), ("data", "labels"), ("data", "targets"), ("data", "target"), ("image", "label"),
-    ("images", "targets"), ("train_images", "train_labels"), ("x_train", "y_train"), ("arr_0", "arr_1"),
-)  # fmt: skip
-"""Images and labels of a file without a split."""
 MOST_CHANNELS = 16
 """Satellites have 13; a fourth axis of more is depth."""
 CLASS_NAMES = ("class_names", "classes", "label_names", "names")
@@ -68,6 +54,7 @@ class NpzFile(FileSource):
     summary = "images and labels of a NumPy file"
     placeholder = "pathmnist.npz"
     endings = (".npz",)
+    options = ("images", "labels")
 
     def facts(self, recipe: Recipe) -> DataFacts:
         found = self.arrays(recipe.data, recipe.val_share, recipe.seed)
@@ -92,7 +79,7 @@ class NpzFile(FileSource):
         """Read labels, and the images' shape. RequestError in one line for what is none of the layouts."""
         key = (text, self.signature(text), val_share, seed)
         if key not in _known:
-            found = _arrays_of(self.files(text)[0], val_share, seed)
+            found = _arrays_of(self.files(text)[0], self.asked(text).options, val_share, seed)
             _known.clear()
             _known[key] = found
         return _known[key]
@@ -146,30 +133,11 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def _arrays_of(path: Path, val_share: float, seed: int) -> Arrays:
+def _arrays_of(path: Path, asked: Mapping[str, str], val_share: float, seed: int) -> Arrays:
     shapes = _shapes(path)
     by_lower = {name.lower(): name for name in shapes}
-    notes: list[str] = []
-    images: tuple[str, ...]
-    labels: tuple[str, ...]
-    for names in PARTS:
-        if all(name in by_lower for name in names[:4]):
-            train, train_labels, validation, validation_labels = (by_lower[name] for name in names[:4])
-            rest = by_lower.get(names[4], "")
-            if rest:
-                notes.append(f"not used: {shapes[rest][0]:,} images of {rest}")
-            elif names[2].startswith(("test", "x_test")):
-                notes.append(f"{validation} is used for validation: {path.name} has no other")
-            images, labels = (train, validation), (train_labels, validation_labels)
-            break
-    else:
-        whole = next((pair for pair in WHOLE if all(name in by_lower for name in pair)), None)
-        if whole is None:
-            there = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in list(shapes.items())[:8])
-            raise RequestError(f"data: {path.name!r} has no images and labels by a name that is known; it has {there}",
-                               hint="known are train_images with train_labels (and val_), x_train with y_train, "
-                               "images with labels, x with y")  # fmt: skip
-        images, labels = (by_lower[whole[0]],), (by_lower[whole[1]],)
+    images, labels, notes = find_pairs(path, {name: shape for name, shape in shapes.items()
+                                              if name.lower() not in CLASS_NAMES}, asked)  # fmt: skip
     for name in images:
         _check_images(path, name, shapes)
     if len({image_shape(shapes[name][1:]) for name in images}) > 1:

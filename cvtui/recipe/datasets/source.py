@@ -5,7 +5,7 @@ One object per kind, in `catalog.py`; its reader has the same name in `cvtui.eng
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -52,6 +52,10 @@ class DataSource:
     def facts(self, recipe: Recipe) -> DataFacts:
         """Return the facts of the whole set, before any selection. RequestError where it is not there."""
         return self.sets[recipe.data]
+
+    def pictures(self, _recipe: Recipe, /) -> Sequence[str]:
+        """Return the paths of training images that lie in files of their own and are brought to the recipe's `size`."""
+        return ()
 
     def folder(self, _text: str, /) -> Path | None:
         """Return the folder of images that the text names (`~` resolved), or None."""

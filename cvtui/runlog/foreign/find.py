@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.runlog.foreign.mlflow import read_run, the_run
+from cvtui.runlog.foreign.objects import read_json
 from cvtui.runlog.foreign.scalars import ScalarLog
 from cvtui.runlog.foreign.tables import read_csv, read_trainer_state
 from cvtui.runlog.foreign.tensorboard import read_events
@@ -14,9 +16,9 @@ from cvtui.runlog.foreign.text import read_text
 from cvtui.runlog.foreign.wandb import read_wandb
 
 EVENTS = "events.out.tfevents."
-NAMED = ("trainer_state.json", "metrics.csv", "results.csv")
+NAMED = ("trainer_state.json", "metrics.csv", "results.csv", "summary.csv", "history.csv", "metrics.json")
 SPLITS = ("train", "training", "val", "valid", "validation", "eval", "test", "dev")
-WAY = "it reads TensorBoard events, W&B offline runs, metrics.csv, results.csv, trainer_state.json, CSV and plain logs"
+WAY = "it reads TensorBoard events, W&B offline runs, MLflow's folders, CSV, JSON, trainer_state.json and plain logs"
 
 
 def read_log(path: Path) -> ScalarLog:
@@ -37,8 +39,8 @@ def _read_file(path: Path) -> ScalarLog:
         return read_wandb(path)
     if path.suffix == ".csv":
         return read_csv(path)
-    if path.suffix == ".json":
-        return read_trainer_state(path)
+    if path.suffix in (".json", ".jsonl", ".ndjson"):
+        return read_trainer_state(path) if path.name == "trainer_state.json" else read_json(path)
     with door.opened_input(path) as file:
         head = file.read(4096)
     if b"\0" in head:
@@ -52,6 +54,8 @@ def _read_folder(path: Path) -> ScalarLog:
     for name in NAMED:
         if name in names:
             return _read_file(path / name)
+    if (found := the_run(path)) is not None:
+        return read_run(found)
     runs = [name for name in names if name.endswith(".wandb")]
     if len(runs) == 1:
         return read_wandb(path / runs[0])

@@ -13,7 +13,7 @@ ROLES = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "epoch")
 _VALIDATION = {"val", "valid", "validation", "eval", "dev"}
 _TEST = {"test"}
 _TRAIN = {"train", "training", "tr"}
-_ACCURACY = {"acc", "accuracy", "acc1", "top1", "precision1", "categorical", "binary", "sparse"}
+_ACCURACY = {"acc", "accuracy", "acc1", "top1", "precision1", "categorical", "binary", "sparse", "1"}
 _PLAIN = {
     "metrics",
     "metric",
@@ -61,7 +61,7 @@ def choose(log: ScalarLog, told: Mapping[str, str]) -> dict[str, Chosen]:
             chosen[role] = Chosen(tuple(names), _sum([log.columns[name] for name in names]))
     if "loss" not in chosen:
         raise RequestError(
-            f"no column of {log.kind} looks like a training loss; there are {_some(sorted(log.columns))}",
+            f"no column of {log.kind} looks like a training loss; it has {_some(sorted(log.columns))}",
             hint="--column loss=NAME says which one it is",
         )
     return chosen

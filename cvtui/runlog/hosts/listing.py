@@ -12,7 +12,7 @@ from cvtui.runlog.folder import DEEPEST, LABS
 from cvtui.runlog.hosts.address import Address
 from cvtui.runlog.hosts.connection import Connection, quoted
 
-EVENTS, LOCK = "events.jsonl", "worker.lock"
+EVENTS, LOCK, RANKS = "events.jsonl", "worker.lock", "ranks"
 SMALL = ("recipe.toml", "fork.json", "note.txt", "pinned", "worker.note")
 """Files that are copied whole when they change."""
 LOGS = ("worker.log",)
@@ -37,16 +37,19 @@ class RunThere:
     path: str
     """Relative to the folder of runs, with slashes."""
     files: dict[str, FileThere] = field(default_factory=dict)
+    ranks: dict[str, FileThere] | None = None
+    """Files of step times of its ranks; None where they were not asked for."""
     alive: bool = False
 
 
 def list_there(line: Connection, address: Address, watched: Iterable[str]) -> dict[str, RunThere]:
-    """Return the runs below `address`; `watched`: those for which it is asked whether a process trains them.
+    """Return the runs below `address`, of those `watched` also whether a process trains them, and their ranks' files.
 
     RequestError where there is no such folder. The locks are asked first: a run that is not alive then has its last
     record within the sizes that follow.
     """
-    code, text = line.text(_script(address, list(watched)))
+    asked = set(watched)
+    code, text = line.text(_script(address, sorted(asked)))
     if code == 3:
         raise RequestError(f"{address}: there is no such folder on {address.name}, or it can't be opened")
     runs: dict[str, RunThere] = {}
@@ -61,6 +64,8 @@ def list_there(line: Connection, address: Address, watched: Iterable[str]) -> di
             _take(row, runs)
     found = {path: run for path, run in runs.items() if EVENTS in run.files or "recipe.toml" in run.files}
     for path, run in found.items():
+        if path in asked and run.ranks is None:
+            run.ranks = {}
         lock = run.files.get(LOCK)
         run.alive = path in held or (lock is not None and lock.inode in locks)
     return found
@@ -74,10 +79,12 @@ def _take(row: str, runs: dict[str, RunThere]) -> None:
     parts = PurePosixPath(path).parts
     if len(parts) < 2 or LABS in parts[:-2] or not all(harmless_name(part) for part in parts):
         return
-    folder = "/".join(parts[:-1])
-    runs.setdefault(folder, RunThere(folder)).files[parts[-1]] = FileThere(
-        int(inode), int(size), " ".join(date.split())
-    )
+    file = FileThere(int(inode), int(size), " ".join(date.split()))
+    if parts[-2] == RANKS:
+        run = runs.setdefault("/".join(parts[:-2]), RunThere("/".join(parts[:-2])))
+        run.ranks = {**(run.ranks or {}), parts[-1]: file}
+    else:
+        runs.setdefault("/".join(parts[:-1]), RunThere("/".join(parts[:-1]))).files[parts[-1]] = file
 
 
 def harmless_name(part: str) -> bool:
@@ -88,9 +95,18 @@ def harmless_name(part: str) -> bool:
 def _script(address: Address, watched: list[str]) -> str:
     names = " -o ".join(f"-name {name}" for name in (EVENTS, LOCK, *SMALL, *LOGS))
     too_deep = "/".join(["."] + ["*"] * (DEEPEST + 2))
-    hidden = r"-type d \( -name '.?*' -o -name checkpoints -o -name pictures -o -name ranks \)"
+    hidden = rf"-type d \( -name '.?*' -o -name checkpoints -o -name pictures -o -name {RANKS} \)"
     find = rf"find . \( -path '{too_deep}' -o {hidden} \) -prune -o -type f \( {names} \) -exec ls -lind {{}} +"
-    return f"( cd -- {quoted(address.path)} || exit 3\n{_locks(watched)}\n{find}\nexit 0 ) </dev/null 2>/dev/null"
+    parts = [f"cd -- {quoted(address.path)} || exit 3", _locks(watched), _ranks(watched), find, "exit 0"]
+    return "( {} ) </dev/null 2>/dev/null".format("\n".join(parts))
+
+
+def _ranks(watched: list[str]) -> str:
+    """Return the part that lists the files of the ranks."""
+    if not watched:
+        return ":"
+    paths = " ".join(quoted(f"./{path}") for path in watched)
+    return f'for run in {paths}; do [ -L "$run/{RANKS}" ] || ls -lind "$run/{RANKS}"/*.jsonl; done'
 
 
 def _locks(watched: list[str]) -> str:

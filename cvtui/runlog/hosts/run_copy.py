@@ -16,12 +16,11 @@ from cvtui.runlog import disk_note, lock
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.hosts.address import Address
 from cvtui.runlog.hosts.connection import Connection, quoted
-from cvtui.runlog.hosts.listing import EVENTS, LOGS, SMALL, FileThere, RunThere, unix_time
+from cvtui.runlog.hosts.listing import EVENTS, LOGS, RANKS, SMALL, FileThere, RunThere, unix_time
+from cvtui.runlog.hosts.tail_copy import TailCopy
 
 PIECE = 4 << 20
 """Bytes of a log that one request brings: a command waits for no more than that."""
-COMPARED = 64
-"""Bytes before our place that must be the same there for a log to be continued."""
 LARGEST, LOG_END = 1 << 20, 1 << 16
 PICTURES, LARGEST_PICTURE = "pictures", 4 << 20
 _END = b'{"type":"end"'
@@ -36,10 +35,10 @@ class RunCopy:
         self.folder = RunFolder(base.joinpath(*path.split("/")))
         self.there = RunThere(path)
         self._brought: dict[str, FileThere] = {}
-        self._inode = 0
-        """Of the log there that is known to continue ours; 0: must be compared."""
         self._lock: lock.WorkerLock | None = None
-        self._size = self._size_here()
+        self._log = TailCopy(self.folder.events, EVENTS, self._there)
+        self._ranks: dict[str, TailCopy] = {}
+        """Step times of its ranks, by the file's name."""
 
     @property
     def alive(self) -> bool:
@@ -47,9 +46,8 @@ class RunCopy:
 
     @property
     def behind(self) -> bool:
-        """Return True if the log there has more than ours."""
-        log = self.there.files.get(EVENTS)
-        return log is not None and (log.inode != self._inode or log.size != self._size)
+        """Return True if the log there, or a rank's file, has more than ours."""
+        return any(one.behind for one in self._tails())
 
     @property
     def folder_time(self) -> float:
@@ -59,9 +57,8 @@ class RunCopy:
 
     @property
     def missing(self) -> int:
-        """Bytes of its log that are not here yet."""
-        log = self.there.files.get(EVENTS)
-        return max(0, log.size - self._size) if log is not None else 0
+        """Bytes of its log and its ranks' files that are not here yet."""
+        return sum(one.missing for one in self._tails())
 
     @property
     def ended(self) -> bool:
@@ -75,8 +72,26 @@ class RunCopy:
         if there.alive and self._lock is None:
             with contextlib.suppress(lock.Busy, OSError):
                 self._lock = lock.take(self.folder.lock_file, 0.5)
+        self._log.there = there.files.get(EVENTS)
+        if there.ranks is not None:
+            self._update_ranks(there.ranks)
         if new:
             self._brought.setdefault("recipe.toml", FileThere(0, -1, ""))
+
+    def _tails(self) -> list[TailCopy]:
+        return [self._log, *self._ranks.values()]
+
+    def _update_ranks(self, there: dict[str, FileThere]) -> None:
+        """Take over which files of ranks are there."""
+        for name in {*self._ranks, *door.names(self.folder.ranks, ".jsonl")} - there.keys():
+            self._ranks.pop(name, None)
+            door.remove(self.folder.ranks / name)
+        if there:
+            door.make_folder(self.folder.ranks)
+        for name, file in there.items():
+            if name not in self._ranks:
+                self._ranks[name] = TailCopy(self.folder.ranks / name, f"{RANKS}/{name}", self._there)
+            self._ranks[name].there = file
 
     def settle(self) -> None:
         """Let the lock go once all that a trainer wrote before its end is here."""
@@ -111,52 +126,14 @@ class RunCopy:
                 self._brought[name] = file
 
     def bring_log(self, line: Connection, most: int = PIECE) -> int:
-        """Append up to `most` bytes of the log; return how many came. LineBroken: what had come is kept."""
-        log = self.there.files.get(EVENTS)
-        if log is None or not self.behind:
-            return 0
-        if log.inode != self._inode or log.size < self._size:
-            self._compare(line, log)
-        wanted = min(most, log.size - self._size)
-        if wanted <= 0:
-            return 0
-        before = self._size
-        with door.opened(self.folder.events, "ab") as file:
-
-            def append(data: bytes) -> None:
-                file.write(data)
-                file.flush()
-                self._size += len(data)
-
-            reader = f"tail -c +{self._size + 1} ./{EVENTS} | head -c {wanted}"
-            code = line.ask(self._there(reader, EVENTS), append, wanted)
-        if code or self._size == before:
-            self._inode = 0  # it was replaced meanwhile: the next listing says by what
-        return self._size - before
-
-    def _compare(self, line: Connection, log: FileThere) -> None:
-        """See whether the log there begins with ours, by the bytes before our place; else begin anew."""
-        start = max(0, self._size - COMPARED)
-        if self._size and log.size >= self._size:
-            parts: list[bytes] = []
-            line.ask(
-                self._there(f"tail -c +{start + 1} ./{EVENTS} | head -c {self._size - start}", EVENTS), parts.append
-            )
-            with door.opened(self.folder.events) as file:
-                file.seek(start)
-                same = file.read(COMPARED) == b"".join(parts)
-        else:
-            same = not self._size
-        if not same:
-            door.remove(self.folder.events)
-            self._size = 0
-        self._inode = log.inode
+        """Append up to `most` bytes to the log, and to each rank's file; return how many came. LineBroken."""
+        return sum([one.bring(line, most) for one in self._tails()])
 
     def bring_picture(self, line: Connection, name: str) -> str:
         """Copy one file of `pictures` there; return why not, or "". LineBroken."""
         parts: list[bytes] = []
         place = f"{PICTURES}/{name}"
-        reader = f"[ ! -L ./{PICTURES} ] && head -c {LARGEST_PICTURE} {quoted('./' + place)}"
+        reader = f"head -c {LARGEST_PICTURE} {quoted('./' + place)}"
         if line.ask(self._there(reader, place), parts.append, LARGEST_PICTURE) or not parts:
             return f"{place} is not there any more"
         try:
@@ -180,8 +157,9 @@ class RunCopy:
     def _there(self, reader: str, name: str) -> str:
         """Return a script that runs `reader` in the run's folder there, where `name` is a regular file."""
         place = f"cd -- {quoted(self.address.path)} && cd -- {quoted('./' + self.path)}"
-        file = quoted(f"./{name}")
-        return f"( {place} && [ -f {file} ] && [ ! -L {file} ] && {reader} ) </dev/null 2>/dev/null"
+        file, (folder, inner, _) = quoted(f"./{name}"), name.partition("/")
+        inside = f" && [ ! -L ./{folder} ]" if inner else ""
+        return f"( {place}{inside} && [ -f {file} ] && [ ! -L {file} ] && {reader} ) </dev/null 2>/dev/null"
 
     # ------------------------------------------------------------------ here
 
@@ -206,10 +184,6 @@ class RunCopy:
         else:
             self._write("worker.note", None)
         self._brought.pop("worker.note", None)
-
-    def _size_here(self) -> int:
-        found = door.state(self.folder.events)
-        return found.st_size if found is not None else 0
 
     def _last_line(self) -> bytes:
         try:

@@ -7,6 +7,7 @@ from textual.widget import Widget
 
 from cvtui.calc import Row, size_text
 from cvtui.calc.module_table import ModuleRow
+from cvtui.text import percent
 from cvtui.tui.widgets import MUTED
 
 
@@ -39,7 +40,7 @@ def summary_lines(row: Row | ModuleRow | None) -> list[Content]:
         lines.append(Content.assemble(("output  ", MUTED), row.formula))
     if row.counting:
         linked = row.connected if isinstance(row, Row) else None
-        share = f"   {linked:.3%} of all possible connections" if linked is not None else ""
+        share = f"   {percent(linked, 3)} of all possible connections" if linked is not None else ""
         lines.append(Content.assemble(("parameters  ", MUTED), row.counting, (share, MUTED)))
     if row.note:
         lines.append(Content.styled(f"▲ {row.note}", "$text-warning"))

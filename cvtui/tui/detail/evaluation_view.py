@@ -20,6 +20,7 @@ from cvtui.runlog.mistakes import Progress
 from cvtui.text import count
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import CardModal
 from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.scroll import Scroll
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
 
 REFRESH_SECONDS = 0.2
-KEYS = "e: evaluate again · → test or validation · F: calibrate · esc: back"
 LISTED = 50
 
 
@@ -66,7 +66,9 @@ class EvaluationView(CardModal[None]):
             yield Static(id="text")
 
     def on_mount(self) -> None:
-        self.query_one("#card").border_subtitle = KEYS
+        self.query_one("#card").border_subtitle = hint(
+            EvaluationView, again="evaluate again", split="test or validation", calibrate="calibrate", dismiss="back"
+        )
         self._timer = self.set_interval(REFRESH_SECONDS, self._poll, pause=True)
         self._open()
 

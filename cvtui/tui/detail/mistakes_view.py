@@ -16,12 +16,14 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, decode
+from cvtui.runlog.tile_captions import tail_of
 from cvtui.runlog.worker_process import mistakes_command
 from cvtui.text import clean, count, percent, significant
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
-from cvtui.tui.detail.picture_index import read_file, tail_of
+from cvtui.tui.detail.picture_index import read_file
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.modal import CardModal
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from cvtui.tui.detail.raster_view import Image
 
 REFRESH_SECONDS = 0.2
-KEYS = "enter: large · ← → cell · /: filter · esc: back"
 
 
 class MistakesView(CardModal[None]):
@@ -81,7 +82,7 @@ class MistakesView(CardModal[None]):
         if self.pixels is not None:
             self.query_one(PictureBox).use(self.pixels)
         card = self.query_one("#card")
-        card.border_title, card.border_subtitle = f"Mistakes: {self.words}", KEYS
+        card.border_title, card.border_subtitle = f"Mistakes: {self.words}", _keys()
         command, environment = mistakes_command(self.folder)
         try:
             self._process = ChildProcess(command, environment)
@@ -165,7 +166,7 @@ class MistakesView(CardModal[None]):
             box.highlighted = 0
         what = "all" if self.cell is None else f"{clean(self.cell[0])} taken for {clean(self.cell[1])}"
         card = self.query_one("#card")
-        card.border_subtitle = f"{what}: {count(len(self.shown))} · {KEYS}"
+        card.border_subtitle = f"{what}: {count(len(self.shown))} · {_keys()}"
         self._show()
 
     @on(OptionList.OptionHighlighted, "#list")
@@ -182,6 +183,10 @@ class MistakesView(CardModal[None]):
         one = self.shown[place] if place is not None and place < len(self.shown) else None
         self.query_one(PictureBox).show(None if one is None else picture_of(one))
         self.query_one("#about", Static).update(Content("") if one is None else about_of(one))
+
+
+def _keys() -> str:
+    return "enter: large · " + hint(MistakesView, cell="cell", filter="filter", back="back")
 
 
 def summary(about: Evaluated) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
-from cvtui.tui.detail.raster_view import Image, RasterView
+from cvtui.tui.detail.raster_view import Image
+from cvtui.tui.detail.tile_view import TileView
 
 if TYPE_CHECKING:
     from cvtui.tui.detail.pixels import Pixels
@@ -27,16 +29,23 @@ class PictureBox(Container):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.image: Image | None = None
+        self.columns = 1
+        self.captions: Sequence[str] = ()
         self.pixels: Pixels | None = None
         """How real pixels are shown; None: half blocks."""
         self._real: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        yield RasterView(sharp=True)
+        yield TileView()
 
-    def show(self, image: Image | None) -> None:
-        self.image = image
+    def show(self, image: Image | None, columns: int = 1, captions: Sequence[str] = ()) -> None:
+        """Show an image; `captions`: of its tiles, `columns` in a row, in half blocks (`shows_captions`)."""
+        self.image, self.columns, self.captions = image, columns, captions
         self._update()
+
+    @property
+    def shows_captions(self) -> bool:
+        return self.pixels is None
 
     def use(self, pixels: Pixels | None) -> None:
         """Real pixels from now on, or (None) half blocks."""
@@ -48,10 +57,10 @@ class PictureBox(Container):
             self._update()
 
     def _update(self) -> None:
-        blocks = self.query_one(RasterView)
+        blocks = self.query_one(TileView)
         real = self.pixels is not None and self.image is not None
         blocks.display = not real
-        blocks.show(None if real else self.image)
+        blocks.show_tiles(None if real else self.image, self.columns, self.captions)
         if self._real is not None:
             self._real.display = real
         if self.pixels is None or self.image is None or not self.size.width or not self.size.height:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvtui import door
-from cvtui.text import clean
 from cvtui.tui.detail.raster_view import Image
 
 if TYPE_CHECKING:
@@ -103,11 +102,6 @@ def image_at(history: History, image: int, until: int | None) -> PictureSaved | 
 def confusion_at(history: History, until: int | None) -> EpochDone | None:
     epochs = [epoch for epoch in history.epochs if epoch.confusion and (until is None or epoch.step <= until)]
     return epochs[-1] if epochs else None
-
-
-def tail_of(name: str) -> str:
-    """Return the last two parts of where an image lies."""
-    return clean("/".join(name.split("/")[-2:]))
 
 
 def read_file(path: str) -> Image | None:

@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from cvtui import settings
 from cvtui.runlog.other_hosts import bring_picture
+from cvtui.runlog.tile_captions import captions_of, tail_of
 from cvtui.text import clean, count, percent
 from cvtui.tui.detail.explanation_request import ExplanationRequest, explained_picture, title_of
 from cvtui.tui.detail.feature_map_request import FeatureMapRequest
@@ -30,12 +31,12 @@ from cvtui.tui.detail.picture_index import (
     picture_at,
     picture_names,
     read_png,
-    tail_of,
     validation_count,
 )
 from cvtui.tui.detail.pixels import NOT_HERE, NOT_INSTALLED, installed, pixels_of
 from cvtui.tui.detail.text_pages import confusion, gradient_flow, layer_list, page_tabs
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import CardModal
 from cvtui.tui.widgets.moves import PAGE_DOWN, PAGE_UP, capital
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from cvtui.tui.detail.pixels import Pixels
 
 REFRESH_SECONDS = 0.2
-BACK = "escape back · ← → other pictures"
 
 
 class PicturesView(CardModal[None]):
@@ -55,7 +55,7 @@ class PicturesView(CardModal[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", tooltip="Back to all panes"),
         Binding("right,tab", "page(1)", "Next", tooltip="The next picture"),
-        Binding("left,shift+tab", "page(-1)", "Before", tooltip="The picture before"),
+        Binding("left,shift+tab", "page(-1)", "Previous", tooltip="The picture before"),
         Binding("down,j", "down(1)", "Down", tooltip="Feature maps: the next layer (else the next picture)"),
         Binding("up,k", "down(-1)", "Up", tooltip="Feature maps: the layer before (else the picture before)"),
         Binding(PAGE_DOWN, "down(10)", "Page down", show=False),
@@ -142,6 +142,12 @@ class PicturesView(CardModal[None]):
         return self.page if self.page in names else names[0] if names else ""
 
     # ------------------------------------------------------------------ keys
+
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        """Leave out the keys of other pages."""
+        if action in ("image", "why", "go"):
+            return self.name_of_page == MAPS
+        return action != "mistakes" or self.name_of_page in (MISTAKES, CONFUSION)
 
     def action_back(self) -> None:
         if self.query_one("#number").display:
@@ -251,6 +257,8 @@ class PicturesView(CardModal[None]):
         key = (name, *counts, *request, *room, self.app.current_theme.dark)
         if key == self._drawn:
             return
+        if self._drawn[:1] != key[:1]:
+            self.refresh_bindings()
         self._drawn = key
         if name == MAPS:
             self.call_after_refresh(self.draw)  # with the room that the list of layers has got by then
@@ -258,7 +266,7 @@ class PicturesView(CardModal[None]):
             self.query_one("#pages", Static).update(page_tabs(picture_names(self.history), name, self.size.width - 2))
             card, note, box = self.query_one("#card"), self.query_one("#note", Static), self.query_one("#shown")
             card.border_title = clean(name) or "Pictures"
-            card.border_subtitle = BACK
+            card.border_subtitle = _keys()
             note.set_class(name in ("", CONFUSION, FLOW), "-alone")
             box.display = name not in ("", CONFUSION, FLOW)
             self.query_one("#side").display = name == MAPS
@@ -273,12 +281,14 @@ class PicturesView(CardModal[None]):
             else:
                 self._draw_picture(picture_at(self.history, name, self.until), note)
 
-    def _set_subtitle(self, what: str, more: str = BACK) -> None:
-        self.query_one("#card").border_subtitle = f"{what} · {more}"
+    def _set_subtitle(self, what: str, **keys: str) -> None:
+        self.query_one("#card").border_subtitle = f"{what} · {_keys(**keys)}"
 
     def _draw_picture(self, picture: PictureSaved | None, note: Static) -> None:
         image = read_png(self.history.folder.path, picture.path) if picture is not None else None
-        self.query_one("#shown", PictureBox).show(image)
+        box = self.query_one("#shown", PictureBox)
+        heading, captions = captions_of(picture) if picture is not None else ("", [])
+        box.show(image, picture.columns if picture is not None else 1, captions)
         if picture is None:
             note.update("")
             return
@@ -288,12 +298,12 @@ class PicturesView(CardModal[None]):
             self._coming |= bool(coming)
             note.update(Content.styled(coming or f"{clean(picture.path)} can't be read.", "$text-warning"))
             return
-        parts = with_names([clean(part) for part in picture.note.split("; ")], picture)
+        below = [] if box.shows_captions else captions
         across = max(1, picture.columns)
-        lines = ["  ·  ".join(parts[start : start + across]) for start in range(0, len(parts), across)]
-        note.update(Content.styled("\n".join(lines), MUTED))
+        lines = ["  ·  ".join(below[start : start + across]) for start in range(0, len(below), across)]
+        note.update(Content.styled("\n".join([heading, *lines] if heading else lines), MUTED))
         if picture.name == MISTAKES:
-            self._set_subtitle(f"at step {count(picture.step)}", f"enter all with their files · {BACK}")
+            self._set_subtitle(f"at step {count(picture.step)}", mistakes="all, with files")
 
     def _layer_index(self, layers: list[str]) -> int:
         return layers.index(self.chosen) if self.chosen in layers else 0
@@ -309,8 +319,7 @@ class PicturesView(CardModal[None]):
         self._draw_picture(picture, note)
         if picture is not None:
             self.query_one("#card").border_title = f"{MAPS} of {clean(layer)}, validation image {self.image}"
-            keys = "↑ ↓ layer · [ ] image · g number · w why · escape back"
-            self._set_subtitle(f"at step {count(picture.step)}", keys)
+            self._set_subtitle(f"at step {count(picture.step)}", down="layer", image="image", go="number", why="why")
         if self.why.method:
             self._draw_explanation(layer, note)
         shown = image_at(self.history, self.image, self.until)
@@ -329,7 +338,7 @@ class PicturesView(CardModal[None]):
         found = self.why.found
         card = self.query_one("#card")
         card.border_title = title_of(self.why.method, found, self.image)
-        card.border_subtitle = "w next · ↑ ↓ layer · [ ] image · escape back"
+        card.border_subtitle = _keys(why="next method", down="layer", image="image")
         self.query_one("#shown", PictureBox).show(None if found is None else explained_picture(found))
         if found is None:
             note.update(Content.styled(self.why.words, "bold $text-warning"))
@@ -349,17 +358,16 @@ class PicturesView(CardModal[None]):
         if epoch is None:
             note.update(Content.styled("No epoch has ended yet.", MUTED))
             return
-        self._set_subtitle(f"epoch {epoch.epoch}", f"enter the files of a cell · {BACK}")
+        self._set_subtitle(f"epoch {epoch.epoch}", mistakes="the files of a cell")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None
         names = [clean(str(name)) for name in classes] if isinstance(classes, list) else []
         note.update(confusion(epoch.confusion, names, max(20, self.size.width - 6), self.app.current_theme))
 
 
-def with_names(parts: list[str], picture: PictureSaved) -> list[str]:
-    """Put the file of each tile before its words; of other pictures the first files below their words."""
-    if len(parts) == len(picture.names):
-        return [f"{tail_of(name)}: {part}" for name, part in zip(picture.names, parts, strict=True)]
-    return [*parts, *map(tail_of, picture.names[: 2 * picture.columns])]
+def _keys(**words: str) -> str:
+    """Return the hint at the foot: what a page adds, then turning the pages (or what it has instead) and back."""
+    turning = {} if "down" in words else {"page": "other pictures"}
+    return hint(PicturesView, **words, **turning, back="back")
 
 
 def image_caption(shown: PictureSaved | None, image: int, known: int | None, request: FeatureMapRequest) -> Content:

@@ -16,11 +16,13 @@ from cvtui.draw.bars import filled_bar
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.named_images import named_images, pasted_path
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Unread, decode, predict_command, request
+from cvtui.runlog.tile_captions import tail_of
 from cvtui.text import clean, count, percent
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
-from cvtui.tui.detail.picture_index import read_file, tail_of
+from cvtui.tui.detail.picture_index import read_file
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import CardModal
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.1
 TOP = 10
-KEYS = "enter predicts · [ ] other images of a folder · escape back"
 
 
 class PredictView(CardModal[None]):
@@ -41,7 +42,7 @@ class PredictView(CardModal[None]):
         Binding("escape", "dismiss", "Back", tooltip="Back to the pictures"),
         Binding("p", "path", "Predict", tooltip="Predict another picture, by its path"),
         Binding("right_square_bracket,right", "image(1)", "Next", tooltip="The next image of a folder or pattern"),
-        Binding("left_square_bracket,left", "image(-1)", "Before", tooltip="The image before"),
+        Binding("left_square_bracket,left", "image(-1)", "Previous", tooltip="The image before"),
     ]
     DEFAULT_CSS = """
     PredictView {
@@ -77,7 +78,9 @@ class PredictView(CardModal[None]):
     def on_mount(self) -> None:
         if self.pixels is not None:
             self.query_one(PictureBox).use(self.pixels)
-        self.query_one("#card").border_subtitle = KEYS
+        self.query_one("#card").border_subtitle = "enter: predict · " + hint(
+            PredictView, image="other images of a folder", path="another", dismiss="back"
+        )
         command, environment = predict_command(1)  # one picture; the cores belong to whatever trains meanwhile
         try:
             self._process = ChildProcess(command, environment, stdin=True)

@@ -19,7 +19,8 @@ from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import FieldRow, explanation
-from cvtui.tui.form.field_values import to_text
+from cvtui.tui.form.fit_line import FitLine
+from cvtui.tui.form.followers import Followers
 from cvtui.tui.form.form import Form
 from cvtui.tui.form.start_button import StartButton
 from cvtui.tui.form.tabs import Tabs
@@ -47,6 +48,7 @@ class FormView(Widget):
         Binding("ctrl+r", "start", "Start", tooltip="Start the run"),
         Binding("ctrl+l", "find_lr", "Find lr", tooltip="Find a good learning rate: a range test and three short runs"),
         Binding("ctrl+k", "check", "Check", tooltip="Pre-flight check: data, first steps, memorising one batch"),
+        Binding("ctrl+y", "fit", "Fit", tooltip="Fill in the recipe that fits the data, or what was there before"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         *moves("move(-1)", "move(1)", "The field"),
         Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
@@ -96,16 +98,16 @@ class FormView(Widget):
         self._validate_timer: Timer | None = None
         self._cost = 0.0
         self._waiting: Recipe | None = None
-        self._optimizer = recipe.optimizer
+        self._followers = Followers(recipe)
         self._left = "data"
         """The field that escape left last."""
-        self._sources = {"net": recipe.net, "weights": recipe.weights}
 
     def compose(self) -> ComposeResult:
         yield Tabs()
         with Frame(id="form-side") as card:  # not a Card: its 50 widgets would be styled anew (25 ms)
             card.border_title = "Recipe"
             yield Form(self._recipe)
+            yield FitLine()
             yield Static(id="explanation")
             with Horizontal(id="start-bar"):
                 yield StartButton(id="start")
@@ -177,8 +179,7 @@ class FormView(Widget):
     @on(Form.Changed)
     async def _changed(self, event: Form.Changed) -> None:
         event.stop()
-        await self._follow_optimizer()
-        await self._follow_usual()
+        await self._followers.follow(self.form)
         if self._validate_timer is not None:
             self._validate_timer.stop()
             self._validate_timer = None
@@ -186,29 +187,6 @@ class FormView(Widget):
             self._validate_timer = self.set_timer(PREDICT_AFTER, self.validate)
         else:
             self.validate()
-
-    async def _follow_optimizer(self) -> None:
-        """Follow the optimizer with the weight decay, unless that was changed by hand."""
-        now, before = self.form.rows["optimizer"].text, self._optimizer
-        if now == before:
-            return
-        from cvtui.recipe.toml import usual_decay
-
-        self._optimizer = now
-        decay = self.form.rows["weight_decay"]
-        if decay.text == to_text(usual_decay(before)):
-            await decay.set_text(to_text(usual_decay(now)))
-
-    async def _follow_usual(self) -> None:
-        """Follow net and weights with initialization and preprocessing, unless those were changed by hand."""
-        from cvtui.recipe.net_target import usual_init, usual_preprocess
-
-        rows = self.form.rows
-        for source, follower, usual in (("net", "init", usual_init), ("weights", "preprocess", usual_preprocess)):
-            now, before = rows[source].text.strip(), self._sources[source]
-            self._sources[source] = now
-            if usual(now) != usual(before) and rows[follower].text == usual(before):
-                await rows[follower].set_text(usual(now))
 
     def validate(self, *, again: bool = False) -> None:
         """Validate the form and show the result; the engine is asked after a pause.
@@ -228,8 +206,10 @@ class FormView(Widget):
             self._validation = validate(texts, self._runs)
             self.form.show_problems(self.problems)
             self._preview.show(self._validation, self._engine)
+            self.query_one(FitLine).look(texts)
             self._show_status(self._validation)
             self._explain(self.form.current)
+        self.refresh_bindings()
         self._cost = time.perf_counter() - began
         if self._predict_timer is not None:
             self._predict_timer.stop()
@@ -384,7 +364,14 @@ class FormView(Widget):
         self.app.push_screen(LrSearch(self._validation.recipe, self._runs), apply)
 
     def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        if action == "fit":
+            return self.query_one(FitLine).live
         return action != "fold" or self.screen.has_class("-narrow")
+
+    async def action_fit(self) -> None:
+        """Fill in what fits the data, or take it back: the fields that the user has not set."""
+        for name, text in self.query_one(FitLine).take(self.form.texts).items():
+            await self.form.rows[name].set_text(text)
 
     def action_leave_field(self) -> None:
         self.fold(False)

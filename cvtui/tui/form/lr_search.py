@@ -22,6 +22,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.text import clean, percent
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.figures_view import FiguresView
 from cvtui.tui.widgets.modal import BoxModal
 
@@ -52,7 +53,7 @@ class LrSearch(BoxModal[float | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Which learning rate?"
-            box.border_subtitle = "esc: leave"
+            box.border_subtitle = hint(LrSearch, dismiss="leave")
             yield Static("starting …", id="lr-words", markup=False)
             yield FiguresView()
             yield Static("", id="lr-trials")
@@ -129,7 +130,7 @@ class LrSearch(BoxModal[float | None]):
         button.label, button.disabled = f"Use {result.lr:g}", False
         button.refresh(layout=True)
         button.focus()
-        box.border_subtitle = "enter: use it · esc: leave"
+        box.border_subtitle = hint(LrSearch, use="use it", dismiss="leave")
 
     def _show_error(self, text: str) -> None:
         self.error = text

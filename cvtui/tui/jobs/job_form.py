@@ -14,6 +14,7 @@ from textual.widgets import Button, Checkbox, Input, Static
 
 from cvtui.text import clean
 from cvtui.tui.jobs.catalog import JobOption, JobSpec
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import BoxModal
 
 
@@ -68,7 +69,7 @@ class JobForm(BoxModal[list[str] | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self.spec.title
-            box.border_subtitle = "enter or ctrl+r: start · space: choose · esc: cancel"
+            box.border_subtitle = f"{hint(JobForm, start='start')} · space: choose · {hint(JobForm, dismiss='cancel')}"
             yield Static(f"{self.spec.about}.", classes="quiet", markup=False)
             with VerticalScroll(classes="rows", can_focus=False):
                 for option, chosen, typed in zip(self.spec.options, self._boxes, self._inputs, strict=True):

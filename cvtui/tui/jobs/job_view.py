@@ -15,6 +15,7 @@ from textual.widgets import Button, Static
 from cvtui.text import clean, duration
 from cvtui.tui.jobs.job import Job
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import BoxModal
 from cvtui.tui.widgets.scroll import Scroll
 
@@ -70,7 +71,9 @@ class JobView(BoxModal[None]):
             self._shown = text
             self._show()
         box = self.query_one(".box", Vertical)
-        box.border_subtitle = "x: cancel · esc: back, it continues" if running else "esc: back"
+        box.border_subtitle = (
+            hint(JobView, cancel="cancel", dismiss="back, it continues") if running else hint(JobView, dismiss="back")
+        )
         self.query_one("#job-cancel", Button).display = running
         if not running:
             self._timer.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -105,7 +106,7 @@ class KnobRow(Widget):
         parts: list[Content | tuple[str, str]] = [(cut(self.knob.name, LABEL - 1).ljust(LABEL), style)]
         room = width - LABEL - CONTROL - 2
         if not self.has_class("-long") and room > 5:
-            parts.append((" " * (CONTROL + 1) + cut(self.knob.doc, room), MUTED))
+            parts.append((" " * (CONTROL + 1) + cut(re.split("[;:] ", self.knob.doc)[0], room), MUTED))
         if self.problem is not None:
             parts.append(("\n" + " " * LABEL + "↑ " + cut(self.message, width - LABEL - 2), "$text-error"))
         return Content.assemble(*parts)

@@ -398,6 +398,8 @@ class LabsView(Horizontal):
             self.poll()
         else:
             self._timer.pause()
+            for page in self._pages.values():
+                page.figures.walk(False)
 
     @on(ActionLine.Pressed)
     async def _pressed(self, event: ActionLine.Pressed) -> None:

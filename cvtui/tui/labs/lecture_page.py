@@ -16,23 +16,23 @@ from textual.widgets.option_list import Option
 from cvtui.labs.claims import CLAIMS, Claim, InLab, Question
 from cvtui.labs.lecture import held
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
+from cvtui.tui.widgets.filtered_list import FilteredList
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.modal import BoxModal
 
 TEXT = 61
 """Cells of a claim."""
 
 
-class ClaimList(OptionList):
+class ClaimList(ItemList):
     BINDING_GROUP_TITLE = "The lecture"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "cursor_up", "Claim above", show=False),
-        Binding("down", "cursor_down", "Claim below", show=False),
         Binding("enter", "select", "Open", tooltip="Open the lab or the calculation of this claim"),
     ]
     DEFAULT_CSS = """
     ClaimList {
-        width: 1fr; height: 1fr; padding: 0; border: none; background: transparent;
         scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
         & > .option-list--option { padding: 0 1; }
         & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }
@@ -41,15 +41,15 @@ class ClaimList(OptionList):
     }
     """
 
-    def __init__(self) -> None:
-        super().__init__(*(Option(_prompt(one, False), id=str(one.number)) for one in CLAIMS))
-
 
 def _prompt(one: Claim, seen: bool) -> Content:
-    place = one.opens.name if isinstance(one.opens, InLab) else "calc"
-    return Content.assemble(
-        ("✓ " if seen else "  ", "$text-success"), (f"{one.number:>2} ", "bold"), one.text.ljust(TEXT), (place, MUTED)
-    )
+    sign = "✓ " if seen else "  "
+    number, text = (f"{one.number:>2} ", "bold"), one.text.ljust(TEXT)
+    return Content.assemble((sign, "$text-success"), number, text, (_place(one), MUTED))
+
+
+def _place(one: Claim) -> str:
+    return one.opens.name if isinstance(one.opens, InLab) else "calc"
 
 
 class LecturePage(Card):
@@ -57,7 +57,11 @@ class LecturePage(Card):
 
     SCOPED_CSS = False
     DEFAULT_CSS = """
-    LecturePage { width: 1fr; height: 1fr; padding: 0; border-title-color: $foreground; }
+    LecturePage {
+        width: 1fr; height: 1fr; padding: 0; border-title-color: $foreground;
+        & FilteredList { height: 1fr; }
+        & ClaimList { width: 1fr; height: 1fr; max-height: 100%; }
+    }
     """
 
     class Chosen(Message):
@@ -70,9 +74,17 @@ class LecturePage(Card):
     def __init__(self) -> None:
         super().__init__(id="lecture")
         self.border_title = "The lecture"
+        self._seen: set[int] = set()
 
     def compose(self) -> ComposeResult:
-        yield ClaimList()
+        claims = {str(one.number): one for one in CLAIMS}
+        texts = {key: f"{key} {one.text} {_place(one)}" for key, one in claims.items()}
+        yield FilteredList(
+            texts,
+            lambda key: Option(_prompt(claims[key], int(key) in self._seen), id=key),
+            ClaimList(compact=True),
+            "words of a claim, or of its lab",
+        )
 
     @property
     def list(self) -> ClaimList:
@@ -83,10 +95,9 @@ class LecturePage(Card):
 
     def mark_held(self) -> None:
         """Tick the claims that have been seen to hold."""
-        seen = held()
-        for one in CLAIMS:
-            self.list.replace_option_prompt(str(one.number), _prompt(one, one.number in seen))
-        self.border_subtitle = Content(f"✓ {len(seen)} of {len(CLAIMS)} seen to hold")
+        self._seen = {*held()}
+        self.query_one(FilteredList).update()
+        self.border_subtitle = Content(f"✓ {len(self._seen)} of {len(CLAIMS)} seen to hold")
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -95,7 +106,7 @@ class LecturePage(Card):
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Chosen(CLAIMS[event.option_index]))
+        self.post_message(self.Chosen(CLAIMS[int(event.option_id or 1) - 1]))
 
 
 class PredictModal(BoxModal[int]):
@@ -118,9 +129,9 @@ class PredictModal(BoxModal[int]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Predict first"
-            box.border_subtitle = "enter: answer · esc: skip"
+            box.border_subtitle = "enter: answer · " + hint(PredictModal, answer="skip")
             yield Static(self.question.text, markup=False)
-            yield OptionList(*(Content(f"{place}  {text}") for place, text in enumerate(self.question.answers, 1)))
+            yield ItemList(*(Content(f"{place}  {text}") for place, text in enumerate(self.question.answers, 1)))
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

@@ -98,13 +98,23 @@ class Sheet(Scroll, can_focus=True):
 
     BINDING_GROUP_TITLE = "The page"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "page_down", "Page down", show=False),
+        Binding("space", "turn_page", "Page down", show=False),
+        # Here, since the keys that scroll sideways would hide them in the bar of keys.
+        Binding("right", "screen.step_walk(1)", "Step", tooltip="The walkers one update on"),
+        Binding("left", "screen.step_walk(-1)", "Step back", show=False, tooltip="The walkers one update back"),
     ]
     DEFAULT_CSS = """
     Sheet {
         width: 1fr; height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
     }
     """
+
+    def action_turn_page(self) -> None:
+        self.scroll_page_down()
+
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        """Leave the key to the walkers, where there are some."""
+        return action != "turn_page" or not any(view.steps for view in self.query(FiguresView))
 
 
 VERDICTS: dict[bool | None, tuple[str, str]] = {
@@ -145,6 +155,8 @@ class LabPage(Card):
         self.predicted = ""
         """What to say of the reader's prediction once the run has ended."""
         self._to_results = False
+        self._walked = True
+        """The walkers of the run have set out."""
         self._drawn_at = 0.0
         self._scrolled = 0
         """Where the page has scrolled itself to."""
@@ -197,7 +209,7 @@ class LabPage(Card):
     def begin(self, run: LabRun) -> None:
         """Follow a new run; the last run's figures stay until its first."""
         self.run = run
-        self._to_results = True
+        self._to_results, self._walked = True, False
         self.query_one("#verdict", Paragraph).say(Content(""))
         self._scrolled = round(self.sheet.scroll_offset.y)
         self.sheet.focus()
@@ -228,6 +240,10 @@ class LabPage(Card):
             self.set_class(bool(shown.figures), "-there")
             self.figures.show(shown.figures)
             self.query_one(Numbers).show(number_lines(shown.numbers) if shown.done else [])
+        if self.figures.steps and not self._walked:
+            self._walked = True
+            self.figures.walk(True)
+            self.screen.refresh_bindings()
         if self._to_results and shown.figures:
             self._to_results = not shown.done
             self.call_after_refresh(self._scroll_to_results)
@@ -246,7 +262,7 @@ class LabPage(Card):
     def _show_explanation(self) -> None:
         """Show the focused knob's explanation at the foot of the frame."""
         row = self.form.current
-        text = f"{row.knob.doc}: {row.knob.allowed()}" if row is not None else ""
+        text = f"{row.knob.doc} [{row.knob.allowed()}]" if row is not None else ""
         self.border_subtitle = Content(cut(text, max(1, self.size.width - 8)))
 
     def _scroll_to_results(self) -> None:

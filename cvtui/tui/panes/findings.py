@@ -117,7 +117,7 @@ class FindingsPane(Pane):
         if not len(history.steps):
             empty = "Nothing to judge yet."
         else:
-            empty = f"✓ Nothing wrong {'so far' if view.alive else 'was found'}."
+            empty = f"✓ No problems found{' so far' if view.alive else ''}."
         self.list.show(view.findings, empty)
         faults = sum(one.severity != "note" for one in view.findings)
         self.set_subtitle(

@@ -33,6 +33,7 @@ from cvtui.tui.form.field_row import caret_lines, cut
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.table import Grid
@@ -100,6 +101,8 @@ class CalcLine(Widget):
 class CalcScreen(BaseScreen):
     NAME = "calc"
     NEEDS_ROOM = "Calc"
+    AUTO_FOCUS = "LayerTable"
+    """After a window: where the picture hides the table nothing has the focus, and no text field may get it."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t,enter", "to_train", "Train this net", tooltip="Put this net into the form of the Train place"),
         Binding("w", "next_view", "View", tooltip="The next picture of the layer: filter, field, connections, matrix"),
@@ -220,7 +223,9 @@ class CalcScreen(BaseScreen):
             size.show_error(error)
             shape = None
         number = _whole(classes.input.value)
-        classes.show_error(None if number else RequestError("a whole number from 1 up"), "outputs of a bare fc")
+        classes.show_error(
+            None if number else RequestError("a whole number from 1 up"), "outputs of an fc without a number"
+        )
         table = None
         asks = "?" in net.input.value
         self.line("output").display = asks
@@ -325,7 +330,9 @@ class CalcScreen(BaseScreen):
         card = self.query_one("#calc-picture")
         row = self.row
         card.border_title = f"{row.name}: {VIEWS[self.picture.view]}" if row is not None else "Picture"
-        card.border_subtitle = f"w: next picture · →: step · space: {'stop' if self.picture.playing else 'play'}"
+        card.border_subtitle = hint(
+            CalcScreen, next_view="next picture", step="step", play="stop" if self.picture.playing else "play"
+        )
 
     @on(Input.Submitted)
     def action_to_table(self) -> None:
@@ -341,6 +348,7 @@ class CalcScreen(BaseScreen):
             self.add_class("-picture")
         elif self.picture.next_view() == next(iter(VIEWS)) and alone:
             self.remove_class("-picture")
+            self.table.focus()
         self._name_picture()
 
     def action_step(self, by: int) -> None:

@@ -16,10 +16,14 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from cvtui.tui.widgets.bindings import bindings_of, hint
 from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.modal import Modal
 from cvtui.tui.widgets.scroll import Scroll
+
+TYPING = ", also while typing"
+"""How the meaning of a key ends that a text field doesn't take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,6 @@ class Keys:
 
     keys: str
     meaning: str
-
-
-def bindings_of(node: type) -> Iterator[Binding]:
-    """Yield the bindings of a class, its bases' too where it has them."""
-    for cls in node.__mro__:
-        if cls.__module__.startswith("cvtui."):
-            for entry in cls.__dict__.get("BINDINGS", ()):
-                yield entry if isinstance(entry, Binding) else Binding(*entry)
-            if not cls.__dict__.get("_inherit_bindings", True):
-                return  # as Textual: what its bases bind is not bound here
 
 
 def keys_of(node: DOMNode, *, priority: bool = False) -> list[Keys]:
@@ -49,14 +43,19 @@ def keys_of(node: DOMNode, *, priority: bool = False) -> list[Keys]:
         if meaning and (binding.priority or not priority):
             # Places are one line each; "row up" and "row down" are one line together.
             action = binding.action if binding.tooltip else binding.action.partition("(")[0]
-            keys.setdefault(action, []).append(spelled(binding.key))
+            known = keys.setdefault(action, [])
+            if known and meaning.endswith(TYPING):
+                meaning = f"{spelled(binding.key).replace(' ', ', ')}{TYPING}"
+            known.append(spelled(binding.key))
             meanings.setdefault(action, []).append(meaning)
     return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(meanings[action])) for action in keys]
 
 
 def _joined(meanings: list[str]) -> str:
     first, *rest = dict.fromkeys(meanings)
-    return ", ".join([first, *(word[:1].lower() + word[1:] for word in rest)])
+    typing = [word for word in rest if word.endswith(TYPING)]
+    others = [word[:1].lower() + word[1:] for word in rest if word not in typing]
+    return "; ".join([", ".join([first, *others]), *typing])
 
 
 def page(place: Screen[Any], app: DOMNode) -> list[tuple[str, list[Keys]]]:
@@ -125,7 +124,7 @@ class HelpScreen(Modal[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="help") as box:
             box.border_title = f"{self._title}: keys"
-            box.border_subtitle = "/: search · esc: back"
+            box.border_subtitle = hint(HelpScreen, filter="search", back="back")
             yield FilterField("a word, or a key")
             with Scroll():
                 yield Static(self._text(""))

@@ -25,6 +25,7 @@ class LabsScreen(BaseScreen):
         Binding("x", "stop", "Stop", tooltip="Stop the lab at once"),
         Binding("escape", "back", "Back", tooltip="Leave the field, then the page; a lab that works goes on"),
         Binding(capital("E"), "knobs", "Edit", tooltip="To the knobs"),
+        Binding("space", "walk", "Walk", tooltip="Let the walkers go over the loss surface again, or stop them"),
         Binding("r", "defaults", "Reset", tooltip="Every knob back to its default; once more: as they were"),
     ]
 
@@ -100,6 +101,16 @@ class LabsScreen(BaseScreen):
         if page is not None:
             page.form.reset()
 
+    def action_walk(self) -> None:
+        page = self.labs.page
+        if page is not None:
+            page.figures.walk(not page.figures.walking)
+
+    def action_step_walk(self, by: int) -> None:
+        page = self.labs.page
+        if page is not None:
+            page.figures.step_walk(by)
+
     def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
         if not self.is_mounted or not self.query(LabsView):
             return True
@@ -112,6 +123,8 @@ class LabsScreen(BaseScreen):
                 return True if alive else None
             case "back":
                 return isinstance(self.focused, FilterField) or view.in_page
+            case "walk" | "step_walk":
+                return view.page is not None and view.page.figures.steps > 0
             case "knobs":
                 return view.page is not None
             case "defaults":

@@ -15,14 +15,15 @@ from textual.geometry import Region
 from textual.widgets import Static
 
 from cvtui.draw.scales import Floats
-from cvtui.draw.small_multiples import Shared, shared_scales, tiny_curve
-from cvtui.runlog.axes import Smoother
+from cvtui.draw.small_multiples import Shared, axis_words, shared_scales, tiny_curve
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import RunSummary
-from cvtui.text import clean, percent, significant
+from cvtui.runlog.tiny_loss import tiny_loss
+from cvtui.text import clean, percent
 from cvtui.tui.panes.header import STATES
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.moves import jumps, moves
 
 MOST = 60
 """Runs that are drawn: the first ones of the list."""
@@ -32,7 +33,6 @@ HEIGHT = TILE[1] + 3
 SLICE = 0.05
 """Seconds of reading at once."""
 MOST_BYTES = 1_000_000
-POINTS = 400
 
 
 class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
@@ -42,8 +42,8 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "Run before", show=False),
         Binding("right", "move(1)", "Next run", show=False),
-        Binding("up", "move_row(-1)", "Row up", show=False),
-        Binding("down", "move_row(1)", "Row down", show=False),
+        *moves("move_row(-1)", "move_row(1)", "Row"),
+        *jumps("page(-1)", "page(1)", "move(-1000000)", "move(1000000)"),
     ]
     DEFAULT_CSS = """
     RunCurves { width: 1fr; height: 1fr; display: none; scrollbar-size-vertical: 1; }
@@ -76,6 +76,9 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
     def action_move_row(self, by: int) -> None:
         self._move(by * self.abreast)
 
+    def action_page(self, by: int) -> None:
+        self.action_move_row(by * max(1, self.size.height // HEIGHT))
+
     def show(self, runs: Sequence[RunSummary], cursor: int, differs: Mapping[RunFolder, str]) -> bool:
         """Draw the runs; return False while there is more to read."""
         runs = runs[:MOST]
@@ -102,11 +105,8 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
     def _heading(self, shared: Shared | None, count: int) -> Content:
         if shared is None:
             return Content.styled("No losses yet.", MUTED)
-        low, high = (significant(value) for value in shared.up.limits)
-        axis = "log " if shared.up.kind == "log" else ""
-        last = f"{shared.across.limits.high:,.0f}"
         more = f"; the first {MOST} of the list" if count == MOST else ""
-        return Content.styled(f"training loss, smoothed, {axis}{low} to {high}, {last} steps{more}", MUTED)
+        return Content.styled(axis_words(shared) + more, MUTED)
 
     def _read(self, folders: Sequence[RunFolder]) -> bool:
         """Read new records of each run; return False if time was up before all were read."""
@@ -126,11 +126,7 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
             return np.empty(0), np.empty(0)
         version, curve = self._curves.get(folder, (-1, (np.empty(0), np.empty(0))))
         if version != history.version:
-            smoother = Smoother(0.95)
-            smoother.extend(history.steps.loss)
-            count = len(history.steps)
-            places = np.unique(np.linspace(0, max(0, count - 1), min(POINTS, count)).astype(np.int64))
-            curve = (places.astype(np.float64) + history.steps.first, np.asarray(smoother.values)[places])
+            curve = tiny_loss(history)
             self._curves[folder] = (history.version, curve)
         return curve
 

@@ -16,6 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.runlog import manage
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.text import clean
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import BoxModal
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class LineModal(BoxModal[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self._title
-            box.border_subtitle = "enter: save · esc: cancel"
+            box.border_subtitle = "enter: save · " + hint(LineModal, dismiss="cancel")
             yield Input(self._text, compact=True)
             yield Static("", id="line-said", markup=False)
             yield Static(self._explanation, classes="quiet", markup=False)

@@ -18,6 +18,7 @@ from cvtui.doctor.pages import apart
 from cvtui.text import clean
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import keys_for
 from cvtui.tui.widgets.modal import BoxModal
 from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.scroll import Scroll
@@ -60,9 +61,7 @@ class FindingModal(BoxModal[str | None]):
     def compose(self) -> ComposeResult:
         with Scroll(classes="box") as box:
             box.border_title = "Why"
-            with_it = " with the cure" if self.finding.cure else ""
-            test = " · t: test" if self.finding.test in TESTS else ""
-            box.border_subtitle = f"f: fork{with_it} · h: go to the step{test} · esc: back"
+            box.border_subtitle = _keys(self.finding)
             yield Static(Content("\n").join([*self.lines(), *self.neighbours()]))
             with Horizontal(classes="buttons"):
                 label = "Fork with the cure (f)" if self.finding.cure else "Fork (f)"
@@ -118,6 +117,14 @@ _KINDS = {
     "static": "seen before the first step",
     "heuristic": "stronger than in any healthy run",
 }
+
+
+def _keys(finding: Diagnosis) -> str:
+    words = {"dismiss('cure')": "fork with the cure" if finding.cure else "fork", "dismiss('go')": "go to the step"}
+    if finding.test in TESTS:
+        words["test"] = "test"
+    words["dismiss(None)"] = "back"
+    return " · ".join(f"{keys_for(FindingModal, action)}: {text}" for action, text in words.items())
 
 
 def _fact(name: str, text: str) -> Content:

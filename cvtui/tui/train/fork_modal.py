@@ -25,6 +25,8 @@ from cvtui.runlog.fork import afresh, checkpoints_of, fork
 from cvtui.runlog.history import History
 from cvtui.runlog.origin import recipe_of
 from cvtui.text import clean, count, percent
+from cvtui.tui.widgets.bindings import hint
+from cvtui.tui.widgets.filtered_list import FilteredList
 from cvtui.tui.widgets.modal import BoxModal
 
 FROM_THERE = "Continues with that checkpoint's weights, optimizer state, step and epoch; this run stays as it is."
@@ -65,7 +67,7 @@ class ForkModal(BoxModal[RunFolder | None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
     DEFAULT_CSS = """
     ForkModal > .box { width: 76; }
-    ForkModal OptionList { height: auto; max-height: 8; border: none; padding: 0; background: transparent; }
+    ForkModal OptionList { max-height: 8; }
     ForkModal #fork-changes { width: 1fr; }
     ForkModal #fork-said.wrong { color: $text-error; }
     """
@@ -81,8 +83,13 @@ class ForkModal(BoxModal[RunFolder | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Fork: a new run from a checkpoint of this one"
-            box.border_subtitle = "enter: start · esc: cancel"
-            yield OptionList(*(Option(self._line(saved)) for saved in self._there), compact=True)
+            box.border_subtitle = "enter: start · " + hint(ForkModal, dismiss="cancel")
+            lines = {str(place): self._line(saved) for place, saved in enumerate(self._there)}
+            yield FilteredList(
+                {key: line.plain for key, line in lines.items()},
+                lambda key: Option(lines[key], id=key),
+                words="epoch 12, best",
+            )
             yield Static("\nWhat is changed in its recipe:", markup=False)
             yield Input(self._changes, placeholder="lr=1e-4 epochs=40 name=slower", id="fork-changes", compact=True)
             yield Static("", id="fork-said", markup=False)
@@ -105,13 +112,13 @@ class ForkModal(BoxModal[RunFolder | None]):
         return Content.assemble(text, (clean(Path(saved.path).name), "$foreground 60%"))
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).highlighted = self._at
-        self.query_one(Input).focus()
+        self.query_one(FilteredList).go_to(str(self._at))
+        self.query_one("#fork-changes").focus()
         self._check_changes()
 
     @property
     def saved(self) -> CheckpointSaved:
-        return self._there[self.query_one(OptionList).highlighted or 0]
+        return self._there[int(self.query_one(FilteredList).key or 0)]
 
     @on(Input.Changed)
     @on(OptionList.OptionHighlighted)
@@ -120,7 +127,7 @@ class ForkModal(BoxModal[RunFolder | None]):
         said = self.query_one("#fork-said", Static)
         self.query_one("#fork-about", Static).update(FROM_THE_START if self.saved is AFRESH else FROM_THERE)
         try:
-            recipe = changed_recipe(self._history.folder, self.saved, self.query_one(Input).value)
+            recipe = changed_recipe(self._history.folder, self.saved, self.query_one("#fork-changes", Input).value)
         except RequestError as error:
             said.update(f"✗ {clean(error.message)}")
             said.add_class("wrong")
@@ -136,7 +143,7 @@ class ForkModal(BoxModal[RunFolder | None]):
 
     @on(OptionList.OptionSelected)
     def _chosen(self) -> None:
-        self.query_one(Input).focus()
+        self.query_one("#fork-changes").focus()
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#fork-start")

@@ -273,6 +273,9 @@ class LiveView(Widget):
                     self.focus_pane()
 
     def action_pane(self, name: str) -> None:
+        if not self.pane(name).has_content(self.history):
+            self.notify(f"This run has recorded nothing for the pane {self.pane(name).TITLE}.", markup=False)
+            return
         self.show_pane(name)
 
     def action_next_pane(self, by: int) -> None:

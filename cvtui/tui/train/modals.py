@@ -14,6 +14,7 @@ from textual.widgets import Button, Input, Static
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
 from cvtui.text import clean, compact, significant
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.confirm_modal import ConfirmModal
 from cvtui.tui.widgets.modal import BoxModal
 from cvtui.tui.widgets.scroll import Scroll
@@ -189,7 +190,7 @@ class WhyModal(BoxModal[None]):
     def compose(self) -> ComposeResult:
         with Scroll(classes="box") as box:
             box.border_title = "Why can validation lie below training?"
-            box.border_subtitle = "escape: back"
+            box.border_subtitle = hint(WhyModal, dismiss="back")
             if self._last is not None:
                 train, val = significant(self._last.train_loss), significant(self._last.val_loss)
                 numbers = f"training {train} (mean over the epoch), validation {val} (after it)."

@@ -23,6 +23,8 @@ from cvtui.runlog.run_summary import RunSummary, summary
 from cvtui.text import clean, percent
 from cvtui.tui.panes.overlay import COLOURS
 from cvtui.tui.panes.view_state import OverlayCurves, OverlayRun
+from cvtui.tui.widgets.bindings import hint
+from cvtui.tui.widgets.filtered_list import FilteredList, TickList
 from cvtui.tui.widgets.modal import BoxModal
 
 POLL_SECONDS = 0.5
@@ -100,20 +102,22 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
     ]
     DEFAULT_CSS = """
     OverlayModal > .box { width: 76; }
-    OverlayModal SelectionList { height: auto; max-height: 16; border: none; padding: 0; background: transparent; }
+    OverlayModal TickList { max-height: 16; }
     """
 
     def __init__(self, runs: list[RunSummary], chosen: list[str]) -> None:
         super().__init__()
         self._runs = runs
-        self._ticked = chosen
+        self._ticked = {run.name for run in runs} & {*chosen}
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Draw other runs over this one"
-            box.border_subtitle = "space: tick · del: none · esc: done"
+            box.border_subtitle = f"space: tick · {hint(OverlayModal, none='none', draw='done')}"
             if self._runs:
-                yield SelectionList(*(self._line(run) for run in self._runs), compact=True)
+                runs = {run.name: run for run in self._runs}
+                texts = {name: f"{name} {run.state} {run.net}" for name, run in runs.items()}
+                yield FilteredList(texts, lambda name: self._line(runs[name]), TickList(compact=True), "words of a run")
             else:
                 yield Static("There is no other run in this folder.", classes="quiet", markup=False)
             yield Static("", id="others-said", classes="quiet", markup=False)
@@ -125,16 +129,27 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
         )
         return Selection(text, run.name, run.name in self._ticked)
 
+    def on_mount(self) -> None:
+        for ticks in self.query(TickList):
+            ticks.focus()
+
     @on(SelectionList.SelectedChanged)
+    def _changed(self, event: SelectionList.SelectedChanged[str]) -> None:
+        """Keep the ticks of runs that the filter hides."""
+        listed = {*self.query_one(FilteredList).keys}
+        self._ticked = self._ticked - listed | {*event.selection_list.selected}
+        self._show_count()
+
     def _show_count(self) -> None:
-        over = len(self.query_one(SelectionList).selected) - len(COLOURS)
+        over = len(self._ticked) - len(COLOURS)
         text = f"At most {len(COLOURS)} at once: the first of the list are drawn." if over > 0 else ""
         self.query_one("#others-said", Static).update(text)
 
     def action_none(self) -> None:
-        for ticks in self.query(SelectionList):
+        self._ticked = set()
+        for ticks in self.query(TickList):
             ticks.deselect_all()
+        self._show_count()
 
     def action_draw(self) -> None:
-        ticked = {name for ticks in self.query(SelectionList) for name in ticks.selected}
-        self.dismiss([run.folder for run in self._runs if run.name in ticked])
+        self.dismiss([run.folder for run in self._runs if run.name in self._ticked])

@@ -19,6 +19,7 @@ from cvtui.recipe.toml import dumps
 from cvtui.text import clean
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.modal import BoxModal
 from cvtui.tui.widgets.scroll import Scroll
 
@@ -43,7 +44,7 @@ class PrecheckModal(BoxModal[None]):
     def compose(self) -> ComposeResult:
         with Scroll(classes="box") as box:
             box.border_title = "Pre-flight check"
-            box.border_subtitle = "esc: back"
+            box.border_subtitle = hint(PrecheckModal, dismiss="back")
             yield Static("… data, first steps, and whether the net can memorise one batch (some seconds)", id="check")
 
     def on_mount(self) -> None:

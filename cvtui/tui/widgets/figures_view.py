@@ -12,15 +12,20 @@ from rich.text import Text
 from textual.color import Color
 from textual.geometry import Size
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 
-from cvtui.draw.figures import AnyFigure
+from cvtui.draw.figures import AnyFigure, Heat
 from cvtui.text import compact
 from cvtui.tui.plot.theme_colors import CONTRAST, WORDS, readable, shows_colours
 
+WALK_SECONDS = 6.0
+"""From the first step of a walk to its last."""
+WALK_FPS = 10.0
+
 
 class FiguresView(Widget):
-    """Draws when there is something new or the width is another, and only then."""
+    """Draws when there is something new or the width is another, and only then; and while its walkers walk."""
 
     DEFAULT_CSS = """
     FiguresView {
@@ -40,6 +45,50 @@ class FiguresView(Widget):
         self._drawn: tuple[int, int | None] | None = None
         self._lines: list[Text] = []
         self._strips: dict[int, Strip] = {}
+        self.walked = 1.0
+        """Share of each walk that is drawn."""
+        self._timer: Timer | None = None
+
+    def on_hide(self) -> None:
+        self.walk(False)
+
+    # ------------------------------------------------------------------ walks
+
+    @property
+    def steps(self) -> int:
+        """Updates of the longest walk; 0: there is none."""
+        return max((figure.steps for figure in self.figures if isinstance(figure, Heat)), default=0)
+
+    @property
+    def walking(self) -> bool:
+        return self._timer is not None
+
+    def walk(self, on: bool) -> None:
+        """Let the walkers go on, from the start if they have arrived; or stop them."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if on and self.steps:
+            if self.walked >= 1.0:
+                self._walk_to(0.0)
+            fps = min(WALK_FPS, getattr(self.app, "fps", WALK_FPS))
+            self._timer = self.set_interval(1 / fps, lambda: self._walk_on(1 / fps / WALK_SECONDS))
+
+    def step_walk(self, by: int) -> None:
+        """Stop the walkers and move them by so many updates."""
+        self.walk(False)
+        if self.steps:
+            self._walk_to((round(self.walked * self.steps) + by) / self.steps)
+
+    def _walk_on(self, by: float) -> None:
+        self._walk_to(self.walked + by)
+        if self.walked >= 1.0:
+            self.walk(False)
+
+    def _walk_to(self, share: float) -> None:
+        self.walked = min(1.0, max(0.0, share))
+        self._drawn = None
+        self.refresh()
 
     def show(self, figures: Sequence[AnyFigure]) -> None:
         self.figures = figures
@@ -58,7 +107,11 @@ class FiguresView(Widget):
 
             began = time.perf_counter()
             colour = shows_colours(self.app)
-            self._lines = draw_all(self.figures, max(20, width), tall=self.tall, colour=colour) if self.figures else []
+            self._lines = (
+                draw_all(self.figures, max(20, width), tall=self.tall, colour=colour, walked=self.walked)
+                if self.figures
+                else []
+            )
             self._drawn = (width, self.tall)
             self._strips.clear()
             self.cost = time.perf_counter() - began

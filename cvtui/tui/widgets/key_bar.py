@@ -27,8 +27,8 @@ SIGNS = {
     "ctrl+right": "ctrl+→",
     "shift+left": "shift+←",
     "shift+right": "shift+→",
-    "pageup": "page up",
-    "pagedown": "page down",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
     "escape": "esc",
     "delete": "del",
     "greater_than_sign": ">",
@@ -50,6 +50,8 @@ def _spelled(key: str) -> str:
     return SIGNS.get(key, key.upper() if key[:1] == "f" and key[1:].isdigit() else key)
 
 
+TABS = ("tab", "shift+tab")
+"""Keys that Textual lists first; where another does the same, that one is shown."""
 ALWAYS = ("keys", "leave")
 """Actions whose keys stand at the right end of every bar, whatever else there is room for."""
 
@@ -79,7 +81,10 @@ class KeyBar(Widget):
         last = self._last(bindings)
         at, width = 1, self.size.width - sum(len(sign) + len(word) + 3 for _, sign, word in last)
         said: set[str] = set()
+        otherwise = {active.binding.action for key, active in bindings.items() if key not in TABS}
         for key, (_, binding, enabled, _) in bindings.items():
+            if key in TABS and binding.action in otherwise:
+                continue
             if not binding.show or not binding.description or binding.action in said or _plain(binding) in ALWAYS:
                 continue
             if key.startswith("shift+") and len(key) == 7 and key[-1].isalpha():

@@ -34,7 +34,10 @@ class Modal(ModalScreen[Answer]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(digit, f"app.place({digit})", "Place", show=False, tooltip=f"Place {digit}") for digit in "1234"),
+        *(
+            Binding(str(place), f"app.place({place})", "Place", show=False, tooltip=f"Go to {name}")
+            for place, name in enumerate(("Train", "Calc", "Labs", "Runs"), 1)
+        ),
         Binding("question_mark", "app.keys", "Keys", key_display="?", tooltip="The keys of this window"),
         Binding("q", "leave", "Quit", tooltip="Quit this window; in a place, cvtui"),
         Binding("f9", "app.keys", "Keys", show=False, tooltip="The keys of this window, also while typing"),

@@ -36,11 +36,13 @@ JOB = """
             trainer.stepper.step = step_or_die
             return trainer
 
+    team = Team(me, signals)
+    assert team.meet(Path(sys.argv[1])) == 0
     for path in sys.argv[1:]:
-        resume = me.restart > 0 or bool(os.environ.get("RESUME"))
-        team = Team(me, signals)
+        resume = team.me.restart > 0 or bool(os.environ.get("RESUME"))
         code = train_folder(Path(path), signals, resume=resume, team=team)
         assert code == 0, (path, code)
+        team = Team(team.me, signals)
     team.link.leave()
     end(0)  # as the engine does: torn down object by object, a rank aborted once in some ten
 """

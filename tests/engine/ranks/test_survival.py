@@ -185,6 +185,29 @@ def test_a_killed_rank_comes_back_by_itself(tmp_path: Path) -> None:
     assert step > 0
 
 
+def test_a_restart_keeps_the_pause_the_new_rate_and_what_is_asked_meanwhile(tmp_path: Path) -> None:
+    job = Training(tmp_path, nproc=2, max_restarts=1)
+    job.begin()
+    job.run.send(Command(command="pause", time=0.0))
+    job.run.send(Command(command="set_lr", time=0.0, value=1e-4))
+    job.until(lambda found: len(found.commands) == 2, "the pause and the rate")
+    at = job.history.commands[1].step
+    os.kill(job.pid(1), signal.SIGKILL)
+    wait_until(lambda: not alive(job.pid(0)), 60.0, "the end of the first life")
+    job.run.send(Command(command="save", time=0.0))
+    job.until(lambda found: found.run is not None and found.run.ranks.get("restart") == 1, "the second life")
+    job.until(lambda found: found.commands[-1].command == "save", "what was asked meanwhile")
+    assert job.history.run is not None
+    assert job.history.run.step == at
+    assert [(one.command, one.step) for one in job.history.commands[-2:]] == [("pause", at), ("save", at)]
+    job.run.send(Command(command="resume", time=0.0))
+    job.until(lambda found: found.steps.end > at + 50, "steps after the pause")
+    job.run.send(Command(command="stop", time=0.0))
+    code, output = job.ended()
+    assert code == 0, output
+    assert all(0 < lr <= 1.01e-4 for lr in job.history.steps.lr[at:])
+
+
 def test_a_killed_agent_leaves_a_run_to_resume_and_no_orphans(tmp_path: Path) -> None:
     job = Training(tmp_path, nproc=2)
     job.begin()

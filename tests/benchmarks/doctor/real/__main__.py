@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from tests.benchmarks.doctor.held import programs as own
 from tests.benchmarks.doctor.real.judging import HEALTHY, PROGRAMS, Outcome, judge_all
 from tests.benchmarks.doctor.real.reporting import report
 from tests.benchmarks.doctor.running import default_jobs
@@ -17,13 +18,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.doctor --real", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("doctor-runs/real"), help="where the runs lie")
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes (half of the cores)")
-    parser.add_argument("--only", default="", help="47704695,48385830: these programs; limits, held or healthy: a part")
+    parser.add_argument("--only", default="", help="47704695: this one; limits, held, healthy, first, second: a part")
+    parser.add_argument("--bare", action="store_true", help="with nothing given only")
+    parser.add_argument("--faulty", action="store_true", help="without repairs and healthy runs")
     parser.add_argument("--told", action="store_true", help="with data, labels and classes only")
     parser.add_argument("--examine-only", action="store_true", help="train nothing: judge the runs that lie there")
     parser.add_argument("--sentences", action="store_true", help="also print all that was said")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     names = set(options.only.split(",")) - {""}
-    known = {program.id for program in [*PROGRAMS, *HEALTHY]} | {"limits", "held", "healthy"}
+    known = {program.id for program in [*PROGRAMS, *HEALTHY, *own.PROGRAMS, *own.HEALTHY]}
+    known |= {"limits", "held", "healthy", "first", "second"}
     if names - known:
         parser.error(f"--only: no program {', '.join(sorted(names - known))}")
     versions = [
@@ -32,7 +36,11 @@ def main(arguments: list[str] | None = None) -> None:
         if not names or {program.id, "held" if program.held else "limits"} & names
         for version in (program, program.fixed())
     ] + [program for program in HEALTHY if not names or {program.id, "healthy"} & names]
-    givens = (True,) if options.told else (True, False)
+    ours = [one for one in [*own.PROGRAMS, *own.HEALTHY] if {one.id, own.set_of(one)} & names]
+    versions += [version for one in ours for version in ((one, one.fixed()) if one.truth else (one,))]
+    if options.faulty:
+        versions = [one for one in versions if one.truth]
+    givens = (True,) if options.told else (False,) if options.bare else (True, False)
     pairs = [(version, told) for told in givens for version in versions]
     outcomes = judge_all(pairs, options.folder, options.jobs, options.examine_only)
     (options.folder / "real.json").write_bytes(msgspec.json.encode(outcomes))

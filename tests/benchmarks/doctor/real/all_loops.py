@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.benchmarks.doctor.held.programs import CASES
 from tests.benchmarks.doctor.real.faulty_loops import FAULTY
 from tests.benchmarks.doctor.real.healthy_losses import LOSSES
 from tests.benchmarks.doctor.real.healthy_nets import NETS
@@ -12,4 +13,4 @@ LOOPS: dict[str, type[Loop]] = {"": Loop, **FAULTY, **LOSSES, **NETS}
 
 
 def loop_of(program: Program) -> Loop:
-    return LOOPS[program.loop](program)
+    return (CASES.get(program.loop) or LOOPS[program.loop])(program)

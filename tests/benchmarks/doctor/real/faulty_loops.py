@@ -70,6 +70,27 @@ class Accumulated(Undivided):
     divisor = 4
 
 
+class OneAutocast(Loop):
+    """Enter autocast once an epoch, around the loop over its batches."""
+
+    def before_epoch(self, model: nn.Module) -> None:
+        super().before_epoch(model)
+        self._cast = torch.autocast("cpu", torch.bfloat16)
+        self._cast.__enter__()
+
+    def before_validation(self, model: nn.Module) -> None:
+        self._cast.__exit__(None, None, None)
+        super().before_validation(model)
+
+
+class CastByStep(Loop):
+    """Enter autocast in each step, around the forward pass and the loss."""
+
+    def forward(self, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            return super().forward(model, x, y)
+
+
 class ScheduledByBatch(Loop):
     """Step a schedule meant for epochs (a tenth every seven) at every batch."""
 
@@ -187,6 +208,8 @@ FAULTY: dict[str, type[Loop]] = {
     "head left out": HeadLeftOut,
     "accumulated, not divided": Undivided,
     "accumulated": Accumulated,
+    "one autocast": OneAutocast,
+    "autocast by step": CastByStep,
     "schedule by batch": ScheduledByBatch,
     "schedule by epoch": ScheduledByEpoch,
     "train() once": TrainedOnce,

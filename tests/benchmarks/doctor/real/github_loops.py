@@ -44,6 +44,14 @@ PROGRAMS = [
         why="zero_grad is missing; the pull request adds it", repaired={"optimizer": ("Adam", {"lr": 1e-3})},
     ),
     Program(
+        id="Flow-Factory-186", source="X-GenGroup/Flow-Factory pull request 186",
+        title="the loss of full fine-tuning stays flat", net=CNN, data=TEN, classes=10, loss="cross_entropy",
+        optimizer=("AdamW", {"lr": 1e-3}), batch=32, steps=300, loop="one autocast", truth=("F56",),
+        why="one autocast context stands around the loop and hides the updates; the pull request enters it in each "
+        "forward pass (there an image generator; net and data are ours)",
+        repaired={"loop": "autocast by step", "batch": 64, "steps": 400},
+    ),
+    Program(
         id="insightface-2258", source="deepinsight/insightface issue 2258", held=True,
         title="gradient accumulation of a classifier of faces", net=CNN, data=TEN, classes=10, loss="cross_entropy",
         optimizer=("SGD", {"lr": 0.05, "momentum": 0.9}), batch=16, steps=300, loop="accumulated, not divided",

@@ -1,0 +1,101 @@
+"""Images of the first epoch, recognised again by some of their values: in evaluation, and in the second epoch.
+
+Nothing is read back from the device on a step; `evaluation` and `repeats` do that, at an epoch's end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cvtui.text import rounded
+
+PLACES = 64
+"""Values of an image that are compared, all of which must be the same."""
+DIFFERENT = 8
+"""Different values that a row must have: of black and white pictures many look alike."""
+TRAINED = 8192
+EVALUATED = 2048
+AGAIN = 512
+"""Images that are kept, at most."""
+CLEAR = 0.9
+"""Share of rows that must have so many values."""
+
+
+class Fingerprints:
+    """Keeps PLACES values of each image: trained on in the first epoch, evaluated behind it, or trained on again."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[int, torch.device], Tensor] = {}
+        self._trained: list[Tensor] = []
+        self._evaluated: list[Tensor] = []
+        self._again: list[Tensor] = []
+        self._counts = {"trained": 0, "evaluated": 0, "again": 0}
+        self.epochs = 0
+
+    def train(self, images: Tensor) -> None:
+        """Take a batch (N x …) as the model is trained on it."""
+        if self.epochs == 0:
+            self._take(self._trained, "trained", images, TRAINED)
+        elif self.epochs == 1:
+            self._take(self._again, "again", images, AGAIN)
+
+    def evaluate(self, images: Tensor) -> None:
+        """Take a batch that is evaluated."""
+        if self.epochs == 0:
+            self._take(self._evaluated, "evaluated", images, EVALUATED)
+
+    def _take(self, kept: list[Tensor], name: str, images: Tensor, most: int) -> None:
+        if self._counts[name] >= most or images.dim() < 2:
+            self._counts[name] += len(images)
+            return
+        flat = images.detach().flatten(1)
+        key = flat.shape[1], flat.device
+        if key not in self._places:
+            random = np.random.default_rng(key[0])
+            places = random.choice(key[0], min(PLACES, key[0]), replace=False)
+            self._places[key] = torch.from_numpy(np.sort(places)).to(flat.device)
+        kept.append(flat.index_select(1, self._places[key]))
+        self._counts[name] += len(images)
+
+    # ------------------------------------------------------------------ at an epoch's end
+
+    def evaluation(self) -> dict[str, Any]:
+        """Return how many of the evaluated images had been trained on; {} where that can't be told."""
+        known = _rows(self._trained)
+        kept, self._evaluated = self._evaluated, []
+        batches = [_rows([batch]) for batch in kept]
+        if known is None or not batches or any(batch is None for batch in batches):
+            return {}
+        trained = set(known)
+        found = [[row in trained for row in batch or []] for batch in batches]
+        return {
+            "evaluated": sum(map(len, found)),
+            "evaluated_seen": sum(map(sum, found)),
+            "evaluated_together": sum(sum(one) for one in found if any(one) and not all(one)),
+        }
+
+    def repeats(self) -> dict[str, Any]:
+        """Return the share of the second epoch's first images that had come in the first, value for value."""
+        known, again = _rows(self._trained), _rows(self._again)
+        complete = self._counts["trained"] <= TRAINED
+        self._trained, self._again = [], []
+        if known is None or not again or not complete:
+            return {}
+        trained = set(known)
+        return {"repeated": rounded(sum(row in trained for row in again) / len(again), 6)}
+
+
+def _rows(kept: list[Tensor]) -> list[bytes] | None:
+    """Return each image's values as bytes; None where too many are too plain, or sizes differ."""
+    if not kept or len({one.shape[1] for one in kept}) > 1:
+        return None
+    values = torch.cat([one.float() for one in kept]).cpu().numpy()
+    ordered = np.sort(values, axis=1)
+    different = 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(1)
+    if (different >= min(DIFFERENT, values.shape[1])).mean() < CLEAR:
+        return None
+    return [row.tobytes() for row in values]

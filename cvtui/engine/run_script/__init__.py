@@ -1,0 +1,1 @@
+"""`cvtui run SCRIPT`: a training script under the watch, without a changed line."""

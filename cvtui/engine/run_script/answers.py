@@ -1,0 +1,78 @@
+"""Which answers of a batch were right, from the loss function's call or from the script's own comparison."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.run_script.loss_sight import Call
+
+CLASSES = ("cross_entropy", "nll_loss")
+BINARY = {"binary_cross_entropy_with_logits": 0.0, "binary_cross_entropy": 0.5}
+"""Losses of yes or no, and the output above which the answer is yes."""
+
+
+class Labelled(NamedTuple):
+    """Outputs N x C with class numbers (N), or with N x C answers of yes and no (an output above 0 is yes)."""
+
+    logits: Tensor
+    labels: Tensor
+
+
+def labelled(calls: list[Call], output: Tensor | None) -> Labelled | None:
+    """Return outputs and labels of a forward pass, by the first call of a classifier's loss; None without.
+
+    Of several calls, one that was given the model's own output goes before.
+    """
+    found = [(call, pair) for call in calls if (pair := _of_call(call)) is not None]
+    own = [pair for call, pair in found if output is not None and call.input is not None and _same(call.input, output)]
+    return own[0] if own else found[0][1] if found else None
+
+
+def _same(given: Tensor, output: Tensor) -> bool:
+    return given.shape == output.shape and given.data_ptr() == output.data_ptr()
+
+
+def _of_call(call: Call) -> Labelled | None:
+    given, target = call.input, call.target
+    if given is None or target is None or not given.dim() or not len(given):
+        return None
+    if call.name in CLASSES and given.dim() == 2 and target.dim() == 1 and not target.is_floating_point():
+        return Labelled(given, target)
+    if call.name in BINARY and given.shape == target.shape and given.dim() <= 2:
+        shift = BINARY[call.name]
+        rows = given.reshape(len(given), -1)
+        return Labelled(rows - shift if shift else rows, target.reshape(len(given), -1))
+    return None
+
+
+def right_by_comparison(output: Tensor, compared: list[tuple[Tensor, Tensor]]) -> Tensor | None:
+    """Return the share that was right, where the script compared the largest output's class with labels; else None."""
+    count = len(output)
+    if output.dim() == 2 and output.shape[1] > 1:
+        ways = [output.argmax(1)]
+    elif output.numel() == count:
+        ways = [(output.reshape(-1) > least).long() for least in (0.0, 0.5)]
+    else:
+        return None
+    for pair in compared:
+        for one, other in (pair, pair[::-1]):
+            said, labels = _first_row(one, count), _first_row(other, count)
+            if said is None or labels is None:
+                continue
+            if any(torch.equal(said.long(), way) for way in ways):
+                return (said.long() == labels.long()).float().mean()
+    return None
+
+
+def _first_row(values: Tensor, count: int) -> Tensor | None:
+    """Return N values; of k x N or N x k (the k largest outputs) the first."""
+    if values.numel() == count:
+        return values.reshape(-1)
+    if values.dim() == 2 and values.shape[1] == count:
+        return values[0]
+    if values.dim() == 2 and values.shape[0] == count:
+        return values[:, 0]
+    return None

@@ -1,0 +1,266 @@
+"""One watched model of a script: its steps, epochs and evaluations, as `cvtui.watch` is told of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from cvtui.engine import watch as watching
+from cvtui.engine.observe.accuracy import right
+from cvtui.engine.observe.forward_hooks import first_tensor
+from cvtui.engine.run_script.answers import Labelled, labelled
+from cvtui.engine.run_script.evaluations import Evaluation
+from cvtui.engine.run_script.loss_sight import Call, Sight
+from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.search import Batches, batches_other_than
+from cvtui.text import harmless
+
+
+UNTOUCHED = 20
+"""Steps of a second model, after which one that made none of its own is taken to be done with."""
+
+
+class StoppedFromScreen(KeyboardInterrupt):
+    """Stop asked for on a screen: in the script it is what ctrl+c is."""
+
+    from_screen = True
+
+
+class Forward:
+    """A forward pass that is not judged yet: what came of it shows after it."""
+
+    def __init__(self, session: Session, learns: bool, training: bool) -> None:
+        self.session = session
+        self.learns = learns
+        """Gradients are on."""
+        self.training = training
+        """The model is in training mode."""
+        self.output: Tensor | None = None
+        self.labels: Tensor | None = None
+        """Given to the model itself (`labels=`, as Hugging Face's take them)."""
+
+
+class Hub(Protocol):
+    """What a session shares with others of the same script."""
+
+    sight: Sight
+
+    def judge(self) -> None:
+        """Judge the last forward pass."""
+
+    def forward(self, begun: Forward) -> None:
+        """Take note of one that begins."""
+
+    def after(self, output: Tensor | None) -> None:
+        """Take its output."""
+
+    def forget_losses(self) -> None:
+        """Drop losses whose update was left out."""
+
+
+class Session:
+    """A model under the watch, from its first forward pass with gradients on."""
+
+    def __init__(self, model: nn.Module, optimizers: list[Optimizer], options: Options, hub: Hub, share: float) -> None:
+        self.model, self.optimizers, self._hub = model, optimizers, hub
+        self._training = batches_other_than(None, thoroughly=True)
+        if self._training is not None:
+            self._training.is_over()
+        self._dataset = self._training.dataset if self._training is not None else None
+        stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
+        given = optimizers[0] if len(optimizers) == 1 else optimizers
+        classes = self._training.classes if self._training is not None else ()
+        self._run = watching.watch(
+            model, given, name=stem, runs=options.runs, every=options.every, classes=classes
+        ).__enter__()
+        self.folder: Path | None = getattr(self._run.folder, "path", None)
+        self.steps = 0
+        self._parts: list[Labelled] = []
+        self._stepped: set[int] = set()
+        self._loader_ended = False
+        self._first_image: Tensor | None = None
+        self._evaluation = Evaluation(self._training, None)
+        self._noted: set[str] = set()
+        self._quiet = False
+        self._ended = False
+        self._seen_steps = self._seen_at = 0
+        self._form: Any = None
+        """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
+        self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
+        self._before = model.register_forward_pre_hook(self._before_forward, prepend=True, with_kwargs=True)
+        self._after = model.register_forward_hook(self._after_forward)
+        self._tell_what_was_found(share)
+
+    def _tell_what_was_found(self, share: float) -> None:
+        if self._training is not None:
+            length = f", {self._training.length:,} batches an epoch" if self._training.length else ""
+            self.note(f"cvtui run: batches from a DataLoader of {type(self._dataset).__name__}{length}")
+        else:
+            self.note("cvtui run: no DataLoader found: an evaluation ends an epoch")
+        if share < 1:
+            self.note(
+                f"{1 - share:.0%} of what the optimizer trains lies outside of {type(self.model).__name__}: "
+                "those layers are not seen"
+            )
+
+    def note(self, text: str) -> None:
+        """Write a line into the log, once."""
+        if text and text not in self._noted:
+            self._noted.add(text)
+            self._run.log(harmless(text))
+
+    # ------------------------------------------------------------------ forward passes
+
+    def _before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if self._quiet or torch.compiler.is_compiling():
+            return
+        self._hub.judge()
+        begun = Forward(self, torch.is_grad_enabled(), module.training)
+        images = first_tensor(args) if args else first_tensor(kwargs)
+        labels = kwargs.get("labels")
+        begun.labels = labels if isinstance(labels, Tensor) else None
+        if begun.learns and begun.training:
+            self._before_training(images)
+        else:
+            self._evaluation.begin(images)
+        self._hub.forward(begun)
+        self._after.remove()  # behind the hooks that came on since
+        self._after = module.register_forward_hook(self._after_forward)
+
+    def _before_training(self, images: Tensor | None) -> None:
+        if self._held.grad is None:
+            self._hub.forget_losses()
+            self._parts.clear()
+        if self._first_image is None and images is not None and images.dim() and len(images):
+            self._first_image = images[0].detach().clone()
+            self._evaluation = Evaluation(self._training, self._first_image)
+        if self._training is not None and self._training.is_over():
+            self._loader_ended = True
+            self._next_batches()
+        self.close_epoch()
+
+    def _next_batches(self) -> None:
+        following = batches_other_than(None, thoroughly=True)
+        if following is not None and following.dataset is self._dataset:
+            following.is_over()
+            self._training = following
+
+    def _after_forward(self, _module: nn.Module, _args: Any, output: Any) -> None:
+        if self._quiet or torch.compiler.is_compiling():
+            return
+        self._hub.after(_outputs(output))
+        self._hub.sight.begin()
+
+    def judged(self, forward: Forward, calls: list[Call], compared: list[tuple[Tensor, Tensor]], learnt: bool) -> None:
+        """Take what came of a forward pass; learnt: `backward` was called after it."""
+        if learnt:
+            pair = labelled([call for call in calls if call.learns], forward.output)
+            output, labels = forward.output, forward.labels
+            if pair is None and output is not None and labels is not None and labels.shape == output.shape[:1]:
+                pair = Labelled(output, labels)
+            if pair is not None:
+                self._parts.append(pair)
+        elif not (forward.learns and forward.training):
+            self._evaluation.add(calls, forward.output, compared)
+
+    # ------------------------------------------------------------------ steps and epochs
+
+    def stepped(self, optimizer: Optimizer, losses: list[Tensor]) -> None:
+        """Take a step of one of the optimizers; the last of them makes it a step of the run."""
+        self._stepped.add(id(optimizer))
+        if len(self._stepped) == len(self.optimizers):
+            self.record(losses)
+
+    def due(self, optimizer: Optimizer) -> bool:
+        """Return True if this optimizer steps anew before all others have."""
+        return id(optimizer) in self._stepped
+
+    def record(self, losses: list[Tensor]) -> None:
+        """Record a step of the run. StoppedFromScreen where that was asked for."""
+        self._stepped.clear()
+        parts, self._parts = self._parts, []
+        if not losses or self._ended:
+            return
+        loss = losses[0].float() if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
+        self.steps += 1
+        try:
+            self._tell_step(loss, parts)
+        except watching.Stopped as stopped:
+            self.end(stopped)
+            raise StoppedFromScreen(str(stopped)) from None
+
+    def _tell_step(self, loss: Tensor, parts: list[Labelled]) -> None:
+        run = self._run
+        if isinstance(run, watching.WatchedRun) and len(parts) == 1:
+            logits, labels = parts[0]
+            form = logits.shape[1:], labels.shape[1:], logits.dtype
+            self._form = self._form or form
+            if form == self._form:
+                run.step_of(loss, logits, labels)
+                return
+        accuracy = None
+        if parts:
+            with torch.no_grad():
+                accuracy = torch.cat([right(*part) for part in parts]).mean()
+        run.step(loss=loss, accuracy=accuracy, labels=parts[0].labels if len(parts) == 1 else None)
+
+    def close_epoch(self) -> None:
+        """Record an evaluation, and the end of an epoch, where one came since the last step."""
+        ended, self._loader_ended = self._loader_ended, False
+        if not self.steps or not (self._evaluation or ended):
+            return
+        evaluation, self._evaluation = self._evaluation, Evaluation(self._training, self._first_image)
+        loss, accuracy, note = evaluation.result() if evaluation else (None, None, "")
+        self.note(note)
+        self._quiet = True
+        try:
+            if ended or self._training is None:
+                self._run.epoch(val_loss=loss, val_accuracy=accuracy)
+            else:
+                found = {"val_loss": loss, "val_accuracy": accuracy}
+                self._run.log(**{name: value for name, value in found.items() if value is not None})
+        finally:
+            self._quiet = False
+
+    def end(self, error: BaseException | None) -> None:
+        """End the run; the model is as it was."""
+        if self._ended:
+            return
+        self._ended = True
+        self._before.remove()
+        self._after.remove()
+        if isinstance(error, SystemExit):
+            error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
+        if self._training is not None and self._training.is_over():
+            self._loader_ended = True
+        if error is None:
+            self.close_epoch()
+        self._run.__exit__(type(error) if error is not None else None, error, None)
+
+    def idle_since(self, steps: int) -> bool:
+        """Return True if this model made no step while another made `UNTOUCHED`; steps: the other's so far."""
+        if self.steps != self._seen_steps:
+            self._seen_steps, self._seen_at = self.steps, steps
+        return steps - self._seen_at >= UNTOUCHED
+
+    def holds(self, optimizer: Optimizer) -> bool:
+        return any(one is optimizer for one in self.optimizers)
+
+
+def _outputs(output: Any) -> Tensor | None:
+    """Return a model's outputs: of a dict with `logits` these."""
+    if isinstance(output, dict) and isinstance(output.get("logits"), Tensor):
+        return output["logits"].detach()
+    tensor = first_tensor(output)
+    return tensor.detach() if tensor is not None else None
+
+
+def place_of(runs: str, begun_in: str) -> str:
+    """Return the runs folder, wherever the script has gone since it was begun."""
+    return runs if os.getcwd() == begun_in else os.path.join(begun_in, runs)

@@ -1,0 +1,262 @@
+"""Watcher of a whole program: finds what is trained, by PyTorch's global hooks, and follows it.
+
+Hooks on every module are there until a model is found, and while an optimizer steps that is not known. After that
+there are two on the watched model itself, and one before and one after each optimizer's step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from cvtui.engine.run_script.loss_sight import Sight
+from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.search import Found, share_of
+
+MOST_CLAIMS = 20
+"""Steps of optimizers whose model is not found, before the search for it is given up."""
+LEAST_SHARE = 0.5
+"""Of what the optimizers hold: a module with less waits for one that holds more, until the first step."""
+_COMPILED = r"Using `torch\.compile\(module\)` when there are global hooks"
+
+
+class Watcher:
+    """Sees the training of this process, from the import of torch to `end`."""
+
+    def __init__(self, options: Options, place: str) -> None:
+        self._options, self._place = options, place
+        self._process = os.getpid()
+        self.sight = Sight()
+        self.sessions: list[Any] = []
+        self._done: list[Any] = []
+        self._losses: list[Tensor] = []
+        self._last: list[Tensor] = []
+        self._current: Any = None
+        self._inside: nn.Module | None = None
+        self._calls: Counter[int] = Counter()
+        self._shares: dict[int, float] = {}
+        self._least = LEAST_SHARE
+        self._claimed = 0
+        self._unseen = 0
+        """Steps of optimizers whose model is not watched."""
+        self._trouble = ""
+        self._search: list[Any] = []
+        self._steps = [
+            register_optimizer_step_pre_hook(self._before_step),
+            register_optimizer_step_post_hook(self._after_step),
+        ]
+        self._look_for_models()
+
+    # ------------------------------------------------------------------ the search
+
+    def _look_for_models(self) -> None:
+        if not self._search:
+            warnings.filterwarnings("ignore", message=_COMPILED)
+            self._filter = warnings.filters[0]
+            self._search = [
+                register_module_forward_pre_hook(self._before_any),
+                register_module_forward_hook(self._after_any, always_call=True),
+            ]
+
+    def _look_no_more(self) -> None:
+        for handle in self._search:
+            handle.remove()
+        if self._search:
+            with contextlib.suppress(ValueError):
+                warnings.filters.remove(self._filter)  # type: ignore[attr-defined]
+        self._search, self._inside = [], None
+
+    def _before_any(self, module: nn.Module, args: Any) -> None:
+        if torch.compiler.is_compiling() or self._inside is not None or not torch.is_grad_enabled():
+            return
+        self._inside = module
+        if os.getpid() == self._process and not any(one.model is module for one in self.sessions):
+            self._guarded(lambda: self._consider(module, args))
+
+    def _after_any(self, module: nn.Module, _args: Any, _output: Any) -> None:
+        if module is self._inside:
+            self._inside = None
+
+    def _consider(self, module: nn.Module, args: Any) -> None:
+        """Begin to watch a model, where an optimizer trains it."""
+        self._calls[id(module)] += 1
+        number = self._calls[id(module)]
+        if number & (number - 1) and not self._unseen:
+            return  # a look at all objects takes some 30 ms
+        known = {id(one) for session in (*self.sessions, *self._done) for one in session.optimizers}
+        found = Found()
+        holding, share = share_of(module, [one for one in found.optimizers if id(one) not in known])
+        if not holding or share < self._least * max(self._shares.values(), default=1.0):
+            if holding:
+                self._shares[id(module)] = share
+            return
+        self.sight.scaled = self.sight.scaled or found.scales
+        self._begin(module, args, holding, share)
+
+    def _begin(self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float) -> None:
+        from cvtui.engine.observe import forward_hooks
+        from cvtui.engine.run_script.session import Session, place_of
+
+        if forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
+            raise _StandAside("the script calls cvtui.watch itself")
+        options = msgspec.structs.replace(self._options, runs=place_of(self._options.runs, self._place))
+        before = set(module._forward_pre_hooks)
+        session = Session(module, optimizers, options, self, share)
+        self.sessions.append(session)
+        self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
+        self._look_no_more()
+        for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
+            if key not in before:
+                hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)  # type: ignore[call-arg]
+
+    # ------------------------------------------------------------------ forward passes of watched models
+
+    def forward(self, begun: Any) -> None:
+        """Take note of a forward pass that begins."""
+        self._current = begun
+
+    def after(self, output: Tensor | None) -> None:
+        """Take its output."""
+        if self._current is not None:
+            self._current.output = output
+
+    def judge(self) -> None:
+        """Close the last forward pass: training, where `backward` was called after it."""
+        self.sight.end()
+        calls, backward, compared = self.sight.take()
+        self._losses += backward
+        forward, self._current = self._current, None
+        if forward is not None:
+            forward.session.judged(forward, calls, compared, bool(backward))
+
+    def forget_losses(self) -> None:
+        """Drop losses whose update was left out, as GradScaler does."""
+        self._losses.clear()
+
+    # ------------------------------------------------------------------ steps
+
+    def _session(self, optimizer: Optimizer) -> Any:
+        return next((one for one in self.sessions if one.holds(optimizer)), None)
+
+    def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        if os.getpid() == self._process:
+            self._guarded(lambda: self._prepare_step(optimizer))
+
+    def _prepare_step(self, optimizer: Optimizer) -> None:
+        self.judge()
+        session = self._session(optimizer)
+        if session is None:
+            self._notice_unknown(optimizer)
+        elif session.due(optimizer):
+            session.record(self._last)
+
+    def _notice_unknown(self, optimizer: Optimizer) -> None:
+        """Look for the model of an optimizer at the next forward pass."""
+        self._unseen += 1
+        if any(one.holds(optimizer) for one in self._done):
+            return
+        if self._claimed >= MOST_CLAIMS:
+            self._look_no_more()
+            return
+        self._claimed += 1
+        self._least = 1.0 if self._shares else LEAST_SHARE
+        self._look_for_models()
+
+    def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        if os.getpid() == self._process:
+            self._guarded(lambda: self._close_step(optimizer))
+
+    def _close_step(self, optimizer: Optimizer) -> None:
+        self.judge()
+        if self._losses:
+            self._last, self._losses = self._losses, []
+        session = self._session(optimizer)
+        if session is None:
+            return
+        session.stepped(optimizer, self._last)
+        for other in [one for one in self.sessions if one is not session]:
+            if other.idle_since(session.steps):
+                other.end(None)
+                self.sessions.remove(other)
+                self._done.append(other)
+
+    # ------------------------------------------------------------------ the end
+
+    def _guarded(self, what: Callable[[], None]) -> None:
+        """Do something of ours; an error of it ends the watching, never the script."""
+        if self._trouble:
+            return
+        try:
+            what()
+        except Exception as error:
+            self._give_up(f"{error}" if isinstance(error, _StandAside) else f"{type(error).__name__}: {error}")
+
+    def _give_up(self, why: str) -> None:
+        if self._trouble:
+            return
+        self._trouble = why
+        with contextlib.suppress(Exception):
+            self.sight.end()
+        self._look_no_more()
+        for session in self.sessions:
+            with contextlib.suppress(Exception):
+                session.end(RuntimeError(f"watching ended: {why}"))
+        self._done += self.sessions
+        self.sessions = []
+        _say(f"watching ended ({why}); the script goes on")
+
+    def end(self, error: BaseException | None) -> int | None:
+        """End all runs; return the exit code where it isn't the script's own."""
+        for handle in self._steps:
+            handle.remove()
+        self._guarded(self.judge)
+        self._look_no_more()
+        for session in list(self.sessions):
+            self._guarded(lambda session=session: session.end(error))  # type: ignore[misc]
+        done = [*self._done, *self.sessions]
+        if not done and not self._trouble:
+            _say(f"nothing was watched: {self._why_nothing()}")
+        status = 0
+        if done and (self._options.doctor or self._options.ci):
+            from cvtui.engine.run_script.findings import tell
+
+            status = tell([one.folder for one in done if one.folder is not None], self._options.ci)
+        if error is not None and getattr(error, "from_screen", False):
+            return 130
+        good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
+        return status if status and good else None
+
+    def _why_nothing(self) -> str:
+        if self._unseen:
+            return (
+                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains; "
+                "`with cvtui.watch(model, optimizer) as run:` around the loop and run.step(loss=loss) in it tell both"
+            )
+        return (
+            "no optimizer of torch.optim made a step in this process (processes that it starts are not watched: "
+            "start them by `torchrun -m cvtui run …`)"
+        )
+
+
+class _StandAside(Exception):
+    """Nothing is to be watched."""
+
+
+def _say(text: str) -> None:
+    from cvtui.text import harmless
+
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(harmless(f"cvtui: {text}"), file=sys.stderr)

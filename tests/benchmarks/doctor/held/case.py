@@ -1,0 +1,90 @@
+"""A program as a class of its own: one loop that is faulty or repaired, with its truth beside it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from tests.benchmarks.doctor.real import parts
+from tests.benchmarks.doctor.real.loops import Loop
+from tests.benchmarks.doctor.real.parts import Data
+from tests.benchmarks.doctor.real.program import Program
+
+CASES: dict[str, type[Case]] = {}
+"""Every case by its id."""
+
+
+class Case(Loop):
+    """A loop that looks at `self.faulty`; without a truth it is a healthy run."""
+
+    truth: ClassVar[tuple[str, ...]] = ()
+    why: ClassVar[str] = "nothing is wrong"
+    symptoms: ClassVar[tuple[str, ...]] = ("F02", "F36", "F37", "F19")
+    batch_of: ClassVar[str] = "first"
+    """The set it belongs to: the first was looked at when rules were mended, the second was not."""
+
+    shape: ClassVar[tuple[int, int, int]] = (3, 16, 16)
+    classes: ClassVar[int] = 10
+    patterns: ClassVar[int] = 0
+    """Kinds of pictures, where these are not the classes."""
+    noise: ClassVar[float] = 1.0
+    count: ClassVar[int] = 600
+    batch: ClassVar[int] = 32
+    steps_of: ClassVar[int] = 200
+    optim: ClassVar[tuple[str, dict[str, Any]]] = ("Adam", {"lr": 1e-3})
+    faulty_optim: ClassVar[tuple[str, dict[str, Any]] | None] = None
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.faulty = bool(program.truth)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            CASES[name_of(cls)] = cls
+
+    def data(self) -> Data:
+        images, labels, more, their = parts.pictures(
+            self.shape, self.patterns or self.classes, count=self.count, noise=self.noise
+        )
+        return self.spoiled((2 * (images - 0.45), labels, 2 * (more - 0.45), their))
+
+    def spoiled(self, data: Data) -> Data:
+        """Return the data as the faulty program has them."""
+        return data
+
+    def model(self, shape: tuple[int, ...]) -> nn.Module:  # noqa: ARG002  a case knows its shape
+        return self.net()
+
+    def net(self) -> nn.Module:
+        raise NotImplementedError
+
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        name, options = self.faulty_optim if self.faulty and self.faulty_optim else self.optim
+        made: Optimizer = getattr(torch.optim, name)(self.trained(model), **options)
+        return made
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y)
+
+
+def name_of(kind: type[Case]) -> str:
+    """Return the id of a class: `held-no-grad-backbone`, `ok-own-tiny-vit`."""
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in kind.__name__)
+    return f"held{words}" if kind.truth else f"ok-own{words}"
+
+
+def program_of(name: str) -> Program:
+    """Return the program of a case."""
+    kind = CASES[name]
+    title = (kind.__doc__ or "").strip().splitlines()[0]
+    return Program(
+        id=name, title=title, net="", data=("", {}), classes=kind.classes, loss="", batch=kind.batch,
+        steps=kind.steps_of, loop=name, truth=kind.truth, symptoms=tuple(set(kind.symptoms) - set(kind.truth)),
+        why=kind.why, repaired={"loop": name}, source="ours, of a kind that people ask about",
+        held=kind.batch_of == "second",
+    )  # fmt: skip

@@ -1,0 +1,332 @@
+"""Signs of the first steps and epochs that need neither data nor labels given: each loop with the fault and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD, Adam
+
+import cvtui
+from cvtui.doctor import Diagnosis, Doctor, examine
+from cvtui.runlog.events import Facts, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from tests.doctor.test_second_reader import untrue
+
+CLASSES = 4
+Batch = tuple[Tensor, Tensor]
+
+
+def clouds(count: int = 160, seed: int = 0, spread: float = 0.4) -> Batch:
+    """Clouds of 12 numbers, one a class, far apart."""
+    random = torch.Generator().manual_seed(seed)
+    centres = torch.randn(CLASSES, 12, generator=torch.Generator().manual_seed(99))
+    labels = torch.arange(count) % CLASSES
+    return centres[labels] + spread * torch.randn(count, 12, generator=random), labels
+
+
+class Loop:
+    """A loop under cvtui.watch with README's lines alone; each test overrides what it does wrong."""
+
+    outputs = CLASSES
+    epochs = 2
+    steps = 10
+    tells = True
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = self.net()
+        self.optimizer = self.optimizer_of(self.model)
+        self.train, self.validation = clouds(), clouds(60, seed=5)
+
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, self.outputs))
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return Adam(model.parameters(), lr=3e-3)
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y)
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs.argmax(1) == y).float().mean()
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002  some update at some steps only
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        x, y = self.train
+        order = torch.randperm(len(y), generator=torch.Generator().manual_seed(epoch))
+        for index in order.split(16):
+            yield x[index], y[index]
+
+    def evaluated(self) -> float:
+        x, y = self.validation
+        self.model.eval()
+        with torch.no_grad():
+            share = self.right(self.model(x), y).item()
+        self.model.train()
+        return share
+
+    def run(self, base: Path) -> dict[str, Diagnosis]:
+        with cvtui.watch(self.model, self.optimizer, runs=base, name="run") as run:
+            step = 0
+            for epoch in range(self.epochs):
+                for x, y in self.batches(epoch):
+                    outputs = self.model(x)
+                    loss = self.loss(outputs, y)
+                    self.update(loss, step)
+                    step += 1
+                    run.step(loss=loss, accuracy=self.right(outputs, y))
+                run.epoch(val_accuracy=self.evaluated())
+        history = History(run.folder)
+        history.poll()
+        assert untrue(RunFolder(base / "run")) == []
+        return {one.id: one for one in examine(history) if one.severity != "note"}
+
+
+class Sound(Loop):
+    pass
+
+
+class Emptied(Loop):
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        loss.backward()
+        self.optimizer.zero_grad()
+        self.optimizer.step()
+
+
+class SetToZero(Loop):
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        loss.backward()
+        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.step()
+
+
+class OnceAnEpoch(Loop):
+    def update(self, loss: Tensor, step: int) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        if step % 10 == 9:
+            self.optimizer.step()
+
+
+class Accumulated(Loop):
+    """Five batches an update, divided: nothing is thrown away."""
+
+    def update(self, loss: Tensor, step: int) -> None:
+        (loss / 5).backward()
+        if step % 5 == 4:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+
+class MadeInForward(Loop):
+    def net(self) -> nn.Module:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.first, self.last = nn.Linear(12, 24), nn.Linear(24, CLASSES)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.last(F.relu(nn.Linear(24, 24)(self.first(x))))
+
+        return Net()
+
+
+class Rows(nn.Module):
+    """An LSTM over three rows of four numbers, or over the images."""
+
+    def __init__(self, batch_first: bool) -> None:
+        super().__init__()
+        self.lstm, self.last = nn.LSTM(4, 16, batch_first=batch_first), nn.Linear(16, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.lstm(x.reshape(-1, 3, 4))[0][:, -1])
+
+
+class OverTheImages(Loop):
+    def net(self) -> nn.Module:
+        return Rows(batch_first=False)
+
+
+class OverTheRows(Loop):
+    def net(self) -> nn.Module:
+        return Rows(batch_first=True)
+
+
+class TooManyOutputs(Loop):
+    outputs = 20
+
+
+class FromOneOn(Loop):
+    outputs = CLASSES + 1
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y + 1)
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs.argmax(1) == y + 1).float().mean()
+
+
+class ReluScores(Loop):
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, CLASSES), nn.ReLU())
+
+
+class OneOutput(Loop):
+    """Two classes and one logit."""
+
+    outputs = 1
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(outputs[:, 0], (y > 1).float())
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return ((outputs[:, 0] > 0) == (y > 1)).float().mean()
+
+
+class MinusOne(OneOutput):
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(outputs[:, 0], 2 * (y > 1).float() - 1)
+
+
+class LargestOfOne(OneOutput):
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs.argmax(1) == (y > 1)).float().mean()
+
+
+class SeveralOfASoftmax(Loop):
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 3), nn.Softmax(1))
+
+    def bits(self, y: Tensor) -> Tensor:
+        return torch.stack([y % 2, y // 2, y > 0], 1).float()
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.binary_cross_entropy(outputs, self.bits(y))
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return ((outputs > 0.5) == self.bits(y).bool()).float().mean()
+
+
+class Copied(Loop):
+    """Half of the validation images are training images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        (x, y), (more, their) = self.train, self.validation
+        self.validation = torch.cat([more[:30], x[:30]]), torch.cat([their[:30], y[:30]])
+
+
+class BothEvaluated(Loop):
+    """Training images are evaluated as well, by themselves: no fault."""
+
+    def evaluated(self) -> float:
+        with torch.no_grad():
+            self.model(self.train[0])
+        return super().evaluated()
+
+
+class Wrong(Loop):
+    """Half of the training labels are drawn anew, images come unchanged."""
+
+    epochs = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        x, y = clouds(320, spread=0.2)
+        random = torch.Generator().manual_seed(3)
+        wrong = torch.rand(len(y), generator=random) < 0.5
+        self.train = x, torch.where(wrong, torch.randint(CLASSES, y.shape, generator=random), y)
+
+
+class Rare(Loop):
+    """Two classes, one image in twenty is of the second."""
+
+    outputs, epochs = 2, 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        x, _ = clouds(320)
+        self.train = x, (torch.arange(320) % 20 == 0).long()
+
+
+class RareWeighted(Rare):
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y, weight=torch.tensor([1.0, 19.0]))
+
+
+class RandomBody(Loop):
+    """The optimizer holds the last layer of a net that is as it was drawn."""
+
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, CLASSES))
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        assert isinstance(model, nn.Sequential)
+        return Adam(model[-1].parameters(), lr=0.03)
+
+
+class LoadedBody(RandomBody):
+    def net(self) -> nn.Module:
+        made = super().net()
+        made(clouds()[0])
+        return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "words"),
+    [
+        (Emptied, "F44", "zero_grad() stands between"),
+        (SetToZero, "F44", "zero_grad() stands between"),
+        (OnceAnEpoch, "F44", "one update in 10 steps"),
+        (MadeInForward, "F45", "constructed in forward()"),
+        (OverTheImages, "F56", "depends on the images beside it"),
+        (TooManyOutputs, "F27", "16 outputs are of no class"),
+        (FromOneOn, "F27", "class 0 never comes"),
+        (ReluScores, "F42", "a ReLU"),
+        (MinusOne, "F40", "is given -1 to 1"),
+        (LargestOfOne, "F49", "always number 0"),
+        (SeveralOfASoftmax, "F40", "several labels at once"),
+        (Copied, "F20", "30 of the 60 images"),
+        (Wrong, "F14", "come unchanged each time"),
+        (Rare, "F24", "one class"),
+        (RandomBody, "F26", "as it was drawn"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: str, tmp_path: Path) -> None:
+    found = kind().run(tmp_path)
+    assert next(iter(found), "nothing") == fault, {one.id: one.sentence for one in found.values()}
+    assert words in found[fault].sentence
+
+
+@pytest.mark.parametrize(
+    "kind", [Sound, Accumulated, OverTheRows, OneOutput, BothEvaluated, RareWeighted, LoadedBody],
+    ids=lambda value: value.__name__,
+)  # fmt: skip
+def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
+    found: dict[str, Any] = kind().run(tmp_path)
+    assert {one.id: one.sentence for one in found.values()} == {}
+
+
+@pytest.mark.parametrize(("told", "loss", "impossible"), [(0.5, 0.05, True), (0.9, 0.05, False), (0.5, 0.5, False)])
+def test_an_accuracy_that_the_loss_rules_out(told: float, loss: float, impossible: bool) -> None:
+    """At a cross-entropy of 0.05 no more than 0.05 / ln 2 = 7.2 % can be wrong; at 0.5 72 %."""
+    doctor = Doctor()
+    doctor.take(Facts(loss_value="cross-entropy"))
+    doctor.take(Steps(first=0, loss=[loss] * 60, accuracy=[told] * 60, grad_norm=[], lr=[0.1] * 60))
+    doctor.update()
+    assert [one.id for one in doctor.all if one.id == "F49"] == ["F49"] * impossible

@@ -1,0 +1,141 @@
+"""`/` over the lists of windows, the letters that move in them, and the focus after a window is closed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, OptionList
+
+from cvtui.runlog.folder import RunFolder
+from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.labs.lecture_page import ClaimList
+from cvtui.tui.screens.help import HelpScreen
+from cvtui.tui.screens.labs import LabsScreen
+from cvtui.tui.train.finding_modal import FindingModal
+from cvtui.tui.train.fork_modal import ForkModal
+from cvtui.tui.widgets.bindings import hint, keys_for
+from cvtui.tui.widgets.filtered_list import TickList
+from cvtui.tui.widgets.item_list import ItemList
+from cvtui.tui.widgets.picker_list import PickerList
+from tests.docs import keys
+from tests.tui.live_host import LiveHost
+from tests.tui.written_runs import WrittenRun, finished_run
+from tests.waiting import wait_until_async
+
+
+def lines(listed: OptionList) -> list[str]:
+    """Return what is seen of a list."""
+    return [listed.render_line(y).text.strip() for y in range(listed.option_count)]
+
+
+def test_every_list_moves_by_letters() -> None:
+    """Only in a list of choices, where letters make a word, they don't."""
+    kinds = [kind for kind in keys.classes() if issubclass(kind, OptionList) and kind is not PickerList]
+    assert {ItemList, TickList, ClaimList} <= set(kinds)
+    for kind in kinds:
+        bound = {key for binding in kind._merge_bindings().key_to_bindings for key in binding.split(",")}
+        assert {"j", "k", "g", "G", "ctrl+d", "ctrl+u"} <= bound, kind
+
+
+async def test_runs_to_overlay_are_filtered_and_keep_their_ticks(tmp_path: Path) -> None:
+    shown = finished_run(tmp_path, "shown")
+    for name in ("alpha", "beta"):
+        run = WrittenRun(tmp_path, name)
+        run.step(30)
+        run.end()
+    app = LiveHost(shown)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("o", "slash", *"beta")
+        ticks = app.screen.query_one(TickList)
+        await wait_until_async(lambda: ticks.option_count == 1, what="the one run")
+        assert lines(ticks)[0].startswith("▐ ▌ beta")
+        await pilot.press("enter", "space")
+        assert lines(ticks)[0].startswith("▐X▌ beta")  # also where colours don't tell
+        await pilot.press("escape")
+        await wait_until_async(lambda: ticks.option_count == 2, what="all runs")
+        assert sorted(line[:8] for line in lines(ticks)) == ["▐ ▌ alph", "▐X▌ beta"]
+        await pilot.press("slash", *"nowhere", "enter", "escape", "escape")
+        await wait_until_async(lambda: app.live.overlay_runs.names == ["beta"], what="the run that was ticked")
+
+
+async def test_checkpoints_to_fork_from_are_filtered(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "parent")
+    run.checkpoints.mkdir(exist_ok=True)
+    for name in ("best", "last"):
+        (run.checkpoints / f"{name}.pt").touch()
+    app = LiveHost(run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f", "shift+tab")
+        modal = app.screen
+        assert isinstance(modal, ForkModal)
+        listed = modal.query_one(ItemList)
+        assert listed.has_focus
+        before = listed.option_count
+        assert before == 2  # the newest checkpoint, the start
+        await pilot.press("slash", *"the start", "enter")
+        await wait_until_async(lambda: listed.option_count == 1, what="the one line")
+        assert modal.saved.path == ""
+        await pilot.press("escape")
+        assert listed.option_count == before
+        assert modal.saved.path == ""  # the cursor stays on its line
+        await pilot.press("k")
+        assert modal.saved.path
+        await pilot.press("escape")
+        assert app.screen is not modal
+
+
+async def test_claims_of_the_lecture_are_filtered(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 45)) as pilot:
+        await pilot.press("3")
+        await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
+        await pilot.press("enter")
+        claims = app.screen.query_one(ClaimList)
+        await wait_until_async(lambda: claims.has_focus, what="the claims")
+        assert claims.region.height >= 28  # all of them where there is room
+        await pilot.press("slash", *"toeplitz", "enter")
+        assert claims.option_count == 1
+        assert claims.options[0].id == "11"
+        await pilot.press("escape")
+        assert claims.option_count == 28
+        assert claims.highlighted == 10
+
+
+# ---------------------------------------------------------------------- the focus after a window
+
+
+@pytest.mark.parametrize(
+    "keys_there", [("2", "escape"), ("2", "escape", "w"), ("3",), ("3", "enter"), ("4",), ("4", "w")]
+)
+async def test_a_window_leaves_the_focus_where_it_was(finished: RunFolder, keys_there: tuple[str, ...]) -> None:
+    """A digit goes to a place after the help was read: it was typed into Calc's net once."""
+    app = CvtuiApp(runs=finished.path.parent, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key in keys_there:
+            await pilot.press(key)
+            await pilot.pause()
+        before = app.screen.focused
+        await pilot.press("question_mark")
+        await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="help")
+        await pilot.resize_terminal(100, 30)
+        await pilot.resize_terminal(80, 24)
+        await pilot.press("escape")
+        await wait_until_async(lambda: not isinstance(app.screen, HelpScreen), what="the place")
+        assert before is None or app.screen.focused is before
+        assert not isinstance(app.screen.focused, Input)
+        await pilot.press("1")
+        await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
+
+
+# ---------------------------------------------------------------------- hints
+
+
+def test_hints_name_the_keys_that_are_bound() -> None:
+    assert hint(PicturesView, down="layer", image="image", go="number", why="why", back="back") == (
+        "↑ ↓: layer · [ ]: image · h: number · v: why · esc: back"
+    )
+    assert keys_for(FindingModal, "test") == "T"
+    with pytest.raises(ValueError, match="binds no key"):
+        hint(PicturesView, fork="fork")
