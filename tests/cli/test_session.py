@@ -17,7 +17,7 @@ import pytest
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from tests.cli.running import TINY, command, cvtui, environment, without_torch
+from tests.cli.running import TINY, command, environment, within, without_torch
 from tests.cli.terminal import Terminal
 from tests.waiting import wait_until
 
@@ -102,7 +102,7 @@ def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, Hist
     wait_until(lambda: history.poll() and history.steps_done > before + 100, 60, "the run to go on")
     assert history.state() == "running"
     assert folder.alive()
-    assert "long" in cvtui("runs", cwd=folder.path.parent.parent).stdout
+    assert "long" in within("runs", cwd=folder.path.parent.parent).stdout
     with Terminal("attach", cwd=folder.path.parent.parent) as again:
         again.shows("long")
         again.shows("running")
