@@ -6,6 +6,7 @@ import importlib.util
 import re
 import tomllib
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,21 @@ def stops() -> list[tuple[str, str]]:
     """(file, what happens there) of the walks of architecture.md."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("\n## Walks\n")[2]
     return re.findall(r"^\| `(cvtui/[\w/.]+\.py)` \| (.*) \|$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("container", ["cvtui", "cvtui.engine"])
+def test_each_floor_of_the_contracts_has_its_row(container: str) -> None:
+    """From the top to the bottom, the same packages on one floor."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = [one["layers"] for one in contracts if one.get("containers") == [container]]
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    place = container.replace(".", "/")
+    rows = [re.findall(rf"`{place}/(\w+)(?:\.py)?`", row) for row in re.findall(r"^\| \d+ \| .*$", text, re.MULTILINE)]
+    floor = {name: number for number, row in enumerate(rows) for name in row}
+    known = [[floor[name] for name in layer.split(" | ")] for layer in layers]
+    assert all(max(above) <= min(below) for above, below in pairwise(known)), floor
 
 
 BEFORE = {"One learning rate": 9, "One batch": 6, "One record": 12, "One key press": 8}
