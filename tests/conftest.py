@@ -139,6 +139,11 @@ def pytest_collection_finish() -> None:
     settled.install()
 
 
+def pytest_unconfigure() -> None:
+    """Leave what the tests made to the end of the process: the interpreter would look through all of it once more."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_stays_compiled() -> Iterator[None]:
     """Forget what a test compiled: in a process that may compile, losses are followed in fewer ways."""
