@@ -70,6 +70,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    _leave_compiling_out()  # an optimiser that a file makes while it is loaded would bring it into every process
     report = yield
     if isinstance(collector, pytest.Directory):
         report.result = _each_its_own_part_first(report.result)
@@ -136,6 +137,11 @@ def pytest_collection_finish() -> None:
     relax_garbage_collection()
     _leave_compiling_out()
     settled.install()
+
+
+def pytest_unconfigure() -> None:
+    """Leave what the tests made to the end of the process: the interpreter would look through all of it once more."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

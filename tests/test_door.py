@@ -30,7 +30,6 @@ from cvtui.runlog.lottery_note import ticket_of
 from cvtui.runlog.run_summary import summary
 from cvtui.runlog.worker_process import launch
 from cvtui.runlog.writer import EventWriter
-from tests.cli.running import cvtui as program
 from tests.cli.running import environment, within
 
 from .engine.making import folder as fresh
@@ -133,7 +132,7 @@ def test_no_reader_waits_or_is_led_out(trained: RunFolder, tmp_path: Path, kind:
         said = read_everything(run, tmp_path)
         assert "secret" not in said.replace(str(outside), ""), part
         assert "0.123" not in said, part
-    done = program("runs", cwd=tmp_path)
+    done = within("runs", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == len(FILES) + 1, "one such folder does not spoil the list"
 

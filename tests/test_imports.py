@@ -65,7 +65,6 @@ def run(*words: str) -> str:
             marks=pytest.mark.torch,
         ),
         ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),
-        (run("calc", "conv8-pool-fc"), HEAVY - {"click", "rich"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
         (run("--help"), HEAVY - {"click", "msgspec"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
         (run("runs"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
         (run("--no-ui", "--lr", "-1"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),

@@ -19,15 +19,10 @@ from cvtui.runlog.record_limits import BROKEN, MOST_STEPS, sanitized
 from cvtui.runlog.scalar_curves import ScalarTable
 from cvtui.runlog.series import Series
 from cvtui.runlog.tail import Tail
+from cvtui.runlog.thinning import drop_confusions, drop_machines
 
 LARGEST_GAP = 10_000_000
 """Steps missing between two records; a larger gap is taken for a broken line (it'd be filled with NaN in memory)."""
-MOST_CONFUSIONS = 200
-"""Confusion matrices that a reader holds at once, about: its memory does not grow with the epochs."""
-NEWEST_CONFUSIONS = 50
-"""Epochs, the latest ones, that keep their confusion matrix."""
-MOST_MACHINES = 2000
-"""Records of the machine that are held: of more, every second one of the older half goes."""
 GATHERED_STEPS = 20_000
 """Steps held as Python's own numbers (32 bytes each) before they become arrays."""
 
@@ -264,8 +259,7 @@ class History:
             self.scalars.add(record)
             return
         self.machines.append(record)
-        if len(self.machines) > MOST_MACHINES:
-            del self.machines[1 : MOST_MACHINES // 2 : 2]
+        drop_machines(self.machines)
 
     def _read_unknown(self, offset: int, line: bytes) -> None:
         """Read a line with another order of keys, or of an unknown type. Raises one of BROKEN."""
@@ -365,27 +359,6 @@ def merged(old: events.Facts | None, new: events.Facts) -> events.Facts:
     said = {name: value for name, default in _DEFAULTS.items() if (value := getattr(new, name)) != default}
     said["mode_losses"] = (old.mode_losses + new.mode_losses)[-100:]
     return msgspec.structs.replace(old, **said)
-
-
-def drop_confusions(epochs: list[events.EpochDone], held: int) -> int:
-    """Drop every second confusion matrix of the older epochs once more than MOST_CONFUSIONS are `held`.
-
-    A best epoch keeps its matrix. Return how many are held then. (`held` may be too large where a resume has taken
-    epochs back: they are counted first.)
-    """
-    if held > MOST_CONFUSIONS:
-        held = sum(bool(epoch.confusion) for epoch in epochs)
-    if held <= MOST_CONFUSIONS:
-        return held
-    keep = False
-    for index in range(max(0, len(epochs) - NEWEST_CONFUSIONS)):
-        epoch = epochs[index]
-        if epoch.confusion and not epoch.best:
-            if not keep:
-                epochs[index] = msgspec.structs.replace(epoch, confusion=[])
-                held -= 1
-            keep = not keep
-    return held
 
 
 def _is_square(steps: events.Steps) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,6 +18,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.tui import terminal_keys, timers
+from cvtui.tui.app_commands import FULL_FPS, app_commands
 from cvtui.tui.jobs.catalog import JOBS, spec_of
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, LIGHT
@@ -44,10 +44,6 @@ def _palette() -> type[Provider]:
     from cvtui.tui.palette import Palette
 
     return Palette
-
-
-FULL_FPS = 10.0
-"""Frames of a live run a second, where the line is not slow."""
 
 
 class CvtuiApp(App[None]):
@@ -227,40 +223,7 @@ class CvtuiApp(App[None]):
         settings.keep(theme=self.theme)
 
     def get_system_commands(self, _screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for entry in SCREENS:
-            yield SystemCommand(f"Go to {entry.title}", entry.about, partial(self.action_go_to, entry.name))
-        yield SystemCommand("New run", "The form, as it was filled in", self.action_new_run)
-        if self.shown_run is not None:
-            yield SystemCommand("Back to the run", self.shown_run[0], self.action_show_run)
-        for spec in JOBS:
-            yield SystemCommand(spec.title, spec.about, partial(self.action_job, spec.name))
-        if (view := self.shown_view()) is not None:
-            yield SystemCommand("Evaluate", "How good the run is, and where it fails", view.action_evaluate)
-            yield SystemCommand("Predict", "What the run says of a picture of your own", view.action_predict)
-            if view.history.ranks.ranks:
-                yield SystemCommand("Ranks", "Which process keeps the others waiting", partial(view.show_pane, "ranks"))
-            yield SystemCommand("Doctor: test", "The short test of its first finding", self.action_doctor_test)
-        if self.slowed is not None:
-            yield SystemCommand(f"Pause {self.slowed.name}", "The parent of this fork", self.action_pause_parent)
-        if self.jobs is not None and self.jobs.jobs:
-            yield SystemCommand("Job", "The job that was started last", self.action_show_job)
-        other = "Light" if self.theme == DARK.name else "Dark"
-        yield SystemCommand(f"{other} theme", "Switch between dark and light", self.action_switch_theme)
-        slow = self.fps < FULL_FPS
-        yield SystemCommand(
-            "All frames" if slow else "Fewer frames, for a slow line",
-            f"{FULL_FPS:g} frames of a live run a second"
-            if slow
-            else "1 frame of a live run a second, as with --fps 1",
-            self.action_slow_line,
-        )
-        yield SystemCommand("Keys", "The keys of this place", self.action_keys)
-        yield SystemCommand(
-            "Save a picture of the screen",
-            "An SVG file in the working directory",
-            lambda: self.set_timer(0.1, self.action_picture),
-        )
-        yield SystemCommand("Quit", "Quit; training may continue without the screen", self.action_leave)
+        return app_commands(self)
 
     def action_slow_line(self) -> None:
         """Draw a live run once a second, or as often as usual again."""

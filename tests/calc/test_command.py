@@ -18,7 +18,7 @@ from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.cli.main import main
 from cvtui.text import binary_size
-from tests.cli.running import cvtui
+from tests.cli.running import within
 
 BLOCK = "[(conv32-relu)*2-pool]*3-(fc128-relu)-fc"
 
@@ -331,7 +331,7 @@ def test_a_wrong_matrix_is_one_clear_line(say: Any, words: tuple[str, ...], said
 
 @pytest.mark.parametrize("width", ["80", "100", "120", "160"])
 def test_a_note_below_the_table_is_marked_in_its_row(width: str, tmp_path: Path) -> None:
-    shown = cvtui("calc", "conv64f7s2p3-relu-gap-fc", "--input", "224x224x3", cwd=tmp_path, COLUMNS=width).stdout
+    shown = within("calc", "conv64f7s2p3-relu-gap-fc", "--input", "224x224x3", cwd=tmp_path, COLUMNS=width).stdout
     (row,) = (line for line in shown.splitlines() if line.strip().startswith("conv1 "))
     assert "(1) conv1:" in shown
     assert row.rstrip().endswith("(1)") or " (1) " in row

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, event, given, reject, seed, settings
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
 
 from cvtui.calc import Chain, ReceptiveField, Size, Table, net_expression, trace, values
@@ -17,6 +16,7 @@ from cvtui.calc.net.parser import parse
 from cvtui.errors import RequestError
 from tests.calc.nets import nets, sizes
 from tests.calc.oracle import Built, as_shape, as_size, own_parameters
+from tests.flops import flop_counter
 
 
 def checked(number: int, first: int | None = None) -> None:
@@ -51,7 +51,7 @@ def agrees(chain: Chain, size: Size) -> None:
     for parameter in module.parameters():  # positive, so that no two paths cancel
         nn.init.uniform_(parameter, 0.5, 1.5, generator=generator)
     image = torch.rand(1, *as_shape(size), dtype=torch.double, generator=generator).requires_grad_()
-    counter = FlopCounterMode(display=False)
+    counter = flop_counter()
     counter.mod_tracker = cast("ModuleTracker", Nowhere())
     with counter:
         output = module(image)

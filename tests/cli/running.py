@@ -54,18 +54,19 @@ def cvtui(*words: str, cwd: Path, timeout: float = 120.0, **env: str) -> subproc
     )
 
 
-def within(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def within(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run it in this process, twenty times as quick: for what is asked, refused and said.
 
     Streams, signals and what is imported when are a process's own, and are tested with one.
     """
-    out, err = io.StringIO(), io.StringIO()
+    out, err, asked = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO(), list(words)
+    debug = main._take_debug(asked)
     with (
-        contextlib.chdir(cwd), mock.patch.dict(os.environ, environment(), clear=True), open(os.devnull) as nothing,
+        contextlib.chdir(cwd), mock.patch.dict(os.environ, environment(**env), clear=True), open(os.devnull) as nothing,
         mock.patch("sys.stdin", nothing), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
     ):  # fmt: skip
-        code = main._run(list(words), debug=False)
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+        code = main._run(asked, debug)
+    return subprocess.CompletedProcess(words, code, out.buffer.getvalue().decode(), err.getvalue())
 
 
 def start(*words: str, cwd: Path) -> subprocess.Popen[str]:

@@ -121,15 +121,15 @@ def wrong_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_caret_stands_below_the_place(tmp_path: Path) -> None:
     net = "conv32-relu-konv16-fc"
-    lines = cvtui("--no-ui", "--net", net, cwd=tmp_path).stderr.splitlines()
+    lines = within("--no-ui", "--net", net, cwd=tmp_path).stderr.splitlines()
     assert lines[1].strip() == net
     assert lines[2].index("^") == lines[1].index("konv16")
 
 
 def test_a_value_from_the_command_line_is_called_by_its_option_one_from_a_file_by_its_file(wrong_files: Path) -> None:
     (file,) = wrong_files.glob("wrong-net.toml")
-    assert "cvtui: wrong-net.toml: net: " in cvtui(str(file), "--no-ui", cwd=wrong_files).stderr
-    assert "cvtui: --net: " in cvtui(str(file), "--no-ui", "--net", "conv8-fc7", cwd=wrong_files).stderr
+    assert "cvtui: wrong-net.toml: net: " in within(str(file), "--no-ui", cwd=wrong_files).stderr
+    assert "cvtui: --net: " in within(str(file), "--no-ui", "--net", "conv8-fc7", cwd=wrong_files).stderr
 
 
 def test_the_screen_without_a_terminal_names_no_ui(tmp_path: Path) -> None:
@@ -169,8 +169,8 @@ def test_a_read_only_file_system_is_refused_before_anything_starts(tmp_path: Pat
 
 
 def test_debug_shows_the_traceback_wherever_it_stands(tmp_path: Path) -> None:
-    for words in (["--debug", "--no-ui", "--lr", "-1"], ["--no-ui", "--lr", "-1", "--debug"]):
-        done = cvtui(*words, cwd=tmp_path)
+    for run, words in ((cvtui, ["--debug", "--no-ui", "--lr", "-1"]), (within, ["--no-ui", "--lr", "-1", "--debug"])):
+        done = run(*words, cwd=tmp_path)
         assert done.returncode == 2
         assert "Traceback" in done.stderr
         assert "cvtui: --lr" in done.stderr.splitlines()[-1]

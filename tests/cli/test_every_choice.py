@@ -29,7 +29,7 @@ from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests import extra
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 
 SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
@@ -112,8 +112,8 @@ def judge(history: History, word: str) -> None:
         assert best > 1.5 / classes, best
 
 
-BARE = re.compile(r"--(optimizer|loss|schedule) [\w-]+")
-"""Trained, and asked for more, in tests/engine/optim/test_factory.py."""
+BARE = re.compile(r"--(optimizer|loss|schedule) [\w-]+|--data ('spiral\(3\)'|spiral|moons|circles|blobs|xor)")
+"""Trained, and asked for more, in tests/engine/optim/test_factory.py and tests/engine/data/test_toy_sets.py."""
 
 
 @pytest.mark.parametrize(("word", "more"), [case for case in CASES if BARE.fullmatch(str(case.values[0]))])
@@ -145,7 +145,7 @@ def test_every_choice_trains_from_the_shell(tmp_path: Path, word: str, more: str
 
 
 def test_help_has_a_line_for_every_choice(tmp_path: Path) -> None:
-    said = " ".join(cvtui("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
+    said = " ".join(within("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
     tables = (
         DATA, PREPROCESSES, AUGMENTS, MIXES, INITS, LOSSES, OPTIMIZERS,
         SCHEDULES, ON_NAN,

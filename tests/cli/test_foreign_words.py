@@ -119,7 +119,7 @@ def test_a_debug_traceback_is_harmless_too(here: Path) -> None:
 
 
 def test_html_holds_no_direction_signs(here: Path) -> None:
-    done = cvtui("export", "one", "--html", "x.html", "--svg", "x.svg", cwd=here)
+    done = within("export", "one", "--html", "x.html", "--svg", "x.svg", cwd=here)
     assert done.returncode == 0, done.stderr
     for name in ("x.html", "x.svg"):
         assert not dangerous((here / name).read_text())

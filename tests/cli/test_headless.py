@@ -17,7 +17,7 @@ from cvtui.recipe.toml import load
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from tests.cli.running import TINY, command, cvtui, environment, start
+from tests.cli.running import TINY, command, cvtui, environment, start, within
 from tests.cli.terminal import Terminal, plain
 from tests.waiting import wait_until
 
@@ -221,11 +221,11 @@ def test_runs_lists_what_there_is(done: tuple[subprocess.CompletedProcess[str], 
     _, here = done
     (entry,) = [
         entry
-        for entry in map(json.loads, cvtui("runs", "--json", cwd=here).stdout.splitlines())
+        for entry in map(json.loads, within("runs", "--json", cwd=here).stdout.splitlines())
         if entry["name"] == "one"
     ]
     assert (entry["state"], entry["epochs"], entry["epochs_asked"], entry["data"]) == ("finished", 2, 2, "digits")
-    table = cvtui("runs", cwd=here).stdout
+    table = within("runs", cwd=here).stdout
     assert re.search(rf"^one +finished +2/2 +{100 * entry['best_val_accuracy']:.2f} %", table, re.MULTILINE)
 
 

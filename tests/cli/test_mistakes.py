@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvtui.cli.commands.mistakes import evaluated, moves_of
 from cvtui.cli.commands.mistakes import mistakes as command
+from cvtui.cli.commands.mistakes import moves_of
 from cvtui.engine.data.loading import load
 from cvtui.engine.mistakes import tell_mistakes
 from cvtui.errors import RequestError
@@ -84,13 +84,13 @@ def test_as_many_as_in_the_run_s_own_confusion_matrix(
             assert one.loss == pytest.approx(-np.log(one.truth_share or np.nan), abs=1e-4), "cross-entropy"
 
 
-def test_lists_for_people_and_for_scripts(trained: RunFolder) -> None:
+def test_lists_for_people_and_for_scripts(trained: RunFolder, capsysbinary: Captured) -> None:
     table = program("mistakes", str(trained.path), cwd=trained.path)
     assert table.returncode == 0, table.stderr
     head, _, *rows = table.stdout.splitlines()
     assert "of 60 validation images wrong" in head
     assert "running mean of the weights" in head
-    about, found = evaluated(trained, "")
+    about, found = told_of(trained, capsysbinary)
     assert len(rows) == len(found) == about.mistakes
     assert rows[0].startswith(found[0].image)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -150,6 +152,16 @@ def check_equal_to_eager(order: str, backend: str, tmp_path: Path, *, exactly: b
     facts = watched.history.facts
     assert facts is not None
     assert facts.input_shape == [1, 6, 6]
+
+
+def test_a_part_of_dynamo_is_loaded_once() -> None:
+    """Its import loads the whole in the stand-in's place, the part too: one that is loaded again counts nothing."""
+    part = importlib.import_module("torch._dynamo.utils")
+    torch._dynamo.reset()
+    part.counters.clear()
+    torch.compile(lambda x: x * 2, backend="eager")(torch.ones(3))
+    assert part.counters["stats"]["unique_graphs"] == 1
+    assert part is sys.modules["torch._dynamo.utils"]
 
 
 @pytest.mark.parametrize("order", ORDERS)

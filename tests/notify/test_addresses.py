@@ -169,15 +169,14 @@ def test_spoilt_settings_are_as_none(kept: dict[str, Any]) -> None:
 
 def test_the_command_keeps_shows_and_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvtui.notify.hooks.check_urls", lambda _: None)
-    environment = {"cwd": tmp_path}
-    done = within("notify", "--url", f"json://{SECRET}", "--on-end", "true", "--terminal", "always", **environment)
+    done = within("notify", "--url", f"json://{SECRET}", "--on-end", "true", "--terminal", "always", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["addresses", "json://…", "command", "true", "terminal", "always"]
     assert saved_hooks() == EndHooks("true", (f"json://{SECRET}",))
     assert settings.load()["terminal"] == "always"
-    done = within("notify", "--clear", **environment)
+    done = within("notify", "--clear", cwd=tmp_path)
     assert done.stdout.split() == ["addresses", "none", "command", "none", "terminal", "always"]
-    done = within("notify", "--test", **environment)
+    done = within("notify", "--test", cwd=tmp_path)
     assert done.returncode == 2
     assert "nothing to test" in done.stderr
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cvtui.runlog import history as reader
 from cvtui.runlog.events import Machine, RunStarted, ScalarRow, Scalars
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.scalar_curves import MOST_POINTS, ScalarCurve, ScalarTable
+from cvtui.runlog.thinning import MOST_MACHINES
 from cvtui.runlog.writer import EventWriter
 from tests.docs.log_examples import RECORDS
 
@@ -59,10 +59,10 @@ def test_records_of_the_machine_are_thinned(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "mine", "")
     with EventWriter(folder) as writer:
         writer.write(RECORDS[0])
-        for step in range(3 * reader.MOST_MACHINES):
+        for step in range(3 * MOST_MACHINES):
             writer.write(Machine(time=1.0, step=step, cpu=0.5))
     history = History(folder)
     history.poll()
-    assert len(history.machines) <= reader.MOST_MACHINES
-    assert history.machines[-1].step == 3 * reader.MOST_MACHINES - 1
-    assert history.machines[0].step < reader.MOST_MACHINES
+    assert len(history.machines) <= MOST_MACHINES
+    assert history.machines[-1].step == 3 * MOST_MACHINES - 1
+    assert history.machines[0].step < MOST_MACHINES

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cvtui.runlog.events import EpochDone
-from cvtui.runlog.history import MOST_CONFUSIONS, NEWEST_CONFUSIONS, History
+from cvtui.runlog.history import History
+from cvtui.runlog.thinning import MOST_CONFUSIONS, NEWEST_CONFUSIONS
 from cvtui.runlog.writer import EventWriter
 from tests.runlog.making import make_folder, started
 

@@ -85,6 +85,7 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mistakes_view, "mistakes_command", lambda _: nothing)
 
 
+@pytest.mark.walked
 async def test_help_and_quit_stand_in_every_bar(finished: RunFolder) -> None:
     app = CvtuiApp(runs=finished.path.parent, prewarm=False, attach=finished.path)
     async with app.run_test(size=SIZES[0]) as pilot:
@@ -105,6 +106,7 @@ async def test_help_and_quit_stand_in_every_bar(finished: RunFolder) -> None:
             assert bar_of(app).endswith("? Keys  q Quit"), pane
 
 
+@pytest.mark.walked
 @pytest.mark.usefixtures("no_process")
 async def test_places_help_and_escape_from_every_page(finished: RunFolder) -> None:
     app = CvtuiApp(runs=finished.path.parent, prewarm=False, attach=finished.path)
@@ -156,6 +158,7 @@ def test_no_letter_has_two_meanings() -> None:
     assert {"j", "k", "g", "G", "q", "ctrl+d", "ctrl+u", "L"} <= set(letters)
 
 
+@pytest.mark.walked
 async def test_the_palette_finds_every_action_of_every_place_and_runs_and_labs_by_name(finished: RunFolder) -> None:
     app = CvtuiApp(runs=finished.path.parent, prewarm=False)
     async with app.run_test(size=SIZES[0]) as pilot:
@@ -181,6 +184,7 @@ async def test_the_palette_finds_every_action_of_every_place_and_runs_and_labs_b
         await wait_until_async(lambda: hits(app) == ["--no-matches"], what="the words")
 
 
+@pytest.mark.walked
 @pytest.mark.usefixtures("no_process")
 async def test_slash_filters_every_list(finished: RunFolder) -> None:
     app = CvtuiApp(runs=finished.path.parent, prewarm=False, attach=finished.path)

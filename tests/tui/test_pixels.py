@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -68,31 +67,19 @@ async def test_where_there_are_none_half_blocks_stay(run: RunFolder) -> None:
     assert not [name for name in sys.modules if name.startswith("textual_image")]
 
 
-def test_without_the_library_it_is_said_how_to_get_it(run: RunFolder) -> None:
-    """In a process of its own, where the library can't be found."""
-    code = """
-import asyncio, importlib.util, sys
-from pathlib import Path
-find = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name.startswith("textual_image") else find(name, *rest)
-from cvtui.tui.app import CvtuiApp
-path = Path(sys.argv[1])
-async def main():
-    app = CvtuiApp(runs=path.parent, attach=path, prewarm=False)
+async def test_without_the_library_it_is_said_how_to_get_it(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is installed or not: it can't be found here."""
+    find, before = importlib.util.find_spec, set(sys.modules)
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if "textual_image" in name else find(name, *more)
+    )
+    app = CvtuiApp(runs=run.path.parent, attach=run.path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        while not (app.screen.query("LiveView") and app.screen.query_one("LiveView").history.end):
-            await asyncio.sleep(0.01)
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
         await pilot.press("i", "I")
-        print([one.message for one in app._notifications][-1])
-        print(any(name.startswith("textual_image") for name in sys.modules))
-asyncio.run(main())
-"""
-    words = [sys.executable, "-c", code, str(run.path)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines() == [
-        "Real pixels need the library textual-image: pip install 'cvtui[images]'",
-        "False",
-    ]
+        said = [one.message for one in app._notifications]
+    assert said[-1] == "Real pixels need the library textual-image: pip install 'cvtui[images]'"
+    assert not [name for name in {*sys.modules} - before if name.startswith("textual_image")]
 
 
 class SixelTerminal(Terminal):

@@ -11,10 +11,11 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.machinery
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -66,7 +67,32 @@ class _StandIn(ModuleType):
         # `inspect` asks every module in sys.modules for its __file__; an import of a submodule asks for __path__.
         if name.startswith("__") and name != "__path__":
             raise AttributeError(f"{NAME} is not loaded, and its stand-in has no {name}")
-        return getattr(load_it(), name)
+        found = getattr(load_it(), name)
+        if name == "__path__":
+            sys.meta_path.insert(0, _LoadedMeanwhile())
+        return found
+
+
+class _LoadedMeanwhile:
+    """Finder for one import: a part of `torch._dynamo` that came with the whole is not loaded a second time.
+
+    The import system has asked for the part before it asks the stand-in for its path, and does not look again.
+    """
+
+    def find_spec(self, name: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
+        with suppress(ValueError):
+            sys.meta_path.remove(self)
+        there = sys.modules.get(name)
+        if there is None or not name.startswith(NAME + "."):
+            return None
+        self.there, self.spec = there, there.__spec__
+        return importlib.machinery.ModuleSpec(name, self)  # type: ignore[arg-type]
+
+    def create_module(self, _: importlib.machinery.ModuleSpec) -> ModuleType:
+        return self.there
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
 
 
 def leave_dynamo_out() -> None:

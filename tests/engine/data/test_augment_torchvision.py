@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.each_image import TRANSFORMS, draw_seeds
@@ -23,19 +24,27 @@ from tests.engine.choosing import augment
 from tests.engine.data.test_augment import pictures
 from tests.engine.making import training
 
-ORACLES = {
-    "resized-crop(0.3, 0.6)": v2.RandomResizedCrop((6, 9), (0.3, 0.6), antialias=True),
-    "randaugment": v2.RandAugment(2, 9),
-    "RandAugment(ops=3, magnitude=20)": v2.RandAugment(3, 20),
-    "trivialaugment": v2.TrivialAugmentWide(),
-    "autoaugment": v2.AutoAugment(v2.AutoAugmentPolicy.IMAGENET),
-    "autoaugment-cifar10": v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10),
-    "autoaugment-svhn": v2.AutoAugment(v2.AutoAugmentPolicy.SVHN),
-    "augmix(5, 2, 0.5)": v2.AugMix(5, 2, alpha=0.5),
+
+def v2() -> Any:
+    """Import torchvision's transforms: 3 CPU seconds, for the process that needs them."""
+    from torchvision.transforms import v2
+
+    return v2
+
+
+ORACLES: dict[str, Callable[[], Any]] = {
+    "resized-crop(0.3, 0.6)": lambda: v2().RandomResizedCrop((6, 9), (0.3, 0.6), antialias=True),
+    "randaugment": lambda: v2().RandAugment(2, 9),
+    "RandAugment(ops=3, magnitude=20)": lambda: v2().RandAugment(3, 20),
+    "trivialaugment": lambda: v2().TrivialAugmentWide(),
+    "autoaugment": lambda: v2().AutoAugment(v2().AutoAugmentPolicy.IMAGENET),
+    "autoaugment-cifar10": lambda: v2().AutoAugment(v2().AutoAugmentPolicy.CIFAR10),
+    "autoaugment-svhn": lambda: v2().AutoAugment(v2().AutoAugmentPolicy.SVHN),
+    "augmix(5, 2, 0.5)": lambda: v2().AugMix(5, 2, alpha=0.5),
 }
 
 
-def by_hand(transform: v2.Transform, images: Tensor, step: int, seed: int = 0) -> Tensor:
+def by_hand(transform: Any, images: Tensor, step: int, seed: int = 0) -> Tensor:
     (seeds,) = draw_seeds(generator(seed, AUGMENT, step), images.shape)
     found = []
     for image, own in zip(images.permute(0, 3, 1, 2), seeds.tolist(), strict=True):
@@ -50,7 +59,7 @@ def test_each_image_is_what_torchvision_makes_of_it_by_its_own_seed(text: str, c
     images, before = pictures(24, channels=channels), torch.get_rng_state()
     found = augment(text, 0)(images, 5)
     assert torch.equal(torch.get_rng_state(), before)  # dropout draws from it
-    assert torch.equal(found, by_hand(ORACLES[text], images, 5))
+    assert torch.equal(found, by_hand(ORACLES[text](), images, 5))
     assert not torch.equal(found, augment(text, 0)(images, 6))
     alike = images[:1].expand(24, -1, -1, -1)  # a batch at once would get one choice
     assert len({bytes(image.numpy().tobytes()) for image in augment(text, 0)(alike, 5)}) > 5
@@ -63,7 +72,7 @@ def test_every_one_of_them_is_compared() -> None:
 def test_erasing_covers_torchvisions_rectangles_with_the_mean_colour() -> None:
     images = pictures(40, 8, 8)
     found = augment("erasing(0.7, 0.1, 0.4)", 0)(images, 5)
-    kept = by_hand(v2.RandomErasing(0.7, (0.1, 0.4)), torch.ones(40, 8, 8, 1), 5) == 1
+    kept = by_hand(v2().RandomErasing(0.7, (0.1, 0.4)), torch.ones(40, 8, 8, 1), 5) == 1
     mean = images.float().mean((1, 2), keepdim=True).round().to(torch.uint8)
     assert torch.equal(found, torch.where(kept, images, mean))
     assert 0.5 < (~kept).flatten(1).any(1).float().mean() < 0.9

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.data import ConcatDataset, Subset
-from torchvision.datasets import ImageFolder
 
 from cvtui.engine.data.images import Split
 from cvtui.engine.data.loading import load
@@ -61,6 +60,8 @@ def test_streamed_images_have_the_same_names(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_paths_that_a_dataset_knows(tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder  # 3 CPU seconds
+
     whole = ImageFolder(str(numbered_files(tmp_path)))
     paths = [path for path, _ in whole.samples]
     some = Subset(Subset(whole, range(20)), [3, 1, 17])

@@ -11,10 +11,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc.sizes import InputShape
 from cvtui.engine.nn.summary import summarize_module
+from tests.flops import flop_counter
 
 DOCS = Path(__file__).parents[3] / "docs" / "nets.md"
 
@@ -42,7 +42,7 @@ class Functional(nn.Module):
 
 def flops(model: nn.Module, *inputs: Tensor, grad: bool = True) -> int:
     """MACs of a forward pass by PyTorch's own counter, on the CPU."""
-    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(grad), warnings.catch_warnings():
+    with flop_counter() as counter, torch.set_grad_enabled(grad), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model(*inputs)
     return counter.get_total_flops() // 2
@@ -50,7 +50,7 @@ def flops(model: nn.Module, *inputs: Tensor, grad: bool = True) -> int:
 
 def backward_flops(model: nn.Module, image: Tensor) -> int:
     """MACs of the backward pass alone."""
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         output = model(image.requires_grad_()).sum()
         before = counter.get_total_flops()
         output.backward()
@@ -138,7 +138,7 @@ def test_pytorchs_counter_takes_a_grouped_convs_backward_too_often(groups: int, 
 def test_bilinear_is_two_products() -> None:
     """The same by hand, under PyTorch's counter: x₁ᵀ W, then that by x₂."""
     first, second, weight = torch.rand(1, 4), torch.rand(5), torch.rand(6, 4, 5)
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         rows = (first @ weight.permute(1, 0, 2).reshape(4, 30)).view(6, 5)
         by_hand = rows @ second[:, None]
     assert torch.allclose(by_hand[:, 0], F.bilinear(first, second[None], weight)[0])

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from cvtui.calc import Size
 from cvtui.calc.sizes import inputs_text
 from cvtui.engine.nn.summary import summarize_target
 from cvtui.errors import RequestError
+from tests.flops import flop_counter
 
 SIZE = (8, 8, 3)
 
@@ -91,7 +91,7 @@ def test_every_other_name_of_torchvision() -> None:
         assert found.parameters == sum(p.numel() for p in model.parameters()), name
         if name not in models.list_models(module=models.detection):
             inputs = [torch.empty(1, *one.shape, device="meta") for one in found.inputs]
-            with FlopCounterMode(display=False) as counter, torch.device("meta"):
+            with flop_counter() as counter, torch.device("meta"):
                 model.to("meta")(*inputs)
             assert found.macs * 2 == counter.get_total_flops(), name
         said = next(iter(models.get_model_weights(name))).meta["_ops"]
@@ -118,7 +118,7 @@ def test_a_large_share_of_timms_models() -> None:
         fast = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         try:
-            with FlopCounterMode(display=False) as counter, torch.device("meta"):
+            with flop_counter() as counter, torch.device("meta"):
                 model(torch.empty(1, *found.inputs[0].shape, device="meta"))
         except (NotImplementedError, RuntimeError, AssertionError):
             continue  # calc ran it on real numbers
@@ -151,7 +151,7 @@ def test_every_classification_model_of_torchvision() -> None:
             model = models.get_model(name, weights=None)
         assert found.parameters == sum(p.numel() for p in model.parameters()), name
         high, wide, channels = found.input
-        with FlopCounterMode(display=False) as counter, torch.device("meta"):
+        with flop_counter() as counter, torch.device("meta"):
             model.eval()(torch.empty(1, channels, high, wide))
         assert found.macs * 2 == counter.get_total_flops(), name
 

@@ -20,7 +20,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import UpcomingRates, predict
-from tests.cli.running import cvtui, within
+from tests.cli.running import within
 from tests.engine.data.deep_pictures import png16
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
@@ -119,7 +119,7 @@ def test_images_that_came_are_told_and_the_schedule_follows(place: Path) -> None
     run = mother(place)
     begun = history(run).end.step  # type: ignore[union-attr]
     assert 6 < begun < 12
-    done = cvtui("resume", "mother", "--no-ui", cwd=place)
+    done = within("resume", "mother", "--no-ui", cwd=place)
     assert done.returncode == 0, done.stderr
     found = history(run)
     assert "images to train on: 48 → 68" in words(found)
@@ -201,10 +201,10 @@ def test_a_relative_folder_is_found_from_elsewhere(
     elsewhere = tmp_path / "elsewhere"
     add(elsewhere / "pics", "ants", range(4))
     add(elsewhere / "pics", "wasps", range(4))
-    done = cvtui("resume", str(run.path), "--no-ui", cwd=elsewhere)
+    done = within("resume", str(run.path), "--no-ui", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     assert "read from" not in words(history(run)), "they never moved"
-    repeated = cvtui("--no-ui", str(run.recipe), "--name", "again", cwd=elsewhere)
+    repeated = within("--no-ui", str(run.recipe), "--name", "again", cwd=elsewhere)
     assert repeated.returncode == 0, repeated.stderr
     again = history(RunFolder(elsewhere / "runs" / "again"))
     assert again.run.data["classes"] == list(CLASSES)  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
-from tests.cli.running import cvtui
+from tests.cli.running import within
 from tests.engine.making import folder, history, train, training
 from tests.waiting import wait_until
 
@@ -129,7 +129,7 @@ def test_the_record_says_it(tmp_path: Path) -> None:
 
 
 def test_the_help_says_it(tmp_path: Path) -> None:
-    said = " ".join(cvtui("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
+    said = " ".join(within("--help", cwd=tmp_path, COLUMNS="200").stdout.split())
     assert "float32 convolutions in TF32" in said
     assert "--deterministic" in said
     assert "cuDNN then takes only algorithms that give the same bits every time" in said

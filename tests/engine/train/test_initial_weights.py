@@ -26,7 +26,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.weights_file import find_weights
 from cvtui.tui.form.validation import validate
-from tests.cli.running import cvtui, within
+from tests.cli.running import within
 from tests.engine.making import history, train
 from tests.engine.stopping import stop_after
 
@@ -273,7 +273,7 @@ def test_a_resume_does_without_the_file(given: dict[str, Tensor], tmp_path: Path
 def test_from_the_command_line(given: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save(given, "w.pt")
     small = f"--net {NET} --limit 96 --epochs 1 --threads 1 --device cpu --no-ui --quiet".split()
-    done = cvtui(*small, "--weights", "w.pt", "--name", "one", cwd=tmp_path)
+    done = within(*small, "--weights", "w.pt", "--name", "one", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     logs = [log.text for log in history(RunFolder.open(tmp_path / "runs" / "one")).logs]
     assert any(line.startswith(f"weights: {len(given)} of the net's") for line in logs)

@@ -20,7 +20,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
 from cvtui.tui.panes.predictions import UpcomingRates, predict
-from tests.cli.running import cvtui, within
+from tests.cli.running import within
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
@@ -154,7 +154,7 @@ def test_more_epochs_for_a_finished_run_train_on_at_a_rate_that_is_not_0(tmp_pat
     assert refused.returncode == 2
     assert "more epochs in" in refused.stderr
     edit(run, epochs=4)
-    done = cvtui("resume", "done", "--no-ui", cwd=tmp_path)
+    done = within("resume", "done", "--no-ui", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "epochs 2 → 4" in done.stderr
     schedule = check(recipe(**BASE)).schedule
@@ -191,7 +191,7 @@ def test_the_command_line_refuses_before_anything_is_written(stopped: RunFolder,
     run = copy_of(stopped, tmp_path / "runs")
     edit(run, batch_size=64)
     before = run.events.read_bytes()
-    done = cvtui("resume", run.name, "--no-ui", cwd=tmp_path)
+    done = within("resume", run.name, "--no-ui", cwd=tmp_path)
     assert done.returncode == 2
     assert re.fullmatch(r"cvtui: batch_size: recipe\.toml says 64, .* 128; .*\n", done.stderr), done.stderr
     assert "cvtui fork runs/mother --batch-size 64" in done.stderr

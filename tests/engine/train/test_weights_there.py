@@ -27,7 +27,7 @@ from cvtui.runlog.events import CheckpointSaved, Command, CommandApplied, EpochD
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import summary
-from tests.cli.running import cvtui
+from tests.cli.running import cvtui, within
 from tests.engine.making import folder, history, records, train, training
 
 RECIPE: dict[str, Any] = {"epochs": 6, "watch_every": 0, "lr": 0.1, "schedule": "constant", "seed": 1}
@@ -274,6 +274,6 @@ def test_a_disk_that_is_full_to_the_end_is_exit_code_1_and_said_everywhere(tmp_p
         if seen.end is None:
             assert "its log could not be written to its end: No space left on device" in seen.trouble
             assert seen.trouble in found.stderr
-        listed = cvtui("runs", "--runs", str(disk), cwd=tmp_path)
+        listed = within("runs", "--runs", str(disk), cwd=tmp_path)
         assert "▲ full: " in listed.stdout
         assert "No space left on device" in listed.stdout
