@@ -115,6 +115,10 @@ class RankTimes:
         self._last += seconds
         self._passes += seconds
 
+    def leave_out(self, seconds: float) -> None:
+        """Leave time between two steps (the log, commands, checkpoints) out of the wait for data."""
+        self._last += seconds
+
     def step(self, images: int | None = None) -> None:
         """Close a step; images: how many of those that were passed forward count."""
         now = time.perf_counter()

@@ -17,7 +17,7 @@ import msgspec
 import torch
 from torch import distributed
 
-from cvtui.engine.ranks.attempt import LOOK_SECONDS, agree
+from cvtui.engine.ranks.attempt import agree
 from cvtui.engine.ranks.network import choose_interface
 from cvtui.engine.runtime.job_rank import JobRank, ranks_here
 from cvtui.engine.train.control import STOPPING, Signals
@@ -27,6 +27,8 @@ EXCHANGE_SECONDS = 0.1
 """Between two exchanges, about."""
 MOST_STEPS = 1000
 """Between two exchanges, at most."""
+WAIT_SECONDS = 0.05
+"""Between two looks of a rank that waits for another one's word."""
 GONE = "the process that started the ranks (torchrun) is gone"
 DATA_SECONDS = 24 * 3600.0
 """How long the others wait for the first process of their machine to read the data."""
@@ -127,7 +129,7 @@ class Link:
                 raise distributed.DistStoreError(f"timed out waiting for {key}")
             if self._first and not _lives(self._first):  # not in the store's own wait, which hears no signal
                 raise distributed.DistError("another rank is gone")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(WAIT_SECONDS)
 
     def told(self, key: str) -> bool:
         """Return True if a rank has told `key`."""

@@ -236,14 +236,17 @@ class RankTrainer(Trainer):
 
     def between_batches(self) -> None:
         """Exchange with the other ranks where it is time, and apply what is decided. Raises StopRequested, Diverged."""
+        begun, waited = time.perf_counter(), self.link.waited
         if self.link.due(self.training.step):
-            before, waited = self.link.exchanges, self.link.waited
+            before = self.link.exchanges
             self.recorder.flush()
             if self.link.exchanges == before:
                 self.link.exchange(self.training.step)
-            self.times.waited(self.link.waited - waited)
         if self.link.decided or self.link.agreed.number:
             self.control.apply_pending()
+        waited = self.link.waited - waited
+        self.times.waited(waited)
+        self.times.leave_out(time.perf_counter() - begun - waited)
 
     def flush_when_due(self) -> None:
         """Wait for the next exchange."""

@@ -20,6 +20,11 @@ JOB = """
     from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
 
+    from cvtui import door
+    from cvtui.engine import worker
+    from cvtui.engine.ranks.trainer import RankTrainer
+    from cvtui.engine.train.snapshots import Snapshots
+
     me, signals = told_rank(), Signals()
     victim, at = (int(word) for word in os.environ.get("DIE", "-1 0").split())
 
@@ -36,6 +41,26 @@ JOB = """
             trainer.stepper.step = step_or_die
             return trainer
 
+    def die_in(owner, name, calls):
+        real = getattr(owner, name)
+
+        def counted(*words, **more):
+            seen.append(name)
+            if len(seen) == calls:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*words, **more)
+
+        seen = []
+        setattr(owner, name, counted)
+
+    MOMENTS = {
+        "validation": (RankTrainer, "_between_validation"), "checkpoint": (door, "replace"),
+        "data": (worker, "prepare_run"), "pictures": (Snapshots, "take_answers"),
+    }
+    moment, victim_there, calls = os.environ.get("DIE_IN", "none -1 0").split()
+    if me.rank == int(victim_there) and not me.restart:
+        die_in(*MOMENTS[moment], int(calls))
+
     team = Team(me, signals)
     assert team.meet(Path(sys.argv[1])) == 0
     for path in sys.argv[1:]:
@@ -49,7 +74,11 @@ JOB = """
 
 
 def torchrun(base: Path, runs: Sequence[RunFolder], ranks: int, *, restarts: int = 0, **environment: str) -> None:
-    """Train run folders, each on so many ranks. DIE="1 12": rank 1 is killed at step 12; RESUME=1 resumes them."""
+    """Train run folders, each on so many ranks.
+
+    DIE="1 12": rank 1 is killed at step 12; DIE_IN="data 0 1": rank 0 at the first call of that moment (MOMENTS);
+    RESUME=1 resumes them.
+    """
     script = base / "job.py"
     script.write_text(textwrap.dedent(JOB))
     command = [

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
+from torch.distributed import DistError, HashStore, TCPStore  # type: ignore[attr-defined]
 
 from cvtui.engine.ranks.attempt import NotMet, Start, agree
+from cvtui.engine.ranks.link import Link
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.train.control import Signals, StopRequested
 from tests.waiting import wait_until
@@ -73,3 +75,19 @@ def test_a_signal_ends_the_wait(rank: int, store: Any) -> None:
     signals.number = signal.SIGTERM
     with pytest.raises(StopRequested, match="SIGTERM"):
         agree(JobRank(rank, 2, "job"), 20.0, signals)
+
+
+def test_a_rank_that_waits_for_its_machine_s_first_one_notices_its_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM (torchrun's) is not heard in the store's own wait: it killed the rank 30 s later."""
+    monkeypatch.setenv("GROUP_RANK", "0")
+    link = Link(JobRank(1, 2, "job", local_rank=1), Signals())
+    link._store = HashStore()
+    first = subprocess.Popen(["sleep", "60"])
+    link.tell("first/0", str(first.pid))
+    link._meet_first()
+    link.tell("data/0")
+    link.wait_for("data/0")
+    first.kill()
+    first.wait()
+    with pytest.raises(DistError, match="another rank is gone"):
+        link.wait_for("more")

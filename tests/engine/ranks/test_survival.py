@@ -54,6 +54,27 @@ def test_after_a_kill_the_run_goes_on_to_the_same_bits(victim: int, tmp_path: Pa
     assert all(set(range(22, 44)) <= rank.steps.keys() for rank in read_ranks(killed))
 
 
+def test_a_kill_at_an_unlucky_moment_is_the_same_run(tmp_path: Path) -> None:
+    """In a validation, a checkpoint, the pictures, before the first checkpoint, and while the data is read."""
+    whole = folder(tmp_path, "whole", **EXACT)
+    torchrun(tmp_path, [whole], 2)
+    one = history(whole)
+    for number, (moment, victim, calls, step) in enumerate(
+        [("validation", 0, 3, 22), ("validation", 1, 3, 22), ("checkpoint", 0, 3, 11), ("pictures", 0, 2, 33),
+         ("step", 1, 3, 0), ("data", 0, 1, 0), ("data", 1, 1, 0)]
+    ):  # fmt: skip
+        killed = folder(tmp_path, f"killed-{number}", **EXACT)
+        how = {"DIE": f"{victim} {calls}"} if moment == "step" else {"DIE_IN": f"{moment} {victim} {calls}"}
+        torchrun(tmp_path, [killed], 2, restarts=1, **how)
+        two = history(killed)
+        assert two.run is not None
+        assert (two.run.ranks["restart"], two.run.step) == (1, step), moment
+        assert one.steps.loss.tobytes() == two.steps.loss.tobytes(), moment
+        assert [epoch.val_loss for epoch in one.epochs] == [epoch.val_loss for epoch in two.epochs], moment
+        assert {picture.name for picture in one.pictures} == {picture.name for picture in two.pictures}, moment
+        assert all(torch.equal(value, weights(killed)[name]) for name, value in weights(whole).items()), moment
+
+
 def test_a_resume_on_another_number_of_ranks_is_the_same_run(tmp_path: Path) -> None:
     """2 → 1 → 3 ranks, of a run without batch norm and dropout: losses are those of one process."""
     how = {**EXACT, "net": "conv4-relu-pool-fc", "epochs": 6, "schedule": "constant"}
