@@ -64,7 +64,9 @@ async def test_from_the_confusion_matrix_to_one_file_large(run: RunFolder, size:
             await pilot.press("right")
         picture = next(one for one in reversed(live.history.pictures) if one.name == MISTAKES)
         file = "/".join(Path(picture.names[0]).parts[-2:])
-        await wait_until_async(lambda: file in " ".join(pictures.query_one(PictureBox).captions), what="its place")
+        await wait_until_async(
+            lambda: file in " ".join(pictures.query_one("#shown", PictureBox).captions), what="its place"
+        )
         while pictures.name_of_page != CONFUSION:
             await pilot.press("right")
         await pilot.press("enter")
