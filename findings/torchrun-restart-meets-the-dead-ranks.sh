@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# torch 2.14.1: torchrun's store outlives a restart of the ranks, and init_process_group reads it without a prefix for
-# the restart ("We create a new TCPStore for every retry so no need to add prefix", says torch/distributed/rendezvous.py).
-# A key of the first start is there in the second one. So is gloo's address of a dead rank: where rank 1 comes a second
-# after rank 0, rank 0 connects to it and --max-restarts ends in "connectFullMesh failed … Connection refused". With
+# torch 2.14.1: torchrun's store outlives a restart of the ranks, and init_process_group reads it without a prefix for the
+# restart. A key of the first start is there in the second one. So is gloo's address of a dead rank: where rank 1 comes a
+# second after rank 0, rank 0 connects to it and --max-restarts ends in "connectFullMesh failed … Connection refused". With
 # TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 each start has a store of its own, and the same script comes back.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
