@@ -183,6 +183,8 @@ def _in_one_line(error: click.ClickException) -> str:
         if error.param is not None and isinstance(error.param.type, click.Choice):
             word = message.partition("is not")[0].strip().strip("'")
             message += nearest(word, [str(choice) for choice in error.param.type.choices])
+        if error.param is not None and isinstance(error.param.type, click.IntRange | click.FloatRange):
+            message = _out_of(error.param.type, message)
         return f"{name}: {message}"
     message = error.format_message().rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
@@ -190,6 +192,21 @@ def _in_one_line(error: click.ClickException) -> str:
     return f"{before}{message[0].lower()}{message[1:]}".replace("\n", " ") + (
         before and f"; cvtui {before[:-2]} --help"
     )
+
+
+def _out_of(allowed: click.IntRange | click.FloatRange, message: str) -> str:
+    """Word a number that click refused: it calls a word "not a valid integer range"."""
+    kind = "a whole number" if isinstance(allowed, click.IntRange) else "a number"
+    low, high = (f"{bound:,}" if isinstance(bound, int) else f"{bound or 0:g}" for bound in (allowed.min, allowed.max))
+    if allowed.min_open or allowed.max_open:
+        span = " and ".join([f"above {low}"] * allowed.min_open + [f"below {high}"] * allowed.max_open)
+    elif allowed.max is None:
+        span = f"{low} or more"
+    else:
+        span = f"{low} to {high}"
+    given = message.partition(" is not ")[0]
+    wrong = f"{given} is not {kind}" if " is not a valid " in message else f"{given} is not possible"
+    return f"{wrong}; allowed: {kind}, {span}"
 
 
 def _argument(error: click.BadParameter) -> str:

@@ -121,8 +121,8 @@ def data_paths(recipe: Recipe) -> dict[str, str]:
 def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
     """Return the recipe with the paths at which the run found its data.
 
-    Only where the recipe names them relative to the working directory and they are still there. RequestError names both
-    places where a folder is in neither.
+    Only where the recipe names them relative to another working directory and they are still there. RequestError names
+    both places where a folder is in neither.
     """
     changed: dict[str, Any] = {}
     name = "folder" if folder_of(recipe.data) is not None else "file"
@@ -130,7 +130,8 @@ def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
     source = find_source(recipe.data)
     if source is not None and place is not None and known is not None and not place.is_absolute():
         if source.is_there(known):
-            changed["data"] = source.moved(recipe.data, known)
+            if place.absolute() != known:  # else as it was typed: what is made from the recipe differs in nothing there
+                changed["data"] = source.moved(recipe.data, known)
         elif not source.is_there(place):
             raise RequestError(
                 f"data: the {name} {str(place)!r} is neither where the run found it ({str(known)!r}) nor here "
@@ -138,7 +139,8 @@ def with_known_paths(recipe: Recipe, run: RunStarted) -> Recipe:
                 hint=f'bring it back, or write its new place into recipe.toml: data = "{source.prefix}:/PATH"',
             )
     known = _place(run, "data_dir", recipe.data_dir == run.recipe.get("data_dir"))
-    if recipe.data_dir and known is not None and known.is_dir():
+    named = Path(recipe.data_dir).expanduser().absolute()
+    if recipe.data_dir and known is not None and known.is_dir() and named != known:
         changed["data_dir"] = str(known)
     return msgspec.structs.replace(recipe, **changed)
 

@@ -57,11 +57,17 @@ def with_tag(tag: str) -> Keeps:
     return lambda run: tag.removeprefix("#").lower() in tags(run.note)
 
 
-def tagged(note: str, tag: str) -> str:
-    """Return the note with a tag more. RequestError for what can't be one."""
+def checked_tag(tag: str) -> str:
+    """Return the word of a tag, without its `#`. RequestError for what can't be one."""
     word = tag.removeprefix("#")
     if not re.fullmatch(r"[\w-]+", word):
         raise RequestError(f"--tag: {tag!r} is no tag; allowed: one word of letters, digits, _ and -")
+    return word
+
+
+def tagged(note: str, tag: str) -> str:
+    """Return the note with a tag more. RequestError for what can't be one."""
+    word = checked_tag(tag)
     return note if word.lower() in tags(note) else f"{note} #{word}".strip()
 
 

@@ -49,6 +49,7 @@ def test_tags_are_written_and_asked_for(folder: Path) -> None:
     ("words", "told"),
     [
         (("note", "slow", "--tag", "two words"), "--tag: 'two words' is no tag; allowed: one word of letters"),
+        (("runs", "--tag", ""), "--tag: '' is no tag; allowed: one word of letters"),
         (("note", "slow", "--untag", "x"), "--untag: the note has no tag 'x'; it has: none"),
         (("note", "slow", "text", "--remove"), "--remove: removes the whole note"),
         (("runs", "--json", "--curves"), "--json: goes with the table, not with --curves"),

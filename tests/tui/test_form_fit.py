@@ -9,6 +9,7 @@ from PIL import Image
 
 from cvtui.recipe.fitted import FITTED, fitted
 from cvtui.recipe.recipe import Recipe
+from cvtui.recipe.toml import override
 from cvtui.tui.form.field_values import field_texts
 from cvtui.tui.form.fit_line import FitLine
 from cvtui.tui.form.fit_offer import FitOffer
@@ -76,6 +77,16 @@ def test_the_next_set_is_offered_its_own_and_digits_the_default() -> None:
     assert offer.offered["net"] == fitted(Recipe(data="moons")).recipe.net
     offer.look({**texts, "data": "digits"})
     assert offer.offered == {name: DEFAULTS[name] for name in FITTED if texts[name] != DEFAULTS[name]}
+
+
+def test_what_was_fitted_to_a_field_of_the_command_line_is_taken_back_with_the_rest() -> None:
+    """A warm-up for the epochs that were given there is the fit's; the epochs are the user's."""
+    asked = override(Recipe(), {"data": "shapes", "epochs": "300", "batch_size": "10"})
+    texts = field_texts(fitted(asked, ("data", "epochs", "batch_size")).recipe)
+    assert texts["warmup"] != field_texts(fitted(override(Recipe(), {"data": "shapes"})).recipe)["warmup"]
+    offer = FitOffer()
+    offer.look(texts)
+    assert {**texts, **offer.take(texts)} == {**DEFAULTS, "data": "shapes", "epochs": "300", "batch_size": "10"}
 
 
 def test_pictures_of_a_folder_keep_their_size_unless_it_was_set(tmp_path: Path) -> None:

@@ -116,6 +116,17 @@ def find_run_or_log(run: str | None, runs: RunPlaces) -> tuple[RunFolder | None,
         return None, path
 
 
+def _known(ids: Sequence[str]) -> str:
+    """Return sorted ids as spans without gaps: "F01 to F50, F52 to F57"."""
+    spans: list[list[str]] = []
+    for one in ids:
+        if spans and one == f"{one[0]}{int(spans[-1][-1][1:]) + 1:02}" and spans[-1][0][0] == one[0]:
+            spans[-1].append(one)
+        else:
+            spans.append([one])
+    return ", ".join(f"{span[0]} to {span[-1]}" if len(span) > 1 else span[0] for span in spans)
+
+
 def explain(fault: str) -> int:
     """Print the page of a fault: what it looks like, why, how to tell it from others, how to cure it."""
     from rich.padding import Padding
@@ -124,9 +135,7 @@ def explain(fault: str) -> int:
     from cvtui.doctor.pages import PARAGRAPHS, page
 
     if fault.upper() not in PARAGRAPHS:
-        ids = sorted(PARAGRAPHS)
-        known = ", ".join(f"{part[0]} to {part[-1]}" for part in ([one for one in ids if one[0] == i] for i in "FL"))
-        raise RequestError(f"--explain: no fault {fault!r}; there are {known}")
+        raise RequestError(f"--explain: no fault {fault!r}; there are {_known(sorted(PARAGRAPHS))}")
     console = out.console()
     listed = False
     for number, block in enumerate(page(fault.upper())):

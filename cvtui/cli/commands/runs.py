@@ -40,12 +40,12 @@ WIDE = 10_000
 @click.option("--curves", is_flag=True, help="A tiny loss curve of each, all on the same scales, instead of the table.")
 def runs(runs: RunPlaces, as_json: bool, text: str, tags: tuple[str, ...], curves: bool) -> None:
     """List the runs, newest first: what tells them apart, state, epochs, best validation accuracy, data and net."""
-    from cvtui.runlog.run_filter import parse_filter, with_tag
+    from cvtui.runlog.run_filter import checked_tag, parse_filter, with_tag
     from cvtui.runlog.run_summary import summary
 
     if as_json and curves:
         raise RequestError("--json: goes with the table, not with --curves; leave one of them out")
-    tests = [parse_filter(text), *map(with_tag, tags)]
+    tests = [parse_filter(text), *(with_tag(checked_tag(tag)) for tag in tags)]
     every = [summary(folder) for folder in runs.runs()]
     found = [run for run in every if all(keeps(run) for keeps in tests)]
     if as_json:

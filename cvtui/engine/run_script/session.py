@@ -103,6 +103,7 @@ class Session:
         given = optimizers[0] if len(optimizers) == 1 else optimizers
         self._run = watching.watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self._run.folder, "path", None)
+        self.leads = isinstance(self._run, watching.WatchedRun)  # else a rank that has joined rank 0's run
         self.steps = 0
         self._parts: list[Labelled] = []
         self._stepped: set[int] = set()

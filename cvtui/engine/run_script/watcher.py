@@ -253,7 +253,7 @@ class Watcher:
         if done and (self._options.doctor or self._options.ci):
             from cvtui.engine.run_script.findings import tell
 
-            status = tell([one.folder for one in done if one.folder is not None], self._options.ci)
+            status = tell([one.folder for one in done if one.folder is not None and one.leads], self._options.ci)
         if error is not None and getattr(error, "from_screen", False):
             return 130
         return status if status and good else None

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.statistics import WHOLE, flat_view, moments
@@ -60,12 +61,16 @@ def first_pass(training: TrainingState) -> tuple[float | None, dict[str, float]]
         for name, (kind, module) in watched_layers(training.model).items()
         if kind in PREDICTED
     ]
+    modes = {module: module.training for module in training.model.modules()}
     try:
+        train_mode(training.model)  # as of the first step: batch norms of frozen parts keep their statistics
         with untouched(training.model), torch.no_grad(), training.autocast():
             images = first_batch(training)
             inputs, labels = training.mixed(training.preprocess(images.pixels), images.labels)
             loss = training.loss(training.model(inputs), labels).item()
     finally:
+        for module, mode in modes.items():
+            module.training = mode
         for handle in handles:
             handle.remove()
     spread = {name: rounded_or_none(std.item(), 6) or 0.0 for name, std in stds.items()}

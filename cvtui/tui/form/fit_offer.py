@@ -62,8 +62,16 @@ class FitOffer:
         return {name for name in COUNTED if texts[name] not in {DEFAULTS[name], *self._put.get(name, ())}}
 
     def _adopt(self, texts: Mapping[str, str]) -> None:
-        """Take what a fit on the command line has filled in as its own."""
-        for name, text in _fit(texts, set()).items():
+        """Take what a fit on the command line has filled in as its own.
+
+        That may be a warm-up of the epochs that were given there: the fit to what is not from a fit.
+        """
+        free = _fit(texts, set())
+        own = {name for name in COUNTED if texts[name] not in {DEFAULTS[name], free.get(name)}}
+        for name in COUNTED:
+            if name in own and _fit(texts, own - {name}).get(name) == texts[name]:
+                own.remove(name)
+        for name, text in _fit(texts, own).items():
             if texts[name] == text != DEFAULTS[name]:
                 self._put[name] = {text}
                 self._before[name] = (DEFAULTS[name], text)

@@ -91,6 +91,7 @@ def test_a_run_trains_and_resumes_from_elsewhere(kind: str, tmp_path: Path, monk
     record = history(run).run
     assert record is not None
     assert record.data["file"].startswith(str(tmp_path / "here"))
+    assert recipe_of(run, "forked").data == text, "from the same folder nothing of a fork differs in its data"
     monkeypatch.chdir(tmp_path)
     again = recipe_of(run, "resumed")
     assert str(tmp_path / "here") in again.data

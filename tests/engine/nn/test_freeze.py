@@ -12,6 +12,7 @@ from torch import nn
 
 from cvtui.engine.nn.freeze import freeze, keep_frozen_norms, train_mode
 from cvtui.engine.train.control import Signals
+from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.preparation import prepare
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import training_step
@@ -68,6 +69,15 @@ def test_steps_are_those_of_a_plain_loop_and_frozen_statistics_stay() -> None:
     after = made.model.state_dict()
     moved = {name for name in after if not torch.equal(after[name], before[name])}
     assert moved == {"fc1.weight", "fc1.bias"}
+
+
+def test_the_forecast_of_the_first_loss_is_that_of_the_first_step() -> None:
+    """Batch norms of frozen parts keep their statistics in it."""
+    made = training(net="conv4-bn-relu-pool-fc", freeze="all-but-head", batch_size=16)
+    told, modes = forecast(made), [module.training for module in made.model.modules()]
+    assert modes == [True] * len(modes), "the modes are left as they were"
+    train_mode(made.model)
+    assert told["start_loss"] == pytest.approx(training_step(made, next(made.batches(1)))[0].item(), rel=1e-5)
 
 
 def test_a_run_keeps_frozen_parts_through_validation_and_resumes_to_the_same_bits(tmp_path: Path) -> None:
