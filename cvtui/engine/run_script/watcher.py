@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +41,7 @@ class Watcher:
         self._process = os.getpid()
         self.sight = Sight()
         self.sessions: list[Any] = []
-        self._done: list[Any] = []
+        self._done: list[Ended] = []
         self._losses: list[Tensor] = []
         self._last: list[Tensor] = []
         self._current: Any = None
@@ -97,9 +98,9 @@ class Watcher:
         number = self._calls[id(module)]
         if number & (number - 1) and not self._unseen:
             return  # a look at all objects takes some 30 ms
-        known = {id(one) for session in (*self.sessions, *self._done) for one in session.optimizers}
-        found = Found()
-        holding, share = share_of(module, [one for one in found.optimizers if id(one) not in known])
+        known, found = (*self.sessions, *self._done), Found()
+        free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
+        holding, share = share_of(module, free)
         if not holding or share < self._least * max(self._shares.values(), default=1.0):
             if holding:
                 self._shares[id(module)] = share
@@ -113,8 +114,8 @@ class Watcher:
         from cvtui.engine.observe import forward_hooks
         from cvtui.engine.run_script.session import Session, place_of
 
-        former = [one for one in (*self.sessions, *self._done) if one.model is module]
-        for session in [one for one in former if one in self.sessions]:  # a new optimizer, as for fine-tuning
+        former = any(one.model is module for one in (*self.sessions, *self._done))
+        for session in [one for one in self.sessions if one.model is module]:  # a new optimizer, as for fine-tuning
             self._finish(session)
         if not former and forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
             raise _StandAside("the script calls cvtui.watch itself")
@@ -210,7 +211,7 @@ class Watcher:
         """End the run of a model or an optimizer that is not trained any more."""
         session.end(None)
         self.sessions.remove(session)
-        self._done.append(session)
+        self._done.append(Ended(session))
 
     # ------------------------------------------------------------------ the end
 
@@ -233,7 +234,7 @@ class Watcher:
         for session in self.sessions:
             with contextlib.suppress(Exception):
                 session.end(RuntimeError(f"watching ended: {why}"))
-        self._done += self.sessions
+        self._done += map(Ended, self.sessions)
         self.sessions = []
         _say(f"watching ended ({why}); the script goes on")
 
@@ -269,6 +270,22 @@ class Watcher:
             "no optimizer of torch.optim made a step in this process (processes that it starts are not watched: "
             "start them by `torchrun -m cvtui run …`)"
         )
+
+
+class Ended:
+    """A session that has ended: the script's model and optimizers are freed when the script lets them go."""
+
+    def __init__(self, session: Any) -> None:
+        self.folder = session.folder
+        self._model = weakref.ref(session.model)
+        self._optimizers = [weakref.ref(one) for one in session.optimizers]
+
+    @property
+    def model(self) -> nn.Module | None:
+        return self._model()
+
+    def holds(self, optimizer: Optimizer) -> bool:
+        return any(one() is optimizer for one in self._optimizers)
 
 
 class _StandAside(Exception):

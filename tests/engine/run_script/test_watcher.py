@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from torch.nn.modules import module
 from torch.optim import optimizer
 
 from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.session import UNTOUCHED
 from cvtui.engine.run_script.watcher import Watcher
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
@@ -102,6 +105,28 @@ def test_each_fold_and_each_optimizer_is_a_run(script: Callable[[], Any], tmp_pa
         late = 0 if name == "s" else 1  # a second model is found at its second step
         assert close(list(found.steps.loss), one.losses[late:])
         assert close([epoch.val_accuracy or 0 for epoch in found.epochs], [right for _, right in one.validations])
+
+
+def test_a_model_of_an_ended_run_is_freed_when_the_script_lets_it_go(tmp_path: Path) -> None:
+    made: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def rates() -> None:
+        images, labels = torch.randn(4, 1, 6, 6), torch.arange(4) % 2
+        for rate in (0.1, 0.01, 0.001):
+            model = scripts.net()
+            optimizer = torch.optim.SGD(model.parameters(), rate)
+            made.append(weakref.ref(model))
+            for _ in range(UNTOUCHED + 2):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(images), labels).backward()
+                optimizer.step()
+            gc.collect()
+            alive.append(sum(one() is not None for one in made))
+
+    run(rates, tmp_path)
+    assert alive == [1, 1, 1]
+    assert {one.name for one in tmp_path.iterdir()} == {"s", "s-2", "s-3"}
 
 
 def test_two_adversaries_are_two_runs_each_with_its_own_loss(tmp_path: Path) -> None:
