@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C import _len_torch_function_stack
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _len_torch_function_stack
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
 

@@ -54,6 +54,8 @@ class Watcher:
         self._claimed = 0
         self._unseen = 0
         """Steps of optimizers whose model is not watched."""
+        self._has_gradients = False
+        """One of those optimizers had a gradient to step along."""
         self._trouble = ""
         self._search: list[Any] = []
         self._steps = [
@@ -187,6 +189,8 @@ class Watcher:
             self._look_no_more()
             return
         self._claimed += 1
+        held = (p for group in optimizer.param_groups for p in group["params"])
+        self._has_gradients = self._has_gradients or any(p.grad is not None for p in held)
         self._least = 1.0 if self._shares else LEAST_SHARE
         self._look_for_models()
 
@@ -260,6 +264,11 @@ class Watcher:
         return status if status and good else None
 
     def _why_nothing(self) -> str:
+        if self._unseen and not self._has_gradients:
+            return (
+                f"{self._unseen:,} steps of an optimizer none of whose parameters had a gradient: they are not "
+                "those of a model that backward() goes through (layers replaced, or copied, after it was made?)"
+            )
         if self._unseen:
             return (
                 f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains (one that "
@@ -267,8 +276,8 @@ class Watcher:
                 "`with cvtui.watch(model, optimizer) as run:` around the loop and run.step(loss=loss) in it tell both"
             )
         return (
-            "no optimizer of torch.optim made a step in this process (processes that it starts are not watched: "
-            "start them by `torchrun -m cvtui run …`)"
+            "no optimizer of torch.optim made a step in this process (weights that a script updates itself are not "
+            "followed; processes that it starts are not watched: start them by `torchrun -m cvtui run …`)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import os
@@ -144,9 +145,18 @@ def test_what_is_not_found_is_said_with_what_to_add(tmp_path: Path, capsys: pyte
         weight.square().sum().backward()
         descent.step()
 
+    def old_weights() -> None:
+        model = scripts.net()
+        descent = torch.optim.SGD(model.parameters(), 0.1)
+        copy.deepcopy(model)(torch.randn(4, 1, 6, 6)).sum().backward()
+        descent.step()
+
     run(lambda: None, tmp_path)
     run(by_hand, tmp_path)
-    nothing, unseen = capsys.readouterr().err.splitlines()
+    run(old_weights, tmp_path)
+    nothing, unseen, old = capsys.readouterr().err.splitlines()
+    assert "1 steps of an optimizer none of whose parameters had a gradient" in old
+    assert "model.compile()" not in old
     assert nothing.startswith("cvtui: nothing was watched: no optimizer of torch.optim made a step")
     assert "cvtui.watch(model, optimizer)" in unseen
     assert not list(tmp_path.iterdir())
