@@ -28,6 +28,8 @@ from cvtui.engine.run_script.search import FirstBatches, Found, share_of
 
 MOST_CLAIMS = 20
 """Steps of optimizers whose model is not found, before the search for it is given up."""
+MOST_IDLE = 3
+"""Steps without any gradient, after which an optimizer is taken to be meant for the model that has gradients."""
 LEAST_SHARE = 0.5
 """Of what the optimizers hold: a module with less waits for one that holds more, until the first step."""
 _COMPILED = r"Using `torch\.compile\(module\)` when there are global hooks"
@@ -56,6 +58,7 @@ class Watcher:
         """Steps of optimizers whose model is not watched."""
         self._has_gradients = False
         """One of those optimizers had a gradient to step along."""
+        self._idle: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._trouble = ""
         self._search: list[Any] = []
         self._steps = [
@@ -103,12 +106,20 @@ class Watcher:
         known, found = (*self.sessions, *self._done), Found()
         free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
         holding, share = share_of(module, free)
-        if not holding or share < self._least * max(self._shares.values(), default=1.0):
+        if not holding and (idle := self._idle_beside(module)):
+            holding, share = idle, 0.0
+        elif not holding or share < self._least * max(self._shares.values(), default=1.0):
             if holding:
                 self._shares[id(module)] = share
             return
         self.sight.scaled = self.sight.scaled or found.scales
         self._begin(module, args, holding, share, FirstBatches(found.iterators))
+
+    def _idle_beside(self, module: nn.Module) -> list[Optimizer]:
+        """Return the optimizers that step without any gradient, where a model of which they hold nothing has some."""
+        if self._has_gradients or self._unseen < MOST_IDLE or all(p.grad is None for p in module.parameters()):
+            return []
+        return list(self._idle)
 
     def _begin(
         self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float, first: FirstBatches
@@ -126,6 +137,7 @@ class Watcher:
         session = Session(module, optimizers, options, self, share, first)
         self.sessions.append(session)
         self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
+        self._idle.clear()
         self._look_no_more()
         for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
             if key not in before:
@@ -191,6 +203,7 @@ class Watcher:
         self._claimed += 1
         held = (p for group in optimizer.param_groups for p in group["params"])
         self._has_gradients = self._has_gradients or any(p.grad is not None for p in held)
+        self._idle.add(optimizer)
         self._least = 1.0 if self._shares else LEAST_SHARE
         self._look_for_models()
 

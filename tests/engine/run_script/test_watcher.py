@@ -17,10 +17,12 @@ import pytest
 import torch
 from torch.nn.modules import module
 from torch.optim import optimizer
+from torch.utils.data import DataLoader
 
+from cvtui.doctor import examine
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.session import UNTOUCHED
-from cvtui.engine.run_script.watcher import Watcher
+from cvtui.engine.run_script.watcher import MOST_IDLE, Watcher
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -160,6 +162,25 @@ def test_what_is_not_found_is_said_with_what_to_add(tmp_path: Path, capsys: pyte
     assert nothing.startswith("cvtui: nothing was watched: no optimizer of torch.optim made a step")
     assert "cvtui.watch(model, optimizer)" in unseen
     assert not list(tmp_path.iterdir())
+
+
+def test_an_optimizer_that_holds_other_weights_than_the_models_is_named(tmp_path: Path) -> None:
+    def old_weights() -> list[torch.Tensor]:
+        train, _ = scripts.data()
+        model = scripts.net()
+        descent = torch.optim.SGD(copy.deepcopy(model).parameters(), 0.1)
+        for _ in range(4):
+            for x, y in DataLoader(train, 8):
+                descent.zero_grad()
+                torch.nn.functional.cross_entropy(model(x), y).backward()
+                descent.step()
+        return list(model.parameters())
+
+    alone, told = run(old_weights, None), run(old_weights, tmp_path)
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(alone, told, strict=True))
+    found = history(tmp_path / "s")
+    assert found.steps_done == 4 * 6 - MOST_IDLE
+    assert examine(found)[0].id == "F26"
 
 
 def test_an_error_of_ours_ends_the_watching_alone(
