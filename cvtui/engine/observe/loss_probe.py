@@ -106,8 +106,10 @@ class LossProbe:
             labels = labels_of(calls, len(self._output)) if self._output is not None else None
         if labels is None and self._output is not None and self._gradient is not None:
             self._guessed.append((self._output, self._gradient))
-        if self._passes == 1:  # of several it is not known which one the accuracy is told of
+        if self._passes == 1:
             self.answers.add(self._output, self._gradient, labels, accuracy)
+        elif calls and self._output is not None:  # the last pass's; which of them the accuracy is told of isn't known
+            self.answers.add(self._output, self._gradient, labels_of(calls[-1:], len(self._output)), None)
         self._steps += 1
         self._passes = 0
         self._output = self._node = self._gradient = None

@@ -36,8 +36,10 @@ def labelled(calls: list[Call], output: Tensor | None) -> Labelled | None:
         if (pair := _of_call(call)) is not None
         and (call.name in CLASSES or output is None or output.numel() == pair.logits.numel())
     ]
+    if len(found) < 2:
+        return found[0][1] if found else None
     own = [pair for call, pair in found if output is not None and call.input is not None and _same(call.input, output)]
-    return own[0] if own else found[0][1] if found else None
+    return own[0] if own else found[0][1]
 
 
 def _same(given: Tensor, output: Tensor) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C import _len_torch_function_stack
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
@@ -48,6 +49,7 @@ class Sight(TorchFunctionMode):
         super().__init__()
         self.scaled = False
         """The script has a GradScaler: of a scaled loss the value before is kept."""
+        self._on = 0
         self._clear()
         self._takers: dict[Any, Any] = {
             **dict.fromkeys(_LOSSES, self._take_loss),
@@ -111,18 +113,25 @@ class Sight(TorchFunctionMode):
 
     def begin(self) -> None:
         """Begin to see; nothing happens where a mode of the script's is on."""
-        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-        if not stack or (len(stack) == 1 and isinstance(stack[0], LossCalls)):
-            self.__enter__()  # type: ignore[no-untyped-call]
+        if _len_torch_function_stack():
+            stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+            if len(stack) > 1 or not isinstance(stack[0], LossCalls):
+                return
+        self._on += 1
+        self.__enter__()  # type: ignore[no-untyped-call]
 
     def end(self) -> None:
         """See no more, where no other mode lies above."""
+        if not self._on:
+            return
         stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
         if stack and stack[-1] is self:
             self.__exit__(None, None, None)
+            self._on -= 1
 
     def take(self) -> tuple[list[Call], list[Tensor], list[tuple[Tensor, Tensor]]]:
         """Return calls, losses that `backward` was called on, and comparisons since the last time."""
         found = self._calls, self._backward, self._compared
-        self._clear()
+        if any(found) or self._products:
+            self._clear()
         return found

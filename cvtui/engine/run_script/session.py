@@ -165,8 +165,9 @@ class Session:
             self._evaluation.begin(images)
             begun.images = images
         self._hub.forward(begun)
-        self._after.remove()  # behind the hooks that came on since
-        self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
+        if next(reversed(module._forward_hooks), None) != self._after.id:  # behind the hooks that came on since
+            self._after.remove()
+            self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
     def _before_training(self, images: Tensor | None) -> None:
         if self._held.grad is None and self._hub.forget_losses():

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import warnings
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,8 @@ from cvtui.engine.run_script.search import FirstBatches, Found, share_of
 
 MOST_CLAIMS = 20
 """Steps of optimizers whose model is not found, before the search for it is given up."""
+MOST_IDLE = 3
+"""Steps without any gradient, after which an optimizer is taken to be meant for the model that has gradients."""
 LEAST_SHARE = 0.5
 """Of what the optimizers hold: a module with less waits for one that holds more, until the first step."""
 _COMPILED = r"Using `torch\.compile\(module\)` when there are global hooks"
@@ -40,7 +43,7 @@ class Watcher:
         self._process = os.getpid()
         self.sight = Sight()
         self.sessions: list[Any] = []
-        self._done: list[Any] = []
+        self._done: list[Ended] = []
         self._losses: list[Tensor] = []
         self._last: list[Tensor] = []
         self._current: Any = None
@@ -53,6 +56,9 @@ class Watcher:
         self._claimed = 0
         self._unseen = 0
         """Steps of optimizers whose model is not watched."""
+        self._has_gradients = False
+        """One of those optimizers had a gradient to step along."""
+        self._idle: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self._trouble = ""
         self._search: list[Any] = []
         self._steps = [
@@ -97,15 +103,23 @@ class Watcher:
         number = self._calls[id(module)]
         if number & (number - 1) and not self._unseen:
             return  # a look at all objects takes some 30 ms
-        known = {id(one) for session in (*self.sessions, *self._done) for one in session.optimizers}
-        found = Found()
-        holding, share = share_of(module, [one for one in found.optimizers if id(one) not in known])
-        if not holding or share < self._least * max(self._shares.values(), default=1.0):
+        known, found = (*self.sessions, *self._done), Found()
+        free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
+        holding, share = share_of(module, free)
+        if not holding and (idle := self._idle_beside(module)):
+            holding, share = idle, 0.0
+        elif not holding or share < self._least * max(self._shares.values(), default=1.0):
             if holding:
                 self._shares[id(module)] = share
             return
         self.sight.scaled = self.sight.scaled or found.scales
         self._begin(module, args, holding, share, FirstBatches(found.iterators))
+
+    def _idle_beside(self, module: nn.Module) -> list[Optimizer]:
+        """Return the optimizers that step without any gradient, where a model of which they hold nothing has some."""
+        if self._has_gradients or self._unseen < MOST_IDLE or all(p.grad is None for p in module.parameters()):
+            return []
+        return list(self._idle)
 
     def _begin(
         self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float, first: FirstBatches
@@ -113,8 +127,8 @@ class Watcher:
         from cvtui.engine.observe import forward_hooks
         from cvtui.engine.run_script.session import Session, place_of
 
-        former = [one for one in (*self.sessions, *self._done) if one.model is module]
-        for session in [one for one in former if one in self.sessions]:  # a new optimizer, as for fine-tuning
+        former = any(one.model is module for one in (*self.sessions, *self._done))
+        for session in [one for one in self.sessions if one.model is module]:  # a new optimizer, as for fine-tuning
             self._finish(session)
         if not former and forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
             raise _StandAside("the script calls cvtui.watch itself")
@@ -123,6 +137,7 @@ class Watcher:
         session = Session(module, optimizers, options, self, share, first)
         self.sessions.append(session)
         self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
+        self._idle.clear()
         self._look_no_more()
         for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
             if key not in before:
@@ -186,6 +201,9 @@ class Watcher:
             self._look_no_more()
             return
         self._claimed += 1
+        held = (p for group in optimizer.param_groups for p in group["params"])
+        self._has_gradients = self._has_gradients or any(p.grad is not None for p in held)
+        self._idle.add(optimizer)
         self._least = 1.0 if self._shares else LEAST_SHARE
         self._look_for_models()
 
@@ -210,7 +228,7 @@ class Watcher:
         """End the run of a model or an optimizer that is not trained any more."""
         session.end(None)
         self.sessions.remove(session)
-        self._done.append(session)
+        self._done.append(Ended(session))
 
     # ------------------------------------------------------------------ the end
 
@@ -233,7 +251,7 @@ class Watcher:
         for session in self.sessions:
             with contextlib.suppress(Exception):
                 session.end(RuntimeError(f"watching ended: {why}"))
-        self._done += self.sessions
+        self._done += map(Ended, self.sessions)
         self.sessions = []
         _say(f"watching ended ({why}); the script goes on")
 
@@ -259,6 +277,11 @@ class Watcher:
         return status if status and good else None
 
     def _why_nothing(self) -> str:
+        if self._unseen and not self._has_gradients:
+            return (
+                f"{self._unseen:,} steps of an optimizer none of whose parameters had a gradient: they are not "
+                "those of a model that backward() goes through (layers replaced, or copied, after it was made?)"
+            )
         if self._unseen:
             return (
                 f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains (one that "
@@ -266,9 +289,25 @@ class Watcher:
                 "`with cvtui.watch(model, optimizer) as run:` around the loop and run.step(loss=loss) in it tell both"
             )
         return (
-            "no optimizer of torch.optim made a step in this process (processes that it starts are not watched: "
-            "start them by `torchrun -m cvtui run …`)"
+            "no optimizer of torch.optim made a step in this process (weights that a script updates itself are not "
+            "followed; processes that it starts are not watched: start them by `torchrun -m cvtui run …`)"
         )
+
+
+class Ended:
+    """A session that has ended: the script's model and optimizers are freed when the script lets them go."""
+
+    def __init__(self, session: Any) -> None:
+        self.folder = session.folder
+        self._model = weakref.ref(session.model)
+        self._optimizers = [weakref.ref(one) for one in session.optimizers]
+
+    @property
+    def model(self) -> nn.Module | None:
+        return self._model()
+
+    def holds(self, optimizer: Optimizer) -> bool:
+        return any(one() is optimizer for one in self._optimizers)
 
 
 class _StandAside(Exception):

@@ -116,10 +116,16 @@ def test_mean_losses_that_are_added_up_are_seen_whatever_a_step_is(every: int, t
     facts, found = looped(tmp_path / "update", right, passes=every)
     assert facts.accumulated == [every, every]
     assert found == {"F50"}
+    facts, found = looped(tmp_path / "factor", right, passes=every, backward=lambda loss: (loss * 1.0).backward())
+    assert facts.loss_scale == pytest.approx(1, rel=1e-4), "by the last pass's gradient"
+    assert found == {"F50"}
 
 
 def test_divided_weighted_and_other_sums_are_left_in_peace(tmp_path: Path) -> None:
     facts, found = looped(tmp_path / "divided", right, every=4, backward=lambda loss: (loss / 4).backward())
+    assert facts.loss_scale == pytest.approx(0.25, rel=1e-4)
+    assert found == set()
+    facts, found = looped(tmp_path / "by update", right, passes=4, backward=lambda loss: (loss / 4).backward())
     assert facts.loss_scale == pytest.approx(0.25, rel=1e-4)
     assert found == set()
     _, found = looped(tmp_path / "two", right, every=2)

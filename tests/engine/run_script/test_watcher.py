@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import math
 import os
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,12 @@ import pytest
 import torch
 from torch.nn.modules import module
 from torch.optim import optimizer
+from torch.utils.data import DataLoader
 
+from cvtui.doctor import examine
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.watcher import Watcher
+from cvtui.engine.run_script.session import UNTOUCHED
+from cvtui.engine.run_script.watcher import MOST_IDLE, Watcher
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -104,6 +110,28 @@ def test_each_fold_and_each_optimizer_is_a_run(script: Callable[[], Any], tmp_pa
         assert close([epoch.val_accuracy or 0 for epoch in found.epochs], [right for _, right in one.validations])
 
 
+def test_a_model_of_an_ended_run_is_freed_when_the_script_lets_it_go(tmp_path: Path) -> None:
+    made: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def rates() -> None:
+        images, labels = torch.randn(4, 1, 6, 6), torch.arange(4) % 2
+        for rate in (0.1, 0.01, 0.001):
+            model = scripts.net()
+            optimizer = torch.optim.SGD(model.parameters(), rate)
+            made.append(weakref.ref(model))
+            for _ in range(UNTOUCHED + 2):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(images), labels).backward()
+                optimizer.step()
+            gc.collect()
+            alive.append(sum(one() is not None for one in made))
+
+    run(rates, tmp_path)
+    assert alive == [1, 1, 1]
+    assert {one.name for one in tmp_path.iterdir()} == {"s", "s-2", "s-3"}
+
+
 def test_two_adversaries_are_two_runs_each_with_its_own_loss(tmp_path: Path) -> None:
     alone = run(scripts.adversaries, None)
     told = run(scripts.adversaries, tmp_path)
@@ -119,12 +147,40 @@ def test_what_is_not_found_is_said_with_what_to_add(tmp_path: Path, capsys: pyte
         weight.square().sum().backward()
         descent.step()
 
+    def old_weights() -> None:
+        model = scripts.net()
+        descent = torch.optim.SGD(model.parameters(), 0.1)
+        copy.deepcopy(model)(torch.randn(4, 1, 6, 6)).sum().backward()
+        descent.step()
+
     run(lambda: None, tmp_path)
     run(by_hand, tmp_path)
-    nothing, unseen = capsys.readouterr().err.splitlines()
+    run(old_weights, tmp_path)
+    nothing, unseen, old = capsys.readouterr().err.splitlines()
+    assert "1 steps of an optimizer none of whose parameters had a gradient" in old
+    assert "model.compile()" not in old
     assert nothing.startswith("cvtui: nothing was watched: no optimizer of torch.optim made a step")
     assert "cvtui.watch(model, optimizer)" in unseen
     assert not list(tmp_path.iterdir())
+
+
+def test_an_optimizer_that_holds_other_weights_than_the_models_is_named(tmp_path: Path) -> None:
+    def old_weights() -> list[torch.Tensor]:
+        train, _ = scripts.data()
+        model = scripts.net()
+        descent = torch.optim.SGD(copy.deepcopy(model).parameters(), 0.1)
+        for _ in range(4):
+            for x, y in DataLoader(train, 8):
+                descent.zero_grad()
+                torch.nn.functional.cross_entropy(model(x), y).backward()
+                descent.step()
+        return list(model.parameters())
+
+    alone, told = run(old_weights, None), run(old_weights, tmp_path)
+    assert all(torch.equal(a.grad, b.grad) for a, b in zip(alone, told, strict=True))
+    found = history(tmp_path / "s")
+    assert found.steps_done == 4 * 6 - MOST_IDLE
+    assert examine(found)[0].id == "F26"
 
 
 def test_an_error_of_ours_ends_the_watching_alone(
