@@ -113,6 +113,20 @@ async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
         assert len(seen) > 10
 
 
+async def test_faint_curves_keep_their_colours() -> None:
+    """Four faint curves were four grey ones, in the legend and in the plot."""
+    app = _Host(DARK)
+    async with app.run_test(size=(80, 40)) as pilot:
+        view = app.query_one(FiguresView)
+        curves = [Curve(name=f"c{n}", x=[0.0, 1.0], y=[n + 0.0, n + 1.0], dim=n < 4) for n in range(6)]
+        view.show([Curves(curves=curves)])
+        await pilot.pause()
+        marks = [part for part in view.render_line(0) if part.text.strip() and not part.text.strip().startswith("c")]
+        inks = [Color.from_rich_color(part.style.color).hex for part in marks if part.style and part.style.color]
+        assert len(set(inks)) == len(inks) == 6
+        assert all(contrast(Color.parse(ink), view.background_colors[1]) >= LINES for ink in inks)
+
+
 @pytest.mark.parametrize("no_color", [False, True])
 async def test_without_colour_a_plot_s_curves_carry_letters(monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
     if no_color:
