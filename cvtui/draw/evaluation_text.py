@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from cvtui.draw.bars import filled_bar
 from cvtui.runlog.evaluation import Case, Comparison, Evaluation
@@ -25,8 +27,12 @@ class Section(NamedTuple):
     lines: list[str]
 
 
-def sections(found: Evaluation, width: int = 120, listed: int = LISTED) -> list[Section]:
-    """Return the whole evaluation; `listed`: images that are named."""
+def sections(
+    found: Evaluation, width: int = 120, listed: int = LISTED, keeps: Callable[..., bool] | None = None
+) -> list[Section]:
+    """Return the whole evaluation, or the classes, slices and images that are kept; `listed`: images that are named."""
+    if keeps is not None:
+        return _kept(found, width, keeps)
     parts = [
         Section(title_of(found), summary(found)),
         Section("Classes", classes(found, width)),
@@ -40,6 +46,23 @@ def sections(found: Evaluation, width: int = 120, listed: int = LISTED) -> list[
                 cases(found.uncertain, listed, width, found.several)),
         Section("Left out", [f"{clean(name)}: {clean(why)}" for name, why in found.unread]),
     ]  # fmt: skip
+    return [part for part in parts if part.lines]
+
+
+def _kept(found: Evaluation, width: int, keeps: Callable[..., bool]) -> list[Section]:
+    few = msgspec.structs.replace(
+        found,
+        per_class=[one for one in found.per_class if keeps(clean(one.name))],
+        slices=[one for one in found.slices if keeps(f"{one.by}: {clean(one.name)}")],
+        worst=[one for one in found.worst if keeps(one.image, one.truth, one.said)],
+        uncertain=[one for one in found.uncertain if keeps(one.image, one.truth, one.said)],
+    )
+    parts = [
+        Section("Classes", classes(few, width) if few.per_class else []),
+        Section("Slices", slices(few, width)),
+        Section("Worst images", cases(few.worst, len(few.worst), width, few.several)),
+        Section("Least certain images", cases(few.uncertain, len(few.uncertain), width, few.several)),
+    ]
     return [part for part in parts if part.lines]
 
 

@@ -20,8 +20,9 @@ from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.tui import terminal_keys, timers
 from cvtui.tui.app_commands import FULL_FPS, app_commands
 from cvtui.tui.jobs.catalog import JOBS, spec_of
+from cvtui.tui.plot.theme_colors import shows_colours
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
-from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.screens.themes import DARK, FEW_COLOURS, LIGHT
 from cvtui.tui.widgets.moves import capital
 
 if TYPE_CHECKING:
@@ -86,9 +87,12 @@ class CvtuiApp(App[None]):
     ]
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[Any]] = {_palette}
-    CSS = """
+    CSS = (
+        """
     Toast { background: $panel; }
     """
+        + FEW_COLOURS
+    )
 
     def __init__(
         self,
@@ -135,6 +139,7 @@ class CvtuiApp(App[None]):
         return SCREENS[0].screen()
 
     def on_mount(self) -> None:
+        self.set_class(not shows_colours(self), "-few-colours")
         self.add_mode(SCREENS[0].name, SCREENS[0].screen)  # for going back to it: it is never made a second time
 
     async def action_go_to(self, name: str) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from rich.style import Style
 
-from cvtui.draw.figures import Bar, Bars, Curve, Curves, Heat, HistogramRow, Histograms, Image, Picture, Points
+from cvtui.draw.figures import Bar, Bars, Curve, Curves, Heat, HistogramRow, Histograms, Image, Matrix, Picture, Points
 from cvtui.draw.half_blocks import colour_map
 from cvtui.draw.plot_data import Line, Track
 from cvtui.draw.plot_drawing import RasterCache
 from cvtui.draw.plot_drawing import draw as draw_plot
 from cvtui.draw.plot_scene import Scene
 from cvtui.draw.text_figures import draw
+from cvtui.draw.text_figures.frame import colour_of
 
 X = [float(x) for x in range(200)]
 FALLING: list[float | None] = [2.0 * 0.97**x for x in X]
@@ -128,3 +129,16 @@ def test_without_colour_curves_carry_letters_and_dashes():
     assert len({row.count(" ") for row in drawn.values()}) == 3
     coloured = [line.plain for line in draw(Curves(curves=curves), 80, 14)]
     assert coloured[0] == "━ run 0  ╍ run 1  ┈ run 2"
+
+
+def test_without_colour_faint_curves_carry_letters_too():
+    """With colour they have one of their own; without, they would all be the same solid line."""
+    curves = [Curve(name=f"run {n}", x=[0.0, 100.0], y=[float(n), float(n)], dim=n > 0) for n in range(3)]
+    assert draw(Curves(curves=curves), 80, 14, colour=False)[0].plain == "a run 0  b run 1  c run 2"
+    styles = [str(span.style) for span in draw(Curves(curves=curves), 80, 14)[0].spans]
+    assert styles == [colour_of(0), f"{colour_of(1)} dim", f"{colour_of(2)} dim"]
+
+
+def test_a_matrix_shows_quarters_whole():
+    """(1 + 1 + 5 + 6) / 4 is 3.25, not 3.2."""
+    assert draw(Matrix(values=[[3.25, 2.0, 1 / 3]]), 40)[0].plain.split() == ["3.25", "2", "0.33"]

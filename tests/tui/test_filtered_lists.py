@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
+from cvtui.runlog.evaluation import write_evaluation
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail.evaluation_view import EvaluationView
 from cvtui.tui.detail.pictures_view import PicturesView
 from cvtui.tui.labs.lecture_page import ClaimList
+from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.train.finding_modal import FindingModal
@@ -21,6 +24,7 @@ from cvtui.tui.widgets.filtered_list import TickList
 from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.picker_list import PickerList
 from tests.docs import keys
+from tests.draw.test_evaluation_text import evaluation
 from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
@@ -29,6 +33,11 @@ from tests.waiting import wait_until_async
 def lines(listed: OptionList) -> list[str]:
     """Return what is seen of a list."""
     return [listed.render_line(y).text.strip() for y in range(listed.option_count)]
+
+
+def shown(app: CvtuiApp) -> str:
+    """Return the words of the screen."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
 
 
 def test_every_list_moves_by_letters() -> None:
@@ -102,6 +111,55 @@ async def test_claims_of_the_lecture_are_filtered(tmp_path: Path) -> None:
         await pilot.press("escape")
         assert claims.option_count == 28
         assert claims.highlighted == 10
+
+
+async def test_layers_of_calc_are_filtered_below_the_total_of_all(tmp_path: Path) -> None:
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await wait_until_async(lambda: isinstance(app.screen, CalcScreen), what="the Calc place")
+        screen = app.screen
+        assert isinstance(screen, CalcScreen)
+        screen.line("net").input.value = "conv8-relu-pool-conv16-relu-gap-fc"
+        await pilot.press("enter", "down", "slash", *"conv")
+        await wait_until_async(lambda: len(screen.table.rows) == 2, what="the two layers")
+        assert [row.expression for row in screen.table.rows] == ["conv8", "conv16"]
+        assert screen.table.table is not None
+        assert f"{screen.table.table.parameters:,}" in screen.table.text  # of the whole net
+        assert "7 layers" in screen.table.text
+        assert screen.line("net").input.value == "conv8-relu-pool-conv16-relu-gap-fc"
+        await pilot.press("enter", "down")
+        assert screen.row is not None
+        assert screen.row.expression == "conv16"
+        await pilot.press("escape")
+        assert len(screen.table.rows) == 7
+        assert screen.row.expression == "conv16"  # the cursor stays on its layer
+        await pilot.press("slash", *"nowhere")
+        await wait_until_async(lambda: not screen.table.rows, what="no layer")
+        assert "no match for 'nowhere'" in shown(app)
+        await pilot.press("escape")
+        assert len(screen.table.rows) == 7
+
+
+async def test_classes_of_an_evaluation_are_filtered_all_of_them(finished: RunFolder) -> None:
+    """Also those that have no row for want of room: of a thousand, 50 are written."""
+    write_evaluation(finished, evaluation(1000))
+    app = LiveHost(finished)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("e")
+        await wait_until_async(lambda: isinstance(app.screen, EvaluationView), what="the page")
+        page = app.screen.query_one("#text", Static)
+        assert "k990 " not in str(page.content)
+        await pilot.press("slash", *"k99")
+        await wait_until_async(lambda: "k990 " in str(page.content), what="the class")
+        title, _, *rows = str(page.content).strip().splitlines()
+        assert title == "Classes"
+        assert [row.split()[0] for row in rows] == ["k99", *(f"k{number}" for number in range(990, 1000))]
+        await pilot.press("enter", "escape")
+        assert isinstance(app.screen, EvaluationView)
+        assert "accuracy" in str(page.content)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, EvaluationView)
 
 
 async def test_a_hidden_filter_takes_no_key(tmp_path: Path) -> None:

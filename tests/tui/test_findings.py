@@ -63,6 +63,16 @@ async def test_a_finding_with_its_evidence_and_its_cure(wild: RunFolder, size: t
         await wait_until_async(lambda: view.view.cursor == max(root.step, 0), what="the cursor at its step")
         await pilot.press("end")
         view.show_pane("doctor")
+        pane.list.focus()
+        every = pane.list.findings
+        await pilot.press("slash", *root.name)
+        await wait_until_async(lambda: len(pane.list.findings) < len(every), what="the findings of that name")
+        assert pane.list.finding == root
+        await pilot.press("ctrl+u", *"nowhere", "enter")
+        await wait_until_async(lambda: not pane.list.findings, what="none of them")
+        assert pane.text == ""  # not: no problems found
+        await pilot.press("escape")
+        assert pane.list.findings == every
         await pilot.press("f")
         await wait_until_async(lambda: isinstance(app.screen, ForkModal), what="the fork")
         typed = app.screen.query_one("#fork-changes", Input).value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,23 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.theme import Theme
+from textual.widgets import OptionList
 
 import cvtui.tui
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Matrix
 from cvtui.draw.half_blocks import shaded
 from cvtui.draw.text_figures.frame import PALETTE
+from cvtui.tui.app import CvtuiApp
 from cvtui.tui.plot.line_plot import Line
+from cvtui.tui.screens.base import BaseScreen
+from cvtui.tui.screens.labs import LabsScreen
+from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.widgets.figures_view import FiguresView
+from cvtui.tui.widgets.table import Grid
 from tests.tui.plot_stage import rows, shown
+from tests.tui.written_runs import finished_run
+from tests.waiting import wait_until_async
 
 LINES, WORDS = 3.0, 4.5
 GROUNDS = ("background", "surface", "panel")
@@ -104,6 +113,20 @@ async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
         assert len(seen) > 10
 
 
+async def test_faint_curves_keep_their_colours() -> None:
+    """Four faint curves were four grey ones, in the legend and in the plot."""
+    app = _Host(DARK)
+    async with app.run_test(size=(80, 40)) as pilot:
+        view = app.query_one(FiguresView)
+        curves = [Curve(name=f"c{n}", x=[0.0, 1.0], y=[n + 0.0, n + 1.0], dim=n < 4) for n in range(6)]
+        view.show([Curves(curves=curves)])
+        await pilot.pause()
+        marks = [part for part in view.render_line(0) if part.text.strip() and not part.text.strip().startswith("c")]
+        inks = [Color.from_rich_color(part.style.color).hex for part in marks if part.style and part.style.color]
+        assert len(set(inks)) == len(inks) == 6
+        assert all(contrast(Color.parse(ink), view.background_colors[1]) >= LINES for ink in inks)
+
+
 @pytest.mark.parametrize("no_color", [False, True])
 async def test_without_colour_a_plot_s_curves_carry_letters(monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
     if no_color:
@@ -120,6 +143,42 @@ async def test_without_colour_a_plot_s_curves_carry_letters(monkeypatch: pytest.
         plot.legend = False
         await pilot.pause()
         assert [letter in "".join(rows(plot)) for letter in "vi"] == [no_color, no_color]
+
+
+@pytest.mark.parametrize("few", [False, True])
+async def test_without_colour_the_cursor_is_in_reverse_video(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, few: bool
+) -> None:
+    """In a list and a table: the shade behind it is none on a monochrome terminal."""
+    if few:
+        monkeypatch.setenv("NO_COLOR", "1")
+    else:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+    finished_run(tmp_path, "one")
+    finished_run(tmp_path, "two")
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for place, kind, name in (("3", LabsScreen, "init"), ("4", RunsScreen, "one")):
+            await pilot.press(place)
+            await wait_until_async(partial(shows, app, kind), what="the place")
+            await wait_until_async(lambda: isinstance(app.focused, OptionList | Grid), what="the focus")
+            await pilot.press("home", "down")
+            await wait_until_async(lambda: bool(reversed_words(app)) is few, what="the cursor")
+            assert (name in reversed_words(app)) is few
+
+
+def shows(app: CvtuiApp, kind: type[BaseScreen]) -> bool:
+    return isinstance(app.screen, kind)
+
+
+def reversed_words(app: CvtuiApp) -> str:
+    """Return what stands in reverse video on the screen."""
+    return " ".join(
+        part.text
+        for strip in app.screen._compositor.render_strips()
+        for part in strip
+        if part.style is not None and part.style.reverse and part.text.strip()
+    )
 
 
 @pytest.mark.parametrize(("dark", "expected"), [(True, " ░▒▓█"), (False, "█▓▒░ ")])

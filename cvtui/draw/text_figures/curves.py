@@ -56,12 +56,13 @@ def array(values: list[float] | list[float | None]) -> Floats:
 
 def _lines(figure: Curves, colour: bool) -> list[Line]:
     """Curves differ by dash too; and by a letter on them, without colour or where the dashes don't suffice."""
-    bold = [curve for curve in figure.curves if not curve.dim]
-    lettered = len(bold) > 1 and (not colour or len(bold) > len(DASHES))
+    told = [curve for curve in figure.curves if not (curve.dim and colour)]  # faint ones: by their colour
+    lettered = len(told) > 1 and (not colour or len(told) > len(DASHES))
     lines = []
     for number, curve in enumerate(figure.curves):
-        place = sum(not before.dim for before in figure.curves[:number])
-        dash, label = (0, "") if curve.dim else (place, ascii_lowercase[place % 26] if lettered else "")
+        place = sum(not (before.dim and colour) for before in figure.curves[:number])
+        plain = curve.dim and colour
+        dash, label = (0, "") if plain else (place, ascii_lowercase[place % 26] if lettered else "")
         x, y = array(curve.x), array(curve.y)
         lines.append(Line(curve.name, x, y, color=colour_of(number), dim=curve.dim, dash=dash, label=label, gaps=False))
     return lines

@@ -15,6 +15,8 @@ from cvtui.draw.text_figures.frame import beside, colour_of, text_lines
 from cvtui.text import compact
 
 GREYS = " ·:-=+*#%@"
+SHORT = 4
+"""Signs of a number that a matrix shows as it is: 3.25 stays 3.25."""
 
 
 def draw_simple(figure: Table | Bars | Paragraph | Matrix | Image, width: int, colour: bool) -> list[Text]:
@@ -103,7 +105,8 @@ def draw_matrix(figure: Matrix, width: int, colour: bool) -> list[Text]:
 
 
 def _entry(value: float) -> str:
-    return f"{value:g}" if abs(value - round(value)) < 1e-9 else f"{value:.2g}"
+    whole = f"{value:g}"
+    return whole if len(whole) <= SHORT or abs(value - round(value)) < 1e-9 else f"{value:.2g}"
 
 
 def draw_image(figure: Image, width: int, colour: bool) -> list[Text]:

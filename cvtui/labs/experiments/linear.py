@@ -73,7 +73,8 @@ def result(
         holds = one <= on_plane + 0.06 and many >= one + 0.05 and at_last >= SEPARABLE
         where = f"it becomes separable at {first}" if first else "no layer makes it separable"
         words = (
-            f"On {knobs['data']} the single layer gets {one:.1%} (the best fit {on_plane:.1%}), "
+            f"Of new points of {knobs['data']} the single layer gets {one:.1%} right (the best line {on_plane:.1%} of "
+            f"the training points), "
             f"the MLP {many:.1%}; {where}."
         )
     return LabResult(
@@ -133,7 +134,7 @@ def region(net: Net, data: TensorSplit, name: str) -> Heat:
     shown = outputs.softmax(1)[:, 1] if two else outputs.argmax(1).float()
     right = evaluate(net, data.x, data.y)[1]
     return Heat(
-        title=f"{name}: {right:.1%} right",
+        title=f"{name}: {right:.1%} of these right",
         abreast=2,
         values=[[round(value, 3) for value in row] for row in shown.reshape(ROWS, COLUMNS).tolist()],
         x_low=-REACH,

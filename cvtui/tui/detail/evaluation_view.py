@@ -21,6 +21,8 @@ from cvtui.text import count
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.bindings import hint
+from cvtui.tui.widgets.filter_field import Keeps
+from cvtui.tui.widgets.filtered_list import Filtered
 from cvtui.tui.widgets.modal import CardModal
 from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.scroll import Scroll
@@ -60,15 +62,17 @@ class EvaluationView(CardModal[None]):
         self.words = ""
         self._process: ChildProcess | None = None
         self._answered = False
+        self._keeps: Keeps | None = None
+        """Of the filter, while words are typed there."""
 
     def compose(self) -> ComposeResult:
-        with Container(id="card"), Scroll(id="page"):
-            yield Static(id="text")
+        with Container(id="card"):
+            yield Filtered(Scroll(Static(id="text"), id="page"), self._narrow, "words of a class, a slice or an image")
 
     def on_mount(self) -> None:
         self.query_one("#card").border_subtitle = hint(
             EvaluationView, again="evaluate again", split="test or validation", calibrate="calibrate", dismiss="back"
-        )
+        ).replace(" · esc", f" · {hint(Filtered, filter='filter')} · esc")
         self._timer = self.set_interval(REFRESH_SECONDS, self._poll, pause=True)
         self._open()
 
@@ -157,6 +161,12 @@ class EvaluationView(CardModal[None]):
             text.update(Content.styled(self.words, MUTED))
             return
         lines: list[Content] = []
-        for title, rows in sections(self.found, max(40, self.size.width - 6), LISTED):
+        for title, rows in sections(self.found, max(40, self.size.width - 6), LISTED, self._keeps):
             lines += [Content.styled(title, "bold"), *map(Content, rows), Content("")]
         text.update(Content("\n").join(lines))
+
+    def _narrow(self, keeps: Keeps) -> bool:
+        self._keeps = None if keeps("") else keeps
+        self._show()
+        self.query_one("#page").scroll_home(animate=False)
+        return self.found is None or self._keeps is None or bool(str(self.query_one("#text", Static).content).strip())

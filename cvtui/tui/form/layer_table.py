@@ -9,6 +9,7 @@ from cvtui.calc import Row, Table, size_text
 from cvtui.calc.module_table import ModuleRow, ModuleTable
 from cvtui.draw.columns import Column
 from cvtui.text import count, counted, significant
+from cvtui.tui.widgets.filter_field import Keeps
 from cvtui.tui.widgets.table import Cell, Grid
 
 WAITING = "…"
@@ -39,14 +40,33 @@ class LayerTable(Grid[Row | ModuleRow]):
         self.stds: Mapping[str, float | None] | None = None
         self.stale = False
         self._waiting = False
+        self._keeps: Keeps = lambda *_texts: True
 
     def set_table(self, table: Table | ModuleTable | None) -> None:
         """Show `table`; for None (the net is invalid, or not counted yet) dim the last one."""
         self.stale = table is None
         if table is not None:
             self.table = table
-            self.set_rows(table.rows)
+            self.set_rows(self._kept(table))
         self.refresh()
+
+    def _kept(self, table: Table | ModuleTable) -> list[Row | ModuleRow]:
+        return [row for row in table.rows if self._keeps(row.name, row.expression, row.note)]
+
+    def narrow(self, keeps: Keeps) -> bool:
+        """List the layers that are kept, the total of all below them. Return False if there are none of them.
+
+        The cursor stays on its layer where that is listed.
+        """
+        self._keeps = keeps
+        if self.table is None:
+            return True
+        chosen, rows = self.row, self._kept(self.table)
+        self.cursor = next((place for place, row in enumerate(rows) if row is chosen), 0)
+        self.set_rows(rows)
+        self._show_cursor()
+        self.post_message(self.Highlighted(self, self.cursor))
+        return bool(rows)
 
     def set_stds(self, stds: Mapping[str, float | None] | None, *, waiting: bool = False) -> None:
         """Set the std by layer name; None if unknown (`waiting`: not yet, shown as "…")."""

@@ -16,6 +16,7 @@ from cvtui.text import binary_size, count, significant
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.form.validation import Validation
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.filtered_list import Filtered
 from cvtui.tui.widgets.frame import Card
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ class Preview(Container):
     def compose(self) -> ComposeResult:
         with Card(id="card-net") as net:
             net.border_title = "Net"
-            yield LayerTable()
+            table = LayerTable()
+            yield Filtered(table, table.narrow, "words of a layer: conv 3x3")
         with Container(id="card-below"):
             with Card(id="card-rate") as rate:
                 rate.border_title = "Learning rate"

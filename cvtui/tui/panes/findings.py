@@ -14,6 +14,8 @@ from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.widgets import MUTED
+from cvtui.tui.widgets.filter_field import Keeps
+from cvtui.tui.widgets.filtered_list import Filtered
 from cvtui.tui.widgets.moves import moves
 
 if TYPE_CHECKING:
@@ -53,12 +55,28 @@ class FindingsList(StyledLines):
     def __init__(self) -> None:
         super().__init__()
         self.findings: tuple[Diagnosis, ...] = ()
+        """Those that are listed."""
         self.chosen = 0
+        self._all: tuple[Diagnosis, ...] = ()
+        self._empty = ""
+        self._keeps: Keeps = lambda *_texts: True
 
     def show(self, findings: tuple[Diagnosis, ...], empty: str) -> None:
         """Show the findings, or `empty` if there are none. The cursor stays on its finding."""
+        self._all, self._empty = findings, empty
+        self._list()
+
+    def narrow(self, keeps: Keeps) -> bool:
+        """List the findings that are kept. Return False if none of them are."""
+        self._keeps = keeps
+        self._list()
+        return bool(self.findings) or not self._all
+
+    def _list(self) -> None:
         at = self.finding.id if self.finding is not None else ""
+        findings = tuple(one for one in self._all if self._keeps(heading(one).plain, clean(one.sentence)))
         self.findings = findings
+        empty = self._empty if not self._all else ""
         self.chosen = next((n for n, one in enumerate(findings) if one.id == at), 0)
         lines = [
             StyledLine(Content("  "), Content.assemble(heading(one), "\n", clean(one.sentence))) for one in findings
@@ -100,7 +118,8 @@ class FindingsPane(Pane):
     TITLE = "Doctor"
 
     def compose(self) -> ComposeResult:
-        yield FindingsList()
+        listed = FindingsList()
+        yield Filtered(listed, listed.narrow, "words of a finding")
 
     @property
     def list(self) -> FindingsList:

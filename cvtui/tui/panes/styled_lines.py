@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from cvtui.tui.widgets.moves import SCROLLING
+from cvtui.tui.widgets.reversible import Reversible
 
 NARROW = 49
 """Cells; less than that, and short heads are taken."""
@@ -29,7 +30,7 @@ class StyledLine:
     """Instead of `head` where there is little room."""
 
 
-class StyledLines(ScrollView, can_focus=True, inherit_bindings=False):
+class StyledLines(Reversible, ScrollView, can_focus=True, inherit_bindings=False):
     """A list of lines. Wrapping is done once per line and width, drawing once per visible line."""
 
     BINDING_GROUP_TITLE = "The text"

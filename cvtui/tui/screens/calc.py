@@ -34,6 +34,7 @@ from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.bindings import hint
+from cvtui.tui.widgets.filtered_list import Filtered
 from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.moves import capital
 from cvtui.tui.widgets.table import Grid
@@ -151,7 +152,8 @@ class CalcScreen(BaseScreen):
         with Container(id="calc-body"):
             with Card(id="calc-table") as card:
                 card.border_title = "Layers"
-                yield LayerTable()
+                table = LayerTable()
+                yield Filtered(table, table.narrow, "words of a layer: conv 3x3")
             with Card(id="calc-picture"):
                 yield LayerPicture()
         with Card(id="calc-words") as card:

@@ -139,7 +139,7 @@ def _tile(
     glyph, colour, _ = STATES[run.state]
     best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else ""
     name = set_cell_size(cut_middle(clean(run.name), width - 3 - len(best)), width - 2 - len(best))
-    style = "bold $foreground on $primary 35%" if chosen else "bold"
+    style = "bold underline $foreground on $primary 35%" if chosen else "bold"
     title = Content.assemble((f"{glyph} ", colour), (f"{name}{best}", style))
     x, y = curve
     rows = tiny_curve(x, y, shared, width, TILE[1]) if shared is not None and len(x) else [" " * width] * TILE[1]

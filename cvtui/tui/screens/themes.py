@@ -30,3 +30,15 @@ LIGHT = Theme(
     panel="#f2f0ea",
     dark=False,
 )
+FEW_COLOURS = """
+CvtuiApp.-few-colours {
+    & OptionList:focus > .option-list--option-highlighted,
+    & Grid:focus > .grid--cursor,
+    & StyledLines > .lines--pointed {
+        background: $background; color: $foreground; text-style: reverse;
+    }
+    & Grid > .grid--cursor { text-style: underline; }
+    & Picker:focus, & StartButton:focus { text-style: bold underline; }
+}
+"""
+"""Style sheet without colours, or with 16: a shade of the ground is not seen there, reverse video is."""

@@ -22,6 +22,8 @@ from cvtui.tui.plot.theme_colors import CONTRAST, WORDS, readable, shows_colours
 WALK_SECONDS = 6.0
 """From the first step of a walk to its last."""
 WALK_FPS = 10.0
+FAINT = 0.7
+"""How much of a faint curve's colour is left on the ground, where its contrast stays enough."""
 
 
 class FiguresView(Widget):
@@ -146,7 +148,10 @@ class FiguresView(Widget):
         quiet = Style(color=self.get_component_rich_style("figures--dim").color)
         segments = []
         for text, style, _ in line.render(self.app.console):
-            if style is not None and style.dim:
+            if style is not None and style.dim and style.color is not None:  # a faint curve keeps its colour
+                own = ground.blend(Color.parse(style.color.get_truecolor().hex), FAINT)
+                style = style + Style(color=readable(own, ground).rich_color, dim=False)
+            elif style is not None and style.dim:
                 style = style + quiet + Style(dim=False)
             elif style is not None and style.color is not None and style.bgcolor is None:
                 least = WORDS if any(map(str.isalnum, text)) else CONTRAST

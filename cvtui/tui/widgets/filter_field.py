@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.widgets import Input
+
+Keeps = Callable[..., bool]
+"""Returns True for texts that hold each of the typed words."""
 
 
 class FilterField(Input):

@@ -11,15 +11,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import Input, OptionList, SelectionList, Static
 from textual.widgets.option_list import Option
 
-from cvtui.tui.widgets.filter_field import FilterField
+from cvtui.tui.widgets.filter_field import FilterField, Keeps
 from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.moves import LISTING
+from cvtui.tui.widgets.reversible import Reversible
 
 
-class TickList(SelectionList[str]):
+class TickList(Reversible, SelectionList[str]):
     """A SelectionList with the letters that move; its ticks can be read without colours."""
 
     BINDING_GROUP_TITLE = "The list"
@@ -36,18 +38,67 @@ class TickList(SelectionList[str]):
         return Strip(parts)
 
 
-class FilteredList(Vertical):
-    """Shows those of its entries that hold the typed words; the cursor stays on its entry where that is listed."""
+class Filtered(Vertical):
+    """A widget with the field that `/` opens over it; what is listed of it is left to `narrow`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Show some: words that a line must hold"),
         Binding("escape", "all", "All", show=False, tooltip="Show all again"),
     ]
     DEFAULT_CSS = """
+    Filtered {
+        height: 1fr;
+        & > .no-match { display: none; color: $text-warning; height: 1; }
+    }
+    """
+
+    def __init__(self, inner: Widget, narrow: Callable[[Keeps], bool], words: str = "") -> None:
+        """`narrow` shows what the predicate keeps, and says whether that is anything; `words`: a hint."""
+        super().__init__()
+        self._inner_widget, self._narrow = inner, narrow
+        self._field = FilterField(words or "words that a line holds")
+        self._missing = Static("", classes="no-match", markup=False)
+
+    def compose(self) -> ComposeResult:
+        yield self._field
+        yield self._inner_widget
+        yield self._missing
+
+    def narrow(self) -> None:
+        """Show what the field keeps, and say where that is nothing."""
+        self._missing.display = not self._narrow(self._field.keeps)
+        self._missing.update(f"no match for {self._field.value!r}")
+
+    def action_filter(self) -> None:
+        self._field.reveal()
+
+    def action_all(self) -> None:
+        self._field.close()
+        self._inner_widget.focus()
+
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        """Leave esc to the window where nothing is hidden."""
+        return action != "all" or bool(self._field.display)
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        event.stop()
+        self.narrow()
+        self.refresh_bindings()
+
+    @on(Input.Submitted)
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._inner_widget.focus()
+
+
+class FilteredList(Filtered):
+    """Shows those of its entries that hold the typed words; the cursor stays on its entry where that is listed."""
+
+    DEFAULT_CSS = """
     FilteredList {
         height: auto;
         & OptionList { height: auto; border: none; padding: 0; background: transparent; }
-        & .no-match { display: none; color: $text-warning; }
     }
     """
 
@@ -59,22 +110,15 @@ class FilteredList(Vertical):
         words: str = "",
     ) -> None:
         """`texts`: what the words are looked for in, by key; `option` makes an entry of its key; `words`: a hint."""
-        super().__init__()
         self._texts = texts
         self._option = option
         self._inner = inner if inner is not None else ItemList(compact=True)
-        self._field = FilterField(words or "words that a line holds")
-        self._missing = Static("", classes="no-match", markup=False)
+        super().__init__(self._inner, self._fill, words)
         self.keys: list[str] = []
         """Of the entries that are listed."""
 
-    def compose(self) -> ComposeResult:
-        yield self._field
-        yield self._inner
-        yield self._missing
-
     def on_mount(self) -> None:
-        self._fill(None)
+        self.narrow()
 
     @property
     def key(self) -> str | None:
@@ -89,35 +133,13 @@ class FilteredList(Vertical):
 
     def update(self) -> None:
         """Make the entries anew."""
-        self._fill(self.key)
+        self.narrow()
 
-    def _fill(self, key: str | None) -> None:
-        self.keys = [one for one, text in self._texts.items() if self._field.keeps(text)]
+    def _fill(self, keeps: Keeps) -> bool:
+        key = self.key
+        self.keys = [one for one, text in self._texts.items() if keeps(text)]
         self._inner.clear_options()
         self._inner.add_options([self._option(one) for one in self.keys])
         if self.keys:
             self._inner.highlighted = self.keys.index(key) if key in self.keys else 0
-        self._missing.display = not self.keys and bool(self._texts)
-        self._missing.update(f"no match for {self._field.value!r}")
-
-    def action_filter(self) -> None:
-        self._field.reveal()
-
-    def action_all(self) -> None:
-        self._field.close()
-        self._inner.focus()
-
-    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
-        """Leave esc to the window where nothing is hidden."""
-        return action != "all" or bool(self._field.display)
-
-    @on(Input.Changed)
-    def _filter(self, event: Input.Changed) -> None:
-        event.stop()
-        self._fill(self.key)
-        self.refresh_bindings()
-
-    @on(Input.Submitted)
-    def _filtered(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._inner.focus()
+        return bool(self.keys) or not self._texts

@@ -8,9 +8,10 @@ from textual.binding import BindingType
 from textual.widgets import OptionList
 
 from cvtui.tui.widgets.moves import LISTING
+from cvtui.tui.widgets.reversible import Reversible
 
 
-class ItemList(OptionList):
+class ItemList(Reversible, OptionList):
     """An OptionList with the letters that move."""
 
     BINDING_GROUP_TITLE = "The list"

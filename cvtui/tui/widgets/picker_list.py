@@ -13,11 +13,13 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from cvtui.tui.widgets.reversible import Reversible
+
 TYPED_SECONDS = 1.5
 """Letters that follow each other within this make one word."""
 
 
-class PickerList(OptionList):
+class PickerList(Reversible, OptionList):
     """Names with their line of explanation. Enter takes one, escape none; letters go to the name that has them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

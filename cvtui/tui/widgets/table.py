@@ -229,7 +229,8 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         row = self.rows[index]
         line = self._line({c.key: self.cell(row, c.key) for c in self.COLUMNS if c.key in self._wide}, width)
         if index == self.cursor and self.shows_cursor:
-            back = Style(bgcolor=self._style("cursor").bgcolor)
+            mark = self._style("cursor")
+            back = Style(bgcolor=mark.bgcolor, reverse=mark.reverse, underline=mark.underline)
             line = Strip([Segment(text, (own or Style()) + back, ctl) for text, own, ctl in line], line.cell_length)
         return line
 
