@@ -32,6 +32,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/foreign/find.py": ({"os.listdir", "os.scandir", "read_text"}, "another program's log, which a user names"),
+    "runlog/foreign/mlflow.py": ({"os.scandir", "os.walk"}, "another program's log, which a user names"),
     "runlog/early_process.py": ({"os.open"}, "/dev/null"),
     "runlog/hosts/mirror.py": (
         {"shutil.rmtree", "root.mkdir", "root.glob", "folder.mkdir", "shutil.copytree"},
@@ -92,6 +93,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "engine/handover/checking.py": ({"path.parent.mkdir", "os.replace", "beside.unlink"}, "the user's place"),
     "engine/handover/onnx_file.py": ({"file.unlink"}, "the user's place"),
     "draw/overlay.py": ({"Pillow.open"}, "bytes of a record that the engine told, PNG alone"),
+    "export/pictures.py": ({"Pillow.open"}, "on bytes that the door has read, PNG alone"),
     "export/report.py": ({"path.parent.mkdir", "path.write_text"}, "the user's place"),
     "export/tensorboard.py": ({"folder.mkdir"}, "the user's place"),
     "engine/worker.py": ({"folder.path.mkdir"}, "the run folder itself, made anew where it was deleted"),

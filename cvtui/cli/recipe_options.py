@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,9 +32,10 @@ FIT = click.option(
 )
 
 
-def tell_fitted(line: str) -> None:
-    """Tell on stderr which recipe was chosen for the data."""
-    out.line(f"note: {line}", err=True)
+def tell_fitted(lines: Iterable[str]) -> None:
+    """Tell on stderr which recipe was chosen for the data, once the data is there."""
+    for line in lines:
+        out.line(f"note: {line}", err=True)
 
 
 class FieldType(TextParam):

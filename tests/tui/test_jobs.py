@@ -129,7 +129,9 @@ async def test_an_error_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.M
         await wait_until_async(lambda: "cvtui:" in str(view.query_one("#job-text", Static).content), what="its words")
         lines = str(view.query_one("#job-text", Static).content).splitlines()
         assert " ".join(lines) == job.output.strip()
-        width = view.query_one("#job-output").content_region.width
+        box = view.query_one("#job-output")
+        await wait_until_async(lambda: box.content_region.width > 0, what="its place")
+        width = box.content_region.width
         assert max(map(len, lines)) <= width < len(job.output.strip())
         table = "a" * 200
         assert errors_wrapped(table, 40) == table

@@ -62,9 +62,11 @@ async def test_from_the_confusion_matrix_to_one_file_large(run: RunFolder, size:
         assert isinstance(pictures, PicturesView)
         while pictures.name_of_page != MISTAKES:
             await pilot.press("right")
-        note = str(pictures.query_one("#note", Static).content)
         picture = next(one for one in reversed(live.history.pictures) if one.name == MISTAKES)
-        assert "/".join(Path(picture.names[0]).parts[-2:]) in note
+        file = "/".join(Path(picture.names[0]).parts[-2:])
+        await wait_until_async(
+            lambda: file in " ".join(pictures.query_one("#shown", PictureBox).captions), what="its place"
+        )
         while pictures.name_of_page != CONFUSION:
             await pilot.press("right")
         await pilot.press("enter")

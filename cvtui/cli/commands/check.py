@@ -29,7 +29,8 @@ def check(recipe: str | None, as_json: bool, fit: bool, **options: str | None) -
     to call that a fault. The exit code is 1 when something is wrong.
     """
     given = {name: text for name, text in options.items() if text is not None}
-    checked = make_recipe(recipe, given, fit=fit, tell=None if as_json else tell_fitted)
+    fitted: list[str] = []
+    checked = make_recipe(recipe, given, fit=fit, tell=fitted.append)
     from cvtui.doctor.checklist import checklist
     from cvtui.recipe.memory_check import check_machine
 
@@ -44,6 +45,7 @@ def check(recipe: str | None, as_json: bool, fit: bool, **options: str | None) -
         told = {"checks": items, "findings": [one.as_json() for one in roots], "notes": checked.data.notes}
         click.echo(msgspec.json.encode(told).decode())
     else:
+        tell_fitted(fitted)
         tell_notes(checked.data.notes)
         show(items, roots)
     return EXIT_FAILED if any(item.mark == "fault" for item in items) or _is_sick(roots) else 0

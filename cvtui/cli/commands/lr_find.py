@@ -48,9 +48,11 @@ def lr_find(
     from cvtui.compare.lr_search import LrFinder
 
     given = {name: text for name, text in options.items() if text is not None}
-    checked = make_recipe(recipe, given, runs, fit=fit, tell=None if as_json else tell_fitted)
+    fitted: list[str] = []
+    checked = make_recipe(recipe, given, runs, fit=fit, tell=fitted.append)
     need(checked.recipe)
     if not as_json:
+        tell_fitted(fitted)
         tell_notes(checked.data.notes)
     with LrFinder(checked, runs, steps, highest) as finder:
         try:

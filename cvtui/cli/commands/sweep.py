@@ -83,12 +83,14 @@ def sweep(
     if not any(len(values) > 1 for values in lists.values()):
         raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
     first = {name: values[0] for name, values in lists.items()}
-    base = make_recipe(recipe, first, runs, fit=fit, tell=None if as_json else tell_fitted).asked
+    fitted: list[str] = []
+    base = make_recipe(recipe, first, runs, fit=fit, tell=fitted.append).asked
     entrants = expand(base, lists)
     jobs, gpus, cluster = _places(entrants, runs, jobs, launcher, slurm)
     for entrant in entrants:
         need(entrant.checked.recipe)
     if not as_json:
+        tell_fitted(fitted)
         tell_notes(note for entrant in entrants for note in entrant.checked.data.notes)
     stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
     with Race(entrants, runs, stem, jobs, gpus=gpus, cluster=cluster) as race:

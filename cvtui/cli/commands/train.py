@@ -56,15 +56,17 @@ def train(
     """
     changes = {name: text for name, text in options.items() if text is not None}
     hooks = hooks_of(on_end, notify)
-    tell = None if as_json or quiet or not no_ui else tell_fitted
+    fitted: list[str] = []
     if no_ui or as_json:
         from cvtui.runlog.early_process import EarlyProcess
 
         with EarlyProcess() as early:  # PyTorch loads while the recipe is checked
             from cvtui.cli.follow import train_without_screen
 
-            checked = _checked(recipe, changes, runs.home, fit, tell)
+            checked = _checked(recipe, changes, runs.home, fit, fitted.append)
             _provide(checked, download)
+            if not as_json and not quiet:
+                tell_fitted(fitted)
             named = "name" in changes
             return train_without_screen(
                 checked, runs.home, early, strict_name=named, as_json=as_json, quiet=quiet, hooks=hooks

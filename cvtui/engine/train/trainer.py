@@ -26,7 +26,7 @@ from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, StopRequested
 from cvtui.engine.train.evaluate import ValidationResult, batch_size_for, evaluate
 from cvtui.engine.train.feature_cache import KEPT, FeatureStepper, NotKept, is_asked, keep_features, told
-from cvtui.engine.train.graph import stepper_of
+from cvtui.engine.train.graph import GraphStepper, stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import finding
 from cvtui.engine.train.snapshots import Snapshots
@@ -152,9 +152,10 @@ class Trainer:
             self.settle_data()
             cache = keep_features(t, batch_size_for(t), self.between_batches)
             t.features, t.keeps_features = cache, True
+            replayed = isinstance(self.stepper, GraphStepper)
             self.stepper = FeatureStepper(t, self.recorder, cache)
             self.watch.explain(dict.fromkeys(modules_before(t.model, cache.tail), KEPT))
-            text = told(cache)
+            text = told(cache) + ("; steps on them are not captured as a CUDA graph" if replayed else "")
         except NotKept as why:
             text, t.keeps_features = f"frozen layers are computed in every epoch: {why}", False
             if kept:

@@ -399,7 +399,7 @@ class LabsView(Horizontal):
         else:
             self._timer.pause()
             for page in self._pages.values():
-                page.figures.walk(False)
+                page.figures.animate_walkers(False)
 
     @on(ActionLine.Pressed)
     async def _pressed(self, event: ActionLine.Pressed) -> None:

@@ -242,7 +242,7 @@ class LabPage(Card):
             self.query_one(Numbers).show(number_lines(shown.numbers) if shown.done else [])
         if self.figures.steps and not self._walked:
             self._walked = True
-            self.figures.walk(True)
+            self.figures.animate_walkers(True)
             self.screen.refresh_bindings()
         if self._to_results and shown.figures:
             self._to_results = not shown.done

@@ -105,7 +105,7 @@ class LabsScreen(BaseScreen):
     def action_walk(self) -> None:
         page = self.labs.page
         if page is not None:
-            page.figures.walk(not page.figures.walking)
+            page.figures.animate_walkers(not page.figures.walking)
 
     def action_step_walk(self, by: int) -> None:
         page = self.labs.page

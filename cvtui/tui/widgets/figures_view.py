@@ -50,7 +50,7 @@ class FiguresView(Widget):
         self._timer: Timer | None = None
 
     def on_hide(self) -> None:
-        self.walk(False)
+        self.animate_walkers(False)
 
     # ------------------------------------------------------------------ walks
 
@@ -63,7 +63,7 @@ class FiguresView(Widget):
     def walking(self) -> bool:
         return self._timer is not None
 
-    def walk(self, on: bool) -> None:
+    def animate_walkers(self, on: bool) -> None:
         """Let the walkers go on, from the start if they have arrived; or stop them."""
         if self._timer is not None:
             self._timer.stop()
@@ -76,14 +76,14 @@ class FiguresView(Widget):
 
     def step_walk(self, by: int) -> None:
         """Stop the walkers and move them by so many updates."""
-        self.walk(False)
+        self.animate_walkers(False)
         if self.steps:
             self._walk_to((round(self.walked * self.steps) + by) / self.steps)
 
     def _walk_on(self, by: float) -> None:
         self._walk_to(self.walked + by)
         if self.walked >= 1.0:
-            self.walk(False)
+            self.animate_walkers(False)
 
     def _walk_to(self, share: float) -> None:
         self.walked = min(1.0, max(0.0, share))

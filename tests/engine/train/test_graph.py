@@ -95,10 +95,20 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": "adam", "net": "conv4s2-bn-relu-drop0.3-fc",
         "augment": "flip, shift(1), crop(1), rotate(10), cutout(2), jitter(0.2)",
     },
-    "frozen but for the head": {"freeze": "all-but-head", "net": "conv4s2-bn-relu-fc"},
+    "frozen but for the head": {"freeze": "all-but-head", "net": "drop0.1-conv4s2-bn-relu-fc"},
     "momentum, each stage its rate": {"optimizer": "momentum", "layer_decay": 0.3, "net": "conv4s2-relu-conv4-relu-fc"},
     "adamw, mean of the weights": {"optimizer": "adamw", "ema": 0.9, "precision": "bfloat16"},
 }  # fmt: skip
+
+
+def test_outputs_of_frozen_layers_that_are_kept_are_not_captured_and_the_log_says_so(
+    tmp_path: Path, graphs: Graphs
+) -> None:
+    capture = graphs()
+    run = folder(tmp_path, "kept", **SHORT, freeze="all-but-head", net="conv4s2-bn-relu-fc")
+    assert train(run)[0] == 0
+    assert capture.captured == 0
+    assert any(text.endswith("; steps on them are not captured as a CUDA graph") for text in said(run))
 
 
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES.keys())
