@@ -138,3 +138,20 @@ def test_what_was_said_before_a_resume_stands_before_it(tmp_path: Path) -> None:
     lines = told(read(run.folder))
     resumed = next(place for place, text in enumerate(lines) if text.startswith("resumed at step 50"))
     assert lines.index("said early") < resumed < lines.index("said late")
+
+
+def test_a_text_of_the_step_of_a_resume_stands_after_the_epoch_that_ended_there(tmp_path: Path) -> None:
+    """The engine says "resumed at step 90", which is where epoch 2 had ended: it stood above that epoch."""
+    run = WrittenRun(tmp_path)
+    run.step(60)
+    run.close()
+    ended = read(run.folder).epochs[-1]
+    log = Log(time=ended.time + 5, text="said at the resume", step=ended.step)
+    run = WrittenRun(tmp_path / "again")
+    run.step(60)
+    run.write(run._started(step=ended.step, time=ended.time + 4))
+    run.write(log)
+    run.close()
+    lines = told(read(run.folder))
+    epoch = next(place for place, text in enumerate(lines) if text.startswith(f"epoch {ended.epoch:>2}"))
+    assert epoch < lines.index("said at the resume")

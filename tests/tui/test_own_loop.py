@@ -11,6 +11,7 @@ from torch import nn
 
 import cvtui
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.predictions import UpcomingRates, predict
 from cvtui.tui.train.live_view import LiveView
@@ -59,3 +60,17 @@ async def test_fork_and_resume_of_it_say_what_can_be_done_instead(key: str, tmp_
         assert "a custom training loop, which only its script can train; run the script again" in said.message
         assert app.screen.query(LiveView), "no question was asked"
     assert sorted(tmp_path.rglob("*")) == before
+
+
+async def test_a_run_of_own_scalars_alone_is_not_waited_for_once_it_has_ended(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2)
+    with cvtui.watch(model, torch.optim.SGD(model.parameters(), 0.1), name="own", runs=tmp_path) as run:
+        for place in range(3):
+            run.log(iou=place / 4)
+    app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
+    async with app.run_test(size=(120, 35)):
+        await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).history.end)
+        view = app.screen.query_one(LiveView)
+        loss = view.pane("loss")
+        assert isinstance(loss, CurvePane)
+        await wait_until_async(lambda: "no values in the log" in loss.plot.text, what="the words of the empty plot")

@@ -55,6 +55,9 @@ class CurvePlot(LinePlot, inherit_bindings=False):
     ]
 
 
+WAITING = "waiting for the first step"
+
+
 class CurvePane(Pane):
     """A pane with one plot. Subclasses set lines and guides in `draw`, after `set_axis`."""
 
@@ -90,7 +93,8 @@ class CurvePane(Pane):
         )
 
     def update_from(self, history: History, view: ViewState) -> bool:
-        """Update as `Pane` does; a moved cursor recomputes no curves."""
+        """Update as `Pane` does; a moved cursor recomputes no curves; a run that has ended is not waited for."""
+        self.plot.empty = WAITING if view.alive else "no values in the log"
         self.waiting = self._can_wait(history, view)
         if not self.waiting:
             self._drawn_at, self._drawn_steps = time.monotonic(), history.steps_done

@@ -70,9 +70,10 @@ class LogEntries:
             resumed = history.run.step or 0
             news.append(((resumed, 6 if resumed else 0), _started(history.run)))
         for log in self._new_logs(history):
-            place = (log.step, 1) if log.step is not None else (_step_at(history, log.time), 7)
             tone: Tone = "bad" if log.level == "error" else "warn" if log.level == "warning" else "plain"
-            news.append((place, Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone)))
+            news.append(
+                (_place_of(history, log), Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone))
+            )
         for command in self._new("commands", history):
             if command.command not in ("save", "look"):  # a checkpoint has its own line; a look changes nothing
                 news.append(((command.step, 2), _command(command)))
@@ -104,6 +105,14 @@ class LogEntries:
         if fresh:
             self._last_log = fresh[0]
         return fresh[::-1]
+
+
+def _place_of(history: History, log: Log) -> tuple[float, int]:
+    """Return the order of a text: after the epoch of its step where that was over, as at a resume."""
+    if log.step is None:
+        return _step_at(history, log.time), 7
+    over = any(epoch.step == log.step and epoch.time < log.time for epoch in reversed(history.epochs))
+    return log.step, 5 if over else 1
 
 
 def _step_at(history: History, when: float) -> float:
