@@ -108,11 +108,13 @@ class Doctor:
             return None
 
     def _offered(self, one: Diagnosis) -> Diagnosis:
-        """Return the diagnosis with its cure only where it helps: no change already made, no fault that is past."""
+        """Return the diagnosis with its cure only where it helps: nothing already done, past, or frozen."""
         cure = {name: value for name, value in one.cure.items() if self.obs.recipe.get(name) != value}
         past = one.severity == "note" and FAULTS[one.id].severity != "note"
+        # Tried where all layers are trained; in two runs of a frozen timm net other first weights gained nothing.
+        frozen = "init" in cure and bool(self.obs.recipe.get("freeze"))
         known = tried(one.id, one.cure)
-        if not cure or past:
+        if not cure or past or frozen:
             return msgspec.structs.replace(one, cure={})
         if known is not None and known.helps:
             return msgspec.structs.replace(one, tried=known.words)

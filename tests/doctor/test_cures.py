@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from cvtui.cli.output.findings import finding_lines
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.catalogue import OFFERED
@@ -63,6 +66,15 @@ def test_a_larger_batch_for_batch_norm_is_no_cure() -> None:
     )
     assert [(name, cure) for name, cure, _ in roots(records) if name == "F22"] == [("F22", {})]
     assert next(cure for name, cure, _ in roots(records, every_cure=True) if name == "F22"), "the benchmark tries it"
+
+
+@pytest.mark.parametrize("freeze", ["", "all-but-head"])
+def test_other_first_weights_are_no_cure_of_layers_that_are_not_trained(freeze: str) -> None:
+    run = started(own=False, init="normal(0.01)", net="[fc50-relu]*6-fc", freeze=freeze)
+    spread = {f"relu{place}": 0.1**place for place in range(1, 7)}
+    run = msgspec.structs.replace(run, prediction={"activation_std": spread})
+    cures = {name: bool(cure) for name, cure, _ in roots(story(run=run, loss=lambda _: 2.3)) if name == "L02"}
+    assert cures == {"L02": not freeze}
 
 
 def test_what_is_past_needs_no_cure() -> None:
