@@ -55,6 +55,18 @@ async def ready(app: CvtuiApp) -> None:
     await wait_until_async(lambda: form_view_of(app).complete, what="the form")
 
 
+async def test_an_engine_that_ends_while_the_screen_is_taken_apart_is_no_fault(tmp_path: Path) -> None:
+    app = session(tmp_path)
+    async with app.run_test():
+        await ready(app)
+        view = form_view_of(app)
+        app.exit()
+        await view.query_one("#status").remove()  # as the app itself does, one widget after the other
+        view.engine._fail("ImportError: no torch")
+    view.engine._fail("ImportError: no torch")
+    assert app.return_code == 0
+
+
 async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
     """Replace the text in a field."""
     form_view_of(app).form.focus_field(name)

@@ -221,7 +221,9 @@ class FormView(Widget):
             self.engine.predict(self._validation.recipe)
 
     def _engine_changed(self) -> None:
-        if self.is_mounted and self._validation is not None:
+        # The engine calls from the event loop, not from the screen's own queue: also while the screen is taken apart,
+        # when its widgets are gone one by one and `is_mounted` is still true.
+        if self.is_attached and self._validation is not None:
             self.preview.show_predictions(self.validation, self.engine)
             problems = self._engine_problems(self.validation)
             if problems is not None:
