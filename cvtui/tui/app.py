@@ -368,6 +368,11 @@ class CvtuiApp(App[None]):
         """Quit; ask what happens to runs of this session that still train."""
         self._leave(self.living())
 
+    def exit(self, *args: Any, **options: Any) -> None:
+        """Leave the screen; what works beside it ends first: a widget that it adds now would have no place."""
+        self.workers.cancel_all()
+        super().exit(*args, **options)
+
     def _leave(self, alive: list[RunFolder]) -> None:
         if self.jobs is not None and (running := self.jobs.running):
             self._leave_jobs(running, alive)

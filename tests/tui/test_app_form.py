@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import subprocess
 import sys
@@ -64,6 +65,19 @@ async def test_an_engine_that_ends_while_the_screen_is_taken_apart_is_no_fault(t
         await view.query_one("#status").remove()  # as the app itself does, one widget after the other
         view.engine._fail("ImportError: no torch")
     view.engine._fail("ImportError: no torch")
+    assert app.return_code == 0
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])  # of the event loop: with 2, images were added where nothing stood
+async def test_leaving_while_the_form_is_completed_is_no_fault(tmp_path: Path, turns: int) -> None:
+    app = session(tmp_path)
+    async with app.run_test():
+        view = form_view_of(app)
+        while not view.complete or view.preview.plot is None:
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        app.exit()  # between its curve and the images below
     assert app.return_code == 0
 
 
