@@ -373,6 +373,11 @@ class CvtuiApp(App[None]):
         self.workers.cancel_all()
         super().exit(*args, **options)
 
+    async def _shutdown(self) -> None:
+        """Take the screens apart, also without `exit`: after an error, at the end of a test."""
+        self.workers.cancel_all()  # a widget's own end with the widget, but its children are gone before that
+        await super()._shutdown()
+
     def _leave(self, alive: list[RunFolder]) -> None:
         if self.jobs is not None and (running := self.jobs.running):
             self._leave_jobs(running, alive)

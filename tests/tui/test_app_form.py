@@ -6,6 +6,7 @@ import asyncio
 import math
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.form import preview
 from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import FormView
 from cvtui.tui.panes.curve_pane import CurvePlot
@@ -79,6 +81,26 @@ async def test_leaving_while_the_form_is_completed_is_no_fault(tmp_path: Path, t
             await asyncio.sleep(0)
         app.exit()  # between its curve and the images below
     assert app.return_code == 0
+
+
+async def test_a_form_that_is_completed_asks_nothing_of_a_screen_that_is_taken_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = threading.Event()
+    monkeypatch.setattr(preview, "_import_heavy", lambda: loaded.wait(20))
+    app = session(tmp_path)
+
+    async def load_when_the_card_is_gone() -> None:
+        shown = form_view_of(app).preview
+        while shown.query("#card-rate"):
+            await asyncio.sleep(0)
+        assert shown.is_attached
+        loaded.set()
+
+    async with app.run_test():  # that ends without `exit`, as after an error
+        await ready(app)
+        gone = asyncio.create_task(load_when_the_card_is_gone())
+    await gone
 
 
 async def type_into(pilot: Pilot[None], app: CvtuiApp, name: str, text: str) -> None:
