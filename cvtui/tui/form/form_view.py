@@ -196,9 +196,9 @@ class FormView(Widget):
         """
         from cvtui.tui.form.validation import validate
 
-        texts = self.form.texts
-        if self._preview is None or self._engine is None:
+        if self._preview is None or self._engine is None:  # each field says at its mount that it has changed
             return
+        texts = self.form.texts
         if self._validation is not None and texts == self._validation.texts and not again:
             return
         self._waiting = None  # for the engine's word, before a start
