@@ -330,12 +330,11 @@ def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, FoundFi
     for place in layout.train:
         passed.others.update(ending(name) for name in names_in(place) if os.path.isfile(os.path.join(place, name)))
     what = found_files(passed.others)
-    known = known_set(names_in(where))
     raise RequestError(
         f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
-        hint=f"--data {known} --data-dir {shlex.quote(where)} reads it" if known
-        else package_for(passed.others) or label_file(where).rstrip("; ") or packed_source(where, passed.others)
-        or way_out(passed.others) or ("" if names else folder_notes.images()))  # fmt: skip
+        hint=known_set(names_in(where), where) or package_for(passed.others) or label_file(where).rstrip("; ")
+        or packed_source(where, passed.others) or way_out(passed.others) or ("" if names else folder_notes.images()),
+    )  # fmt: skip
 
 
 def several_of(recipe: Recipe) -> bool:
