@@ -223,7 +223,7 @@ class FormView(Widget):
     def _engine_changed(self) -> None:
         # The engine calls from the event loop, not from the screen's own queue: also while the screen is taken apart,
         # when its widgets are gone one by one and `is_mounted` is still true.
-        if self.is_attached and self._validation is not None:
+        if self.is_attached and self.app.is_running and self._validation is not None:
             self.preview.show_predictions(self.validation, self.engine)
             problems = self._engine_problems(self.validation)
             if problems is not None:
