@@ -141,7 +141,7 @@ class FormView(Widget):
         self.app.call_later(self.screen.call_after_refresh, self._after_first_frame)
 
     def _after_first_frame(self) -> None:
-        self.run_worker(self._complete(), group="complete")  # a worker ends with the screen
+        self.run_worker(self._complete, group="complete")  # a worker ends with the screen
 
     async def _complete(self) -> None:
         """Load and show what the first frame did without: calculator, preview, engine, numpy."""

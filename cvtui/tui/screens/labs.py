@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -59,11 +60,11 @@ class LabsScreen(BaseScreen):
         event.stop()
         question = event.claim.question
         if question is None:
-            self.run_worker(self._open_claim(event.claim, ""))
+            self.run_worker(partial(self._open_claim, event.claim, ""))
             return
 
         def answered(answer: int | None) -> None:
-            self.run_worker(self._open_claim(event.claim, outcome(question, -1 if answer is None else answer)))
+            self.run_worker(partial(self._open_claim, event.claim, outcome(question, -1 if answer is None else answer)))
 
         self.app.push_screen(PredictModal(question), answered)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -169,7 +170,7 @@ class TrainScreen(BaseScreen):
             self.app.notify(error.message, title="No run was started", severity="error", markup=False)
             return
         self.session.started.append(folder)
-        self.run_worker(self._train(folder, self._form_view), exclusive=False, group="starting")
+        self.run_worker(partial(self._train, folder, self._form_view), exclusive=False, group="starting")
         await self.show_folder(folder)
 
     def _discard_refused(self) -> None:
