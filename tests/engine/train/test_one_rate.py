@@ -32,7 +32,7 @@ from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
 from cvtui.runlog.run_filter import parse_filter
 from cvtui.runlog.run_summary import summary
-from tests.cli.running import cvtui as command
+from tests.cli.running import within as command
 from tests.engine.making import folder, history, recipe, train
 
 SMALL: dict[str, Any] = {"net": "conv4-relu-fc", "optimizer": "adam", "batch_size": 64, "weight_decay": 0.0}
