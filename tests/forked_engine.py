@@ -166,6 +166,9 @@ def _forget_what_was_read() -> None:
     for one in gc.get_objects():
         if isinstance(one, functools._lru_cache_wrapper) and str(one.__module__).startswith("cvtui"):
             one.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cvtui.") and isinstance(known := getattr(module, "_known", None), dict):
+            known.clear()
     random.seed()
     np.random.seed()
     importlib.import_module("torch").manual_seed(SEED_OF_TORCH)
