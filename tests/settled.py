@@ -14,6 +14,8 @@ from textual import _wait, app, pilot
 from textual._context import active_app
 from textual.message_pump import MessagePump
 
+from tests import styles
+
 IDLE_SECONDS = 0.01
 """Textual takes 20 ms. 10 tell the same, as everything that a key sets going in this process runs in one thread."""
 LONGEST_SECONDS = 5.0
@@ -23,7 +25,8 @@ _idle = _wait.wait_for_idle
 
 
 def install() -> None:
-    """For every Pilot of this process."""
+    """For every Pilot of this process, whose apps also share what was parsed of their style sheets."""
+    styles.install()
     _wait.SLEEP_GRANULARITY = IDLE_SECONDS
     _wait.SLEEP_IDLE = IDLE_SECONDS / 8
     app.wait_for_idle = pilot.wait_for_idle = settled  # type: ignore[attr-defined]

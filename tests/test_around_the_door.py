@@ -130,11 +130,14 @@ NOT_FILES = {"RunFolder.open", "self.open", "self._bar.open", "self._form_view.o
 def around_the_door(source: str) -> set[str]:
     """Find the calls of a module that open, change or list files by themselves."""
     found = set()
+    asked = OPENS | {name.rpartition(".")[2] for name in OF_MODULES}
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute | ast.Name):
+            continue
+        last = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        if last not in asked:
             continue
         whole = ast.unparse(node.func)
-        last = node.func.attr if isinstance(node.func, ast.Attribute) else whole
         mine = whole.startswith("door.") or whole in NOT_FILES
         if not mine and (last in OPENS or whole in OF_MODULES):
             found.add(whole)

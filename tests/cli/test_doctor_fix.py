@@ -20,7 +20,7 @@ def test_the_cure_is_applied_and_its_gain_told(tmp_path: Path) -> None:
         tmp_path / "runs", "ill", net="fc32-relu-fc", optimizer="momentum", lr=3.0, weight_decay=0.0, epochs=3
     )  # fmt: skip
     train_folder(ill.path, Signals())
-    found = cvtui("doctor", "ill", "--fix", "--json", cwd=tmp_path)
+    found = within("doctor", "ill", "--fix", "--json", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     told = json.loads(found.stdout)
     assert told["finding"]["cure"].keys() == {"lr"}
@@ -46,7 +46,7 @@ def test_the_short_test_says_whether_it_was_the_rate(tmp_path: Path) -> None:
     train_folder(ill.path, Signals())
     both = within("doctor", "ill", "--fix", "--test", cwd=tmp_path)
     assert (both.returncode, both.stderr.count("\n")) == (2, 1)
-    found = cvtui("doctor", "ill", "--test", "--json", cwd=tmp_path)
+    found = within("doctor", "ill", "--test", "--json", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     told = json.loads(found.stdout)
     assert (told["finding"]["id"], told["test"]) == ("F01", "rate/10")

@@ -51,7 +51,7 @@ def words() -> Iterator[tuple[str, str]]:
     for name in sorted(set(PREPROCESSES) - {"weights"}):  # it wants a file: tests/engine/train/test_initial_weights.py
         yield f"--preprocess {name}", "--net conv8-bn-relu-pool-fc" if name == "none" else ""
     for name in AUGMENTS:
-        few = "--epochs 3 --limit 300 --lr 0.02" if name in TRANSFORMS else "--epochs 4"
+        few = "--epochs 3 --limit 240 --lr 0.02" if name in TRANSFORMS else "--epochs 3 --lr 0.02"
         yield f"--augment {name}", f"--data shapes {SMALLER}" if name == "crop" else few
     yield "--augment 'shift(1), rotate(5)'", ""
     yield from ((f"--mix {name}", "--limit 400") for name in [*MIXES, "'mixup(0.4), cutmix'"])

@@ -251,7 +251,7 @@ def worker_of(parent: int) -> int:
 
 def test_what_only_pytorch_can_refuse_leaves_no_folder(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import nowhere_at_all")
-    found = cvtui("--no-ui", *TINY, "--net", "mine:build", "--name", "free", cwd=tmp_path)
+    found = within("--no-ui", *TINY, "--net", "mine:build", "--name", "free", cwd=tmp_path)
     assert found.returncode == 2
     assert found.stderr.splitlines()[-1] == "cvtui: mine:build: there is no module 'nowhere_at_all'"
     assert "folder" not in found.stdout

@@ -22,7 +22,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.mistakes import Evaluated, Mistake, decode, parse_cell, worst_first
-from tests.cli.running import cvtui as program
+from tests.cli.running import within as program
 from tests.engine.making import folder as run_folder
 from tests.engine.making import history, train
 

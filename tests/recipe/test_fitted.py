@@ -25,7 +25,7 @@ from cvtui.recipe.toml import dumps, load, loads
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
-from tests.cli.running import cvtui as program
+from tests.cli.running import within as program
 
 
 def folder_of(place: Path, sides: list[tuple[int, int]], count: int = 4) -> Path:

@@ -183,27 +183,25 @@ async def test_a_hidden_filter_takes_no_key(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- the focus after a window
 
 
-@pytest.mark.parametrize(
-    "keys_there", [("2", "escape"), ("2", "escape", "w"), ("3",), ("3", "enter"), ("4",), ("4", "w")]
-)
-async def test_a_window_leaves_the_focus_where_it_was(finished: RunFolder, keys_there: tuple[str, ...]) -> None:
+async def test_a_window_leaves_the_focus_where_it_was(finished: RunFolder) -> None:
     """A digit goes to a place after the help was read: it was typed into Calc's net once."""
     app = CvtuiApp(runs=finished.path.parent, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
-        for key in keys_there:
-            await pilot.press(key)
-            await pilot.pause()
-        before = app.screen.focused
-        await pilot.press("question_mark")
-        await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="help")
-        await pilot.resize_terminal(100, 30)
-        await pilot.resize_terminal(80, 24)
-        await pilot.press("escape")
-        await wait_until_async(lambda: not isinstance(app.screen, HelpScreen), what="the place")
-        assert before is None or app.screen.focused is before
-        assert not isinstance(app.screen.focused, Input)
-        await pilot.press("1")
-        await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
+        for keys_there in (("2", "escape"), ("2", "escape", "w"), ("3",), ("3", "enter"), ("4",), ("4", "w")):
+            for key in keys_there:
+                await pilot.press(key)
+                await pilot.pause()
+            before = app.screen.focused
+            await pilot.press("question_mark")
+            await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="help")
+            await pilot.resize_terminal(100, 30)
+            await pilot.resize_terminal(80, 24)
+            await pilot.press("escape")
+            await wait_until_async(lambda: not isinstance(app.screen, HelpScreen), what="the place")
+            assert before is None or app.screen.focused is before, keys_there
+            assert not isinstance(app.screen.focused, Input), keys_there
+            await pilot.press("1")
+            await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
 
 
 # ---------------------------------------------------------------------- hints
