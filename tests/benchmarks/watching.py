@@ -136,13 +136,21 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
 class Turn:
     """A run in a process of its own, which trains a slice when it is told to."""
 
-    def __init__(self, name: str, epochs: int, watch_every: int, checkout: Path) -> None:
-        words = [sys.executable, str(Path(__file__)), "--turn", name, str(epochs), str(watch_every)]
+    def __init__(self, name: str, epochs: int, watch_every: int, checkout: Path, script: Path = Path(__file__)) -> None:
+        words = [sys.executable, str(script), "--turn", name, str(epochs), str(watch_every)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout)}
         pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
         self._process = subprocess.Popen(words, env=environment, cwd=checkout, text=True, **pipes)
-        self.result: tuple[float, float] | None = None
+        self.last: str | None = None
+        """What it has said at its end; None until it is over."""
+
+    @property
+    def result(self) -> tuple[float, float] | None:
         """CPU seconds of the training, and the share that the run says; None until it is over."""
+        if self.last is None:
+            return None
+        seconds, said = self.last.split()
+        return float(seconds), float(said)
 
     def go_on(self) -> None:
         """Train one slice: from one flush of the log to the next."""
@@ -151,10 +159,10 @@ class Turn:
         assert process.stdout is not None
         process.stdin.write("\n")
         process.stdin.flush()
-        told = process.stdout.readline().split()
-        if told != ["next"]:
-            assert told[:1] == ["end"], "a run failed"
-            self.result = float(told[1]), float(told[2])
+        told = process.stdout.readline().strip()
+        if told != "next":
+            assert told.startswith("end "), "a run failed"
+            self.last = told.removeprefix("end ")
             process.communicate()
 
 

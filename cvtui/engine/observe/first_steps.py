@@ -158,8 +158,7 @@ class Probe:
         if self.seen <= STEPS and not is_compiled(self.model):
             self._casts.before_forward(images)
         if self.scan_inputs and images.is_floating_point():
-            with torch.no_grad(), self._within_memory():
-                self._finite.append((self.number, images.detach().sum()))
+            self._finite.append((self.number, images.detach().sum()))  # (one number: memory is no matter)
         if self.seen or "input" in self._first:
             return
         with torch.no_grad(), self._within_memory():

@@ -7,6 +7,7 @@ be worked out for many steps at once (argmax, means) is worked out at the flush.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -20,6 +21,10 @@ LARGE = 1 << 16
 """Logits of more numbers than this are turned into "right or wrong" at once, so that a flush holds little memory."""
 HELD = 64 * LARGE
 """And so are those of many steps together: 16 MB."""
+_UNKNOWN = torch.full((1,), math.nan)
+
+Norm = Tensor | Sequence[Tensor] | None
+"""Norm of all gradients: a scalar, or those of each parameter, of which `read` makes it; None where there are none."""
 
 
 @dataclass
@@ -44,7 +49,7 @@ class StepMetrics:
     def _clear(self) -> None:
         self._losses: list[Tensor] = []
         self._right: list[Tensor] = []
-        self._norms: list[Tensor | None] = []
+        self._norms: list[Norm] = []
         self._sizes: list[int] = []
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
@@ -53,11 +58,8 @@ class StepMetrics:
     def __len__(self) -> int:
         return len(self._losses)
 
-    def add(self, loss: Tensor, norm: Tensor | None, logits: Tensor, labels: Tensor) -> None:
-        """Take one step.
-
-        loss and norm of all gradients: scalars (None where there are none). logits: N x classes. labels: N.
-        """
+    def add(self, loss: Tensor, norm: Norm, logits: Tensor, labels: Tensor) -> None:
+        """Take one step. loss: a scalar. logits: N x classes. labels: N."""
         self._losses.append(loss.detach())
         self._sizes.append(labels.shape[0])  # a tensor's len() takes 1 µs longer
         self._norms.append(norm)
@@ -68,17 +70,19 @@ class StepMetrics:
         if count > LARGE or self._held > HELD:
             self._reduce()
 
-    def add_share(self, loss: Tensor | float, norm: Tensor | None, accuracy: Tensor | float | None) -> None:
+    def add_share(self, loss: Tensor | float, norm: Norm, accuracy: Tensor | float | None) -> None:
         """Take one step of a loop that works its accuracy out itself.
 
         accuracy: a share 0..1; None where it has none.
         """
         self._reduce()
-        self._losses.append(torch.as_tensor(loss).detach().float().reshape(()))
+        found = torch.as_tensor(loss).detach()
+        self._losses.append(found.reshape(()) if found.dim() else found)
         self._sizes.append(1)
         self._norms.append(norm)
-        share = torch.as_tensor(math.nan if accuracy is None else accuracy)
-        self._right.append(share.detach().float().reshape(1))
+        # (A tensor made of None at every step took 6 µs.)
+        share = _UNKNOWN if accuracy is None else torch.as_tensor(accuracy).detach().float().reshape(1)
+        self._right.append(share)
 
     def add_reduced(self, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
         """Take one step whose accuracy (a share, of shape 1) was worked out on the device."""
@@ -113,9 +117,7 @@ class StepMetrics:
         if not self._losses:
             return Readings()
         self._reduce()
-        nothing = self._losses[0].new_full((), math.nan)
-        norms = [nothing if norm is None else norm for norm in self._norms]
-        columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(norms).float()]
+        columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(self._whole_norms()).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
             loss=[rounded(number, 9) for number in loss],
@@ -126,3 +128,23 @@ class StepMetrics:
         )
         self._clear()
         return readings
+
+    def _whole_norms(self) -> list[Tensor]:
+        """Return each step's norm over all parameters; NaN where it has no gradients."""
+        nothing = self._losses[0].new_full((), math.nan)
+        by_count: dict[int, list[int]] = {}
+        found = [nothing if norm is None else norm for norm in self._norms]
+        for place, norm in enumerate(found):
+            if not isinstance(norm, Tensor):
+                by_count.setdefault(len(norm), []).append(place)
+        for count, places in by_count.items():
+            parts = torch.stack([one for place in places for one in found[place]]).view(len(places), count)
+            for place, norm in zip(places, whole_norm(parts), strict=True):
+                found[place] = norm
+        return [norm for norm in found if isinstance(norm, Tensor)]
+
+
+def whole_norm(parts: Tensor) -> Tensor:
+    """2-norm over all parameters, of those of each (the last axis), in float32."""
+    norm: Tensor = torch.linalg.vector_norm(parts.float(), dim=-1)
+    return norm

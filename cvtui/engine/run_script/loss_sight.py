@@ -7,7 +7,9 @@ probe), and comes off only from its top: the script's own modes are nested as be
 
 from __future__ import annotations
 
+import functools
 import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 from torch._C import _len_torch_function_stack
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
 
@@ -65,13 +68,13 @@ class Sight(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is _BACKWARD and args:
-            self._take_backward(args[0])
+        taker = self._takers.get(func)
+        if taker is None:
+            if func is _BACKWARD and args:
+                self._take_backward(args[0])
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
-        taker = self._takers.get(func)
-        if taker is not None:
-            taker(func, result, args, kwargs)
+        taker(func, result, args, kwargs)
         return result
 
     def _take_backward(self, loss: Tensor) -> None:
@@ -128,6 +131,37 @@ class Sight(TorchFunctionMode):
         if stack and stack[-1] is self:
             self.__exit__(None, None, None)
             self._on -= 1
+
+    def follow_loaders(self) -> Callable[[], None]:
+        """See nothing while a DataLoader makes a batch; return what ends that.
+
+        Of an evaluation's batch of 32 images it saw 70 calls, which took a third as long as all the rest.
+        """
+        kind: Any = getattr(dataloader, "_BaseDataLoaderIter", None)
+        made = vars(kind).get("__next__") if kind is not None else None
+        if made is None:
+            return lambda: None
+
+        @functools.wraps(made)
+        def following(iterator: Any) -> Any:
+            if not self._on:
+                return made(iterator)
+            before = self._on
+            self.end()
+            seen = self._on == before
+            try:
+                return made(iterator)
+            finally:
+                if not seen and not self._on:
+                    self.begin()
+
+        kind.__next__ = following
+
+        def end() -> None:
+            if vars(kind).get("__next__") is following:
+                kind.__next__ = made
+
+        return end
 
     def take(self) -> tuple[list[Call], list[Tensor], list[tuple[Tensor, Tensor]]]:
         """Return calls, losses that `backward` was called on, and comparisons since the last time."""

@@ -65,6 +65,7 @@ class Watcher:
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         ]
+        self._leave_loaders = self.sight.follow_loaders()
         self._look_for_models()
 
     # ------------------------------------------------------------------ the search
@@ -259,6 +260,7 @@ class Watcher:
         """End all runs; return the exit code where it isn't the script's own."""
         for handle in self._steps:
             handle.remove()
+        self._leave_loaders()
         self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):

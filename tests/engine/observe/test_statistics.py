@@ -175,6 +175,21 @@ def test_the_meter_reads_what_every_step_was(classes: int) -> None:
     assert meter.read().loss == []
 
 
+def test_norms_put_together_at_the_flush_are_those_of_each_step_to_the_bit() -> None:
+    torch.manual_seed(0)
+    meter, expected = StepMetrics(), []
+    for count in (5, 1, 7, 5, 5, 0):
+        parts = [torch.rand(()) * 10 for _ in range(count)]
+        meter.add_share(torch.tensor(1.0), parts or None, None)
+        expected.append(torch.linalg.vector_norm(torch.stack(parts)).item() if parts else math.nan)
+    meter.add_share(2.5, torch.tensor(3.0), 0.25)
+    found = meter.read()
+    assert found.grad_norm == pytest.approx([*expected, 3.0], rel=0, abs=0, nan_ok=True)
+    assert found.without == {5}
+    assert found.loss == [1.0] * 6 + [2.5]
+    assert found.accuracy == pytest.approx([math.nan] * 6 + [0.25], nan_ok=True)
+
+
 @pytest.mark.parametrize("alive", [0, 20, 62, 63, 64])
 @pytest.mark.parametrize("last", [False, True])
 def test_living_channels_of_a_large_output_are_those_of_all_its_values(alive: int, last: bool) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch._C import _len_torch_function_stack
 from torch.nn.modules import module
 from torch.optim import optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, dataloader
 
 from cvtui.doctor import examine
 from cvtui.engine.run_script.options import Options
@@ -77,13 +78,42 @@ def test_its_losses_and_validations_are_recorded_and_no_bit_changes(name: str, t
 
 
 def test_nothing_of_it_stays_in_pytorch(tmp_path: Path) -> None:
-    filters = list(warnings.filters)
+    filters, following = list(warnings.filters), dataloader._BaseDataLoaderIter.__next__
     run(scripts.plain, tmp_path)
     assert not module._global_forward_hooks
     assert not module._global_forward_pre_hooks
     assert not optimizer._global_optimizer_pre_hooks
     assert not optimizer._global_optimizer_post_hooks
     assert list(warnings.filters) == filters
+    assert dataloader._BaseDataLoaderIter.__next__ is following
+
+
+def test_calls_of_a_loader_that_makes_a_batch_are_not_looked_at(tmp_path: Path) -> None:
+    modes: list[int] = []
+
+    class Images(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+        def __len__(self) -> int:
+            return 12
+
+        def __getitem__(self, number: int) -> tuple[torch.Tensor, int]:
+            modes.append(_len_torch_function_stack())
+            return torch.full((4,), float(number)), number % 3
+
+    def script() -> None:
+        model = torch.nn.Linear(4, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for x, y in DataLoader(Images(), 4):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        with torch.no_grad():
+            for x, y in DataLoader(Images(), 4):
+                (model(x).argmax(1) == y).sum().item()
+
+    run(script, tmp_path)
+    assert modes == [0] * 24
+    assert len(history(tmp_path / "s").epochs) == 1
+    assert history(tmp_path / "s").epochs[0].val_accuracy is not None, "what comes after the batch is seen"
 
 
 def test_an_evaluation_on_the_training_data_is_no_validation(tmp_path: Path) -> None:
