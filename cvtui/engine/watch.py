@@ -297,7 +297,8 @@ class WatchedRun:
     def log(self, text: str = "", **scalars: Tensor | float) -> None:
         """Add a line to the log pane, or numbers of your own to the run: `run.log(iou=…, f1=…)`, a pane each.
 
-        They belong to the steps done so far. Tensors are copied where they lie and read with the next steps.
+        They belong to the steps done so far; before the first `step()` they are numbered. Tensors are copied where
+        they lie and read with the next steps.
         """
         if not isinstance(text, str):
             raise TypeError(f'run.log("text") or run.log(iou=…) is meant, not run.log of a {type(text).__name__}')

@@ -28,6 +28,7 @@ from cvtui.engine.observe.model_facts import (
     weight_facts,
     weight_numbers,
 )
+from cvtui.engine.observe.scores import scores_of
 from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
@@ -184,6 +185,7 @@ class Probe:
         self._pairs.forward_done()
         if not torch.is_grad_enabled() or self._quiet:
             return
+        output = scores_of(output)
         self._loss.after_forward(output)
         if not self.seen and isinstance(output, Tensor) and output.dim():  # (of one number: it is the loss itself)
             self._first["output"] = output.detach()

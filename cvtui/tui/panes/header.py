@@ -78,6 +78,8 @@ def _reason(history: History, view: ViewState) -> str:
     """Return why the run ended, if it wasn't asked to."""
     if history.trouble and (view.alive or view.state == "lost"):
         return clean(history.trouble)
+    if view.state == "lost" and history.log_is_cut:
+        return "its log is cut off within its first record"
     if view.state == "lost":
         return "its process ended without an error message"
     if history.end is None:

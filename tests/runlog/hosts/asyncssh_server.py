@@ -24,7 +24,7 @@ async def serve(config: dict[str, str]) -> None:
             child.kill()
         process.exit(await child.wait() & 255)
 
-    class Server(asyncssh.SSHServer):  # type: ignore[misc]
+    class Server(asyncssh.SSHServer):
         """Reads the keys at each connection, as sshd does."""
 
         def connection_made(self, conn: Any) -> None:
