@@ -148,11 +148,26 @@ class RunName(TextParam):
         return [CompletionItem(folder.name) for folder in runs if folder.name.startswith(incomplete)]
 
 
+class OwnFolder(click.Path):
+    """A folder of runs on this machine; an address of another host is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and value.startswith(SSH):
+            raise RequestError(
+                f"--runs: {value} lies on another host, and this command works in a folder of this machine",
+                hint="attach, runs, doctor, ranks, compare, mistakes and export read runs of other hosts",
+            )
+        return super().convert(value, param, ctx)
+
+
 def runs_option(help_text: str = "Where the run folders lie.") -> Callable[[Wrapped], Wrapped]:
     """Make the option --runs DIR."""
     return click.option(
         "--runs",
-        type=click.Path(path_type=Path),
+        type=OwnFolder(),
         default=Path("runs"),
         show_default=True,
         metavar="DIR",

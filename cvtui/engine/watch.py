@@ -38,7 +38,7 @@ from cvtui.engine.runtime.job_rank import job_rank
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
-from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers
+from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers, checked_runs
 from cvtui.engine.watch_extras import LoopExtras, layers_of
 from cvtui.engine.watch_leader import Leader
 from cvtui.engine.watch_ranks import JoinedRun
@@ -84,7 +84,7 @@ class WatchedRun:
         self.groups = ParameterGroups(self.model, optimizers)
         self.name = checked_name(name)
         self.every = every
-        self.runs = Path(runs)
+        self.runs = checked_runs(runs)
         self.total_steps = total_steps
         self.steps_per_epoch = steps_per_epoch
         self.classes = list(classes)

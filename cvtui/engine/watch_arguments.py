@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -61,6 +62,13 @@ def checked_name(name: Any) -> str:
         return check_name(name, "cvtui.watch(…, name=…)")
     except RequestError as error:
         raise ValueError(error.message) from None
+
+
+def checked_runs(runs: Any) -> Path:
+    """Return the folder of all runs; ValueError for an address of another host."""
+    if str(runs).startswith("ssh:"):
+        raise ValueError(f"cvtui.watch(…, runs={str(runs)!r}): runs are written to a folder of this machine")
+    return Path(runs)
 
 
 def checked_number(name: str, value: Any) -> Tensor | float:

@@ -50,8 +50,12 @@ class Meeting(msgspec.Struct):
 
 
 def inside_ddp(model: nn.Module) -> nn.Module:
-    """Return the module that DistributedDataParallel wraps; any other as it is."""
-    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+    """Return the module that DistributedDataParallel wraps, also where all of `model` (Fabric's) lies within it."""
+    found = next((one for one in model.modules() if isinstance(one, nn.parallel.DistributedDataParallel)), None)
+    if found is None or {id(p) for p in found.parameters()} != {id(p) for p in model.parameters()}:
+        return model
+    inside: nn.Module = found.module
+    return inside
 
 
 SHARDED = {

@@ -102,7 +102,7 @@ class RankChecks(msgspec.Struct, tag="checks", tag_field="type", frozen=True, kw
     step: int
     """Steps that were done when these began."""
     wrapped: str = ""
-    """What averages the gradients: `ddp` or `fsdp`, each rank alike; `images`, each image alike, in our training;
+    """What averages the gradients: `ddp`, `fsdp` each rank alike; `images` each image alike, in cvtui's own training;
     empty where the model was given without any."""
     parameters: int = 0
     """Numbers in the model."""

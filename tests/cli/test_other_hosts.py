@@ -102,3 +102,26 @@ def test_no_such_run_and_several(tmp_path: Path, capsys: pytest.CaptureFixture[s
         f"cvtui: there is no run 'their', neither in '{THERE}' nor as a folder; did you mean 'there'?"
     )
     assert "there is not a run folder at ssh://far/~/my runs/none" in words(capsys, "doctor", f"{THERE}/none")[2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "note r hello",
+        "predict r a.png",
+        "evaluate r",
+        "explain r",
+        "sweep --lr 0.1,0.2",
+        "lr-find",
+        "lab epoch",
+    ],
+)
+def test_a_command_that_works_in_a_folder_of_this_machine_refuses_an_address(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = words(capsys, *given.split(), "--runs", THERE)
+    assert (code, error.split("; ")[0]) == (
+        2, f"cvtui: --runs: {THERE} lies on another host, and this command works in a folder of this machine"
+    )  # fmt: skip
+    assert not list(tmp_path.iterdir())

@@ -88,6 +88,43 @@ ACCELERATE = """
             run.epoch()
     accelerator.end_training()
 """
+FABRIC = """
+    import lightning as L
+
+    fabric = L.Fabric(accelerator="cpu", devices=2, strategy="ddp")
+    fabric.launch()
+    model, optimizer = fabric.setup(net, torch.optim.SGD(net.parameters(), 0.1))
+    loader = fabric.setup_dataloaders(DataLoader(data, batch_size=16, shuffle=True))
+    with cvtui.watch(model, optimizer, name="job", every=2, runs=sys.argv[1]) as run:
+        for epoch in range(2):
+            for x, y in loader:
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(model(x), y)
+                fabric.backward(loss)
+                optimizer.step()
+                run.step(loss=loss, labels=y)
+            run.epoch()
+"""
+TRAINER = """
+    from transformers import Trainer, TrainingArguments
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, pixel_values, labels):
+            logits = self.net(pixel_values)
+            return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+    items = [{"pixel_values": image, "labels": label} for image, label in zip(x, y)]
+    how = TrainingArguments(
+        "out", num_train_epochs=2, per_device_train_batch_size=16, use_cpu=True, report_to=[], save_strategy="no",
+        disable_tqdm=True,
+    )
+    Trainer(model=Model(), args=how, train_dataset=items).train()
+"""
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
 def trained(base: Path, text: str, *command: str) -> History:
@@ -133,5 +170,22 @@ def test_lightning_with_two_processes_is_one_run(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("accelerate") is None, reason="accelerate is not installed (extra bench)")
 def test_accelerate_with_two_processes_is_one_run(tmp_path: Path) -> None:
-    launcher = "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"
-    check_one_run_of_two(trained(tmp_path, ACCELERATE, *launcher))
+    check_one_run_of_two(trained(tmp_path, ACCELERATE, *TORCHRUN))
+
+
+@pytest.mark.skipif(find_spec("lightning") is None, reason="lightning is not installed (extra bench)")
+def test_fabric_with_two_processes_is_one_run(tmp_path: Path) -> None:
+    check_one_run_of_two(trained(tmp_path, FABRIC))
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+@pytest.mark.skipif(find_spec("accelerate") is None, reason="accelerate is not installed (extra bench)")
+def test_hugging_faces_trainer_under_cvtui_run_is_one_run(tmp_path: Path) -> None:
+    watched = "-m", "cvtui", "run", "--name", "job", "--runs", str(tmp_path / "runs"), "--watch-every", "2"
+    history = trained(tmp_path, TRAINER, *TORCHRUN, *watched)
+    assert history.run is not None
+    assert history.run.ranks["world_size"] == 2
+    assert history.end is not None
+    assert (history.end.status, history.steps.end) == ("finished", 12)
+    assert [(rank.started.rank, len(rank.steps)) for rank in read_ranks(history.folder)] == [(0, 12), (1, 12)]
+    assert not [one for one in Doctor(history).update() if one.severity == "stop"]

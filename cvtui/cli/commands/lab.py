@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
+from cvtui.cli.run_argument import OwnFolder
 from cvtui.errors import RequestError
 from cvtui.labs.lookup import find, labs
 from cvtui.labs.spec import Kind, Knob, Lab
@@ -96,7 +97,7 @@ def command_of(entry: Lab) -> click.Command:
     options.append(
         click.Option(
             ["--runs"],
-            type=click.Path(path_type=Path),
+            type=OwnFolder(),
             default=Path("runs"),
             show_default=True,
             metavar="DIR",

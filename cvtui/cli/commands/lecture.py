@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from cvtui.cli import out
+from cvtui.cli.run_argument import OwnFolder
 from cvtui.labs.claims import CLAIMS, Claim, InCalc, InLab, Question
 
 
@@ -17,7 +18,7 @@ from cvtui.labs.claims import CLAIMS, Claim, InCalc, InLab, Question
 @click.option("--json", "as_json", is_flag=True, help="The list, or the claim's numbers, as JSON.")
 @click.option(
     "--runs",
-    type=click.Path(path_type=Path),
+    type=OwnFolder(),
     default=Path("runs"),
     show_default=True,
     metavar="DIR",

@@ -110,9 +110,9 @@ def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
 
 
 def plain_name(name: str) -> str:
-    """Leave out what torch.compile puts into a module's name, and DataParallel before it."""
+    """Leave out what torch.compile puts into a module's name, and DataParallel or Fabric before it."""
     parts = [part for part in name.split(".") if part != "_orig_mod"]
-    while parts[:1] == ["module"] and len(parts) > 1:
+    while len(parts) > 1 and parts[0] in ("module", "_forward_module"):
         del parts[0]
     return ".".join(parts)
 

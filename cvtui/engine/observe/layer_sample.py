@@ -25,7 +25,7 @@ from cvtui.engine.observe.layer_record import LayerRows, Pending, together
 from cvtui.engine.observe.shards import is_shard, is_sharded
 from cvtui.engine.observe.statistics import alive_channels
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
-from cvtui.engine.observe.weight_sample import WeightSample
+from cvtui.engine.observe.weight_sample import WeightSample, has_closure
 from cvtui.engine.runtime.memory import is_out_of_memory
 
 DEAD_WINDOW = 5
@@ -340,10 +340,10 @@ class LayerSample:
     # ------------------------------------------------------------------ weights
 
     @torch.no_grad()
-    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+    def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
         if not self.lost:
             with self._look_within:
-                self.of_weights.look_at_gradients(optimizer)
+                self.of_weights.look_before(optimizer, gradients=not has_closure(*call))
 
     @torch.no_grad()
     def _after_update(self, optimizer: Optimizer, *_: Any) -> None:

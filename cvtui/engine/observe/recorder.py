@@ -21,6 +21,7 @@ from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.percent import PercentAccuracy
 from cvtui.engine.observe.shards import own_shard
 from cvtui.engine.observe.step_metrics import Norm, Readings, StepMetrics, whole_norm
+from cvtui.engine.observe.weight_sample import has_closure
 from cvtui.runlog.events import GroupRates, Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.writer import FLUSH_SECONDS, FLUSH_STEPS, EventWriter
@@ -137,7 +138,9 @@ class StepRecorder:
         """Sources of facts; they are asked at each flush."""
         # Several optimizers of a custom loop: the norm is that over all they hold.
         self._optimizers = list(getattr(training, "optimizers", [training.optimizer]))
-        self._handles = [one.register_step_pre_hook(self._take_norm) for one in self._optimizers]
+        self._handles = [one.register_step_pre_hook(self._before_update) for one in self._optimizers]
+        self._late: set[int] = set()
+        """Optimizers that were given a closure."""
         self._norms: dict[int, Tensor] = {}
         self._groups: list[dict[str, float] | None] = []
         watch.begin(training.step)
@@ -167,7 +170,18 @@ class StepRecorder:
                 norm = self._norm = whole_norm(torch.stack(list(norm)))
         return norm
 
-    def _take_norm(self, optimizer: Optimizer, *_: Any) -> None:
+    def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
+        if not has_closure(*call):
+            self._take_norm(optimizer)
+        elif id(optimizer) not in self._late:
+            self._late.add(id(optimizer))
+            self._handles.append(optimizer.register_step_post_hook(self._after_update))
+
+    def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
+        if has_closure(*call):  # which has made the gradients of this step
+            self._take_norm(optimizer)
+
+    def _take_norm(self, optimizer: Optimizer) -> None:
         held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         with self._no_grad:
             norms = torch._foreach_norm([own_shard(p.grad) for p in held]) if held else ()

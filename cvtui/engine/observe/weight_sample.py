@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -11,6 +12,11 @@ from cvtui.engine.observe.gathered import Places
 from cvtui.engine.observe.layer_record import LayerRows
 from cvtui.engine.observe.shards import own_shard
 from cvtui.engine.observe.statistics import KnownNorms, norms_of
+
+
+def has_closure(words: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> bool:
+    """Return True for a `step(closure)`, as its hooks are told of it: its gradients come within the step."""
+    return any(callable(one) for one in (*words[1:], *(options or {}).values()))
 
 
 class WeightSample:
@@ -30,10 +36,10 @@ class WeightSample:
         self.norms = KnownNorms()
         """Of gradients, where they were worked out before the update for other ends."""
 
-    def look_at_gradients(self, optimizer: Optimizer) -> None:
-        """Copy gradients, and weights before the update of this optimizer."""
-        seen: dict[str, Tensor] = {}
+    def look_before(self, optimizer: Optimizer, *, gradients: bool) -> None:
+        """Copy the weights before the update of this optimizer, and gradients where they are there already."""
         held = self._held_by(optimizer)
+        names = []
         rest = [one for one in self.optimizers if one is not optimizer]
         others = {id(p) for one in rest for group in one.param_groups for p in group["params"]}
         for name, weight in self.weights.items():
@@ -43,6 +49,15 @@ class WeightSample:
             rows.notice(own_shard(weight).numel())
             if id(weight) in held:  # what another optimizer trains does not move in this one's step
                 rows.before, rows.update_sampled = self.places.gather(own_shard(weight).detach()), rows.sampled
+            names.append(name)
+        if gradients:
+            self.look_at_gradients(names)
+
+    def look_at_gradients(self, names: Iterable[str]) -> None:
+        """Copy the gradients of these layers."""
+        seen: dict[str, Tensor] = {}
+        for name in names:
+            weight, rows = self.weights[name], self.learnt[name]
             gradient = weight.grad
             if gradient is not None and not gradient.is_sparse:
                 if (known := self.norms.of(weight, gradient)) is None:
@@ -63,8 +78,9 @@ class WeightSample:
         return self._trained[1]
 
     def look_at_update(self) -> None:
-        """Copy the weights after an update."""
+        """Copy the weights after an update, and the gradients that came within it."""
         fresh = [rows for rows in self.learnt.values() if rows.weights is None]
+        self.look_at_gradients(rows.name for rows in fresh if "grad_norm" not in rows.numbers)
         weights = [own_shard(self.weights[rows.name]).detach() for rows in fresh]
         for rows, weight, now in zip(fresh, weights, norms_of(weights), strict=True):
             rows.numbers["weight_norm"] = now

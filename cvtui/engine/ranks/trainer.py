@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import Stepper, training_step
 from cvtui.engine.train.trainer import Trainer
 from cvtui.runlog.commands import CommandReader
-from cvtui.runlog.events import Command, Record
+from cvtui.runlog.events import Command, Log, Record
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.ranks import rank_file
 from cvtui.runlog.writer import EventWriter
@@ -281,3 +282,8 @@ class RankTrainer(Trainer):
         super().close()
         self.rank_stepper.first.close()
         self.times.close()
+        if self.times.trouble:
+            text = f"rank {self.link.rank}: {self.times.trouble}"
+            self.recorder.writer.write(Log(time=time.time(), text=text, level="warning", step=self.training.step))
+            if not self.leads:  # the log is rank 0's
+                print(f"cvtui: {text}", file=sys.stderr, flush=True)

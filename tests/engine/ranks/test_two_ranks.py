@@ -51,8 +51,9 @@ OTHER = """
 
 
 @contextlib.contextmanager
-def other_rank(base: Path, *runs: RunFolder) -> Iterator[None]:
-    """Start rank 1 on the run folders, and join it in a process group of two."""
+def other_rank(base: Path, *runs: RunFolder) -> Iterator[list[str]]:
+    """Start rank 1 on the run folders, and join it in a process group of two; yield what it says, once it has ended."""
+    said: list[str] = []
     script, store = base / "other.py", base / "store"
     script.write_text(textwrap.dedent(OTHER))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000"}
@@ -60,9 +61,10 @@ def other_rank(base: Path, *runs: RunFolder) -> Iterator[None]:
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         distributed.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=2)
-        yield
+        yield said
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
+        said += error.splitlines()
     finally:
         process.kill()
         if distributed.is_initialized():
@@ -74,9 +76,13 @@ def test_a_run_on_two_ranks_is_that_of_one_process(tmp_path: Path) -> None:
     stopped = folder(tmp_path / "two", "stopped", **HOW)
     for word, value in (("set_lr", 1e-3), ("save", None), ("stop", None)):
         stopped.send(Command(command=word, value=value, time=0.0))  # type: ignore[arg-type]
+    unwritten = folder(tmp_path / "two", "unwritten", **{**HOW, "epochs": 1})
+    unwritten.ranks.mkdir()
+    for rank in (0, 1):
+        (unwritten.ranks / f"{rank}.jsonl").symlink_to(tmp_path / "elsewhere")
     assert train(one)[0] == 0
-    with other_rank(tmp_path, two, stopped):
-        for run in (two, stopped):
+    with other_rank(tmp_path, two, stopped, unwritten) as said:
+        for run in (two, stopped, unwritten):
             assert train(run, team=RankTeam(JobRank(0, 2, "job"), Signals()))[0] == 0
     first, second = history(one), history(two)
     assert len(first.steps.loss) == len(second.steps.loss) == 8
@@ -89,6 +95,10 @@ def test_a_run_on_two_ranks_is_that_of_one_process(tmp_path: Path) -> None:
     ranks = read_ranks(two)
     assert [sum(step.images for step in rank.steps.values()) for rank in ranks] == [104, 96]
     assert [rank.checks is not None and rank.checks.wrapped for rank in ranks] == ["images", "images"]
+    told = "rank {}: step times of this rank are not written any more: it is a link, which is not followed"
+    assert history(unwritten).logs[-1].text == told.format(0)
+    assert [line for line in said if "cvtui:" in line] == [f"cvtui: {told.format(1)}"]
+    assert len(history(unwritten).steps.loss) == 4
     commands = history(stopped)
     assert [(command.step, command.command) for command in commands.commands] == [
         (0, "set_lr"), (0, "save"), (0, "stop"),

@@ -56,7 +56,7 @@ def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bo
     recorder = StepRecorder.__new__(StepRecorder)  # only its hook is needed here
     recorder._norm, recorder._optimizers = None, [t.optimizer]
     recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
-    handle = t.optimizer.register_step_pre_hook(recorder._take_norm)
+    handle = t.optimizer.register_step_pre_hook(recorder._before_update)
     guard = NonfiniteGuard(t.model, t.optimizer, recorder) if guarded else None
     batch, losses = first_batch(t), []
     t.model.train()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 STAND_IN = """#!{python}
@@ -67,8 +68,13 @@ class StandIn:
         os.kill(int(self._pids.read_text().split()[-1]), signal.SIGKILL)
 
 
-def sshd_program() -> str | None:
-    return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+def sshd_command() -> list[str]:
+    """Return the start of the line that runs a server: OpenSSH's sshd, else asyncssh; [] where there is neither."""
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is not None:
+        return [program]
+    found = find_spec("asyncssh") is not None and shutil.which("ssh") is not None
+    return [sys.executable, str(Path(__file__).with_name("asyncssh_server.py"))] if found else []
 
 
 @contextmanager
@@ -77,9 +83,9 @@ def running_sshd(place: Path) -> Iterator[tuple[int, Path]]:
 
     RuntimeError with sshd's words where it can't be started.
     """
-    program = sshd_program()
-    if program is None or shutil.which("ssh-keygen") is None:
-        raise RuntimeError("there is no sshd")
+    program = sshd_command()
+    if not program or shutil.which("ssh-keygen") is None:
+        raise RuntimeError("there is no sshd, nor asyncssh")
     place.chmod(stat.S_IRWXU)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)], check=True)
@@ -103,7 +109,7 @@ def running_sshd(place: Path) -> Iterator[tuple[int, Path]]:
     wrapper.chmod(0o755)
     log = place / "log"
     server = subprocess.Popen(
-        [program, "-D", "-e", "-f", str(place / "sshd_config")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        [*program, "-D", "-e", "-f", str(place / "sshd_config")], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=log.open("wb"), start_new_session=True,
     )  # fmt: skip
     try:
