@@ -68,7 +68,7 @@ class LiveView(Widget):
         Binding("a", "x_axis", "Axis", tooltip="x axis: steps, epochs, samples or time"),
         Binding("y", "range", "Range", tooltip="y axis of this pane (or the loss): without spikes, all, logarithmic"),
         Binding("m", "smoothing", "Smooth", show=False, tooltip="Smooth the curves: light, medium, strong or off"),
-        Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
+        Binding("o", "overlay", "Overlay", tooltip="Overlay other runs: validation, and training fainter"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
         Binding("e", "evaluate", "Evaluate", tooltip="How good it is: interval, classes, calibration, slices, images"),
         Binding("d", "layer", "Layer", tooltip="The layer under the cursor over time (enter on its row, too)"),
