@@ -157,7 +157,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
         if run.device.startswith("cpu"):
             facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
         if world := run.ranks.get("world_size"):
-            facts.append(f"{world} ranks")
+            facts.append(f"rank 0's shard of {world}" if run.ranks.get("shard") else f"{world} ranks")
         cost = _watch_cost(history)
         if cost is not None:
             facts.append(f"monitoring overhead {percent(cost)}")
