@@ -29,7 +29,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"(\d{1,4}([xX]\d{1,4})?)?",
             extra={"allowed": "a side in pixels such as 64, or H x W such as 48x96; or nothing"},
-            description="Images of a folder are brought to H x W: 64, or 48x96; empty: 64.",
+            description="Size to which a folder's images are resized, H x W: 64, or 48x96; empty: 64.",
         ),
     ] = ""
 
@@ -38,8 +38,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=32,
-            description="Of images with more than 8 bits a value: 2^bits - 1 is white; 0: the next 2^n - 1 above the "
-            "largest value of the set.",
+            description="Bit depth of images with more than 8 bits a value: 2^bits - 1 is white; 0: the next "
+            "2^n - 1 above the largest value of the set.",
         ),
     ] = 0
 
@@ -67,13 +67,11 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     limit: Annotated[
         int,
-        Meta(
-            ge=0, le=1_000_000_000, description="Train on at most so many images, of every class its share; 0: on all."
-        ),
+        Meta(ge=0, le=1_000_000_000, description="Most images to train on, class shares kept; 0: all."),
     ] = 0
 
     label_noise: Annotated[
-        float, Meta(ge=0, le=1, description="Share of the training labels that are replaced by another class.")
+        float, Meta(ge=0, le=1, description="Label noise: share of the training labels replaced by another class.")
     ] = 0.0
 
     imbalance: Annotated[
@@ -81,8 +79,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             gt=0,
             le=1,
-            description="Images of the rarest class / of the most frequent one; those between fall evenly in "
-            "their logarithm.",
+            description="Class imbalance: images of the rarest class / of the most frequent one; the others fall "
+            "exponentially from one to the other.",
         ),
     ] = 1.0
 
@@ -93,21 +91,21 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mix: Annotated[
         str,
         Meta(
-            description="Training images mixed two by two, and their labels: {names}, or both with a comma between "
-            "(one is drawn for each step); or none."
+            description="MixUp and CutMix, blending pairs of training images and their labels: {names}, or both with a "
+            "comma between (one at random for each step); or none."
         ),
     ] = "none"
 
     balance: Annotated[
         Literal["none", "weights", "sampler"],
         Meta(
-            description="Let rare classes count more: weights in the training loss (inverse to how often a class "
-            "occurs), or a sampler that draws every class equally often, with replacement."
+            description="Class balancing, so that rare classes count more: weights in the training loss "
+            "(inverse class frequency), or a sampler that draws every class equally often, with replacement."
         ),
     ] = "none"
 
     preprocess: Annotated[
-        str, Meta(description="Of the pixels: {names}; what is learnt is learnt from training images only.")
+        str, Meta(description="Preprocessing of the pixels: {names}; statistics come from training images only.")
     ] = "standardise"
 
     net: Annotated[
@@ -123,20 +121,20 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weights: Annotated[
         str,
         Meta(
-            description="Weights to begin with: a .pt, .pth or .safetensors file, a run's folder or its name in "
+            description="Pretrained weights: a .pt, .pth or .safetensors file, a run's folder or its name in "
             "./runs, or default (torchvision's and timm's own); empty: none.",
         ),
     ] = ""
 
-    init: Annotated[str, Meta(description="How weights begin: {names}. Biases begin at 0 (but with own).")] = "he"
+    init: Annotated[str, Meta(description="Initial weights: {names}. Biases start at 0 (except with own).")] = "he"
 
     freeze: Annotated[
         str,
         Meta(
             pattern=r"\S*",
             extra={"allowed": "all-but-head, until:NAME, a pattern on parameter names such as layer1.*, or nothing"},
-            description="What is not trained: all-but-head, until:NAME (that layer and all before it) or a pattern on "
-            "parameter names (layer1.*); empty: nothing.",
+            description="Frozen layers, not trained: all-but-head, until:NAME (that layer and all before it) or a "
+            "pattern on parameter names (layer1.*); empty: none.",
         ),
     ] = ""
 
@@ -145,7 +143,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=1_000_000,
-            description="Epoch (from 1) from whose start on what `freeze` names is trained too; 0: it stays frozen.",
+            description="Unfreeze what `freeze` names at the start of this epoch (counted from 1); 0: never.",
         ),
     ] = 0
 
@@ -164,14 +162,14 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             gt=0,
             le=1,
-            description="Factor of the rate from stage to stage, the head's is lr: 0.75 gives the stage before it 0.75 "
-            "lr, the one before that 0.56 lr (BEiT 2021); 1: off.",
+            description="Layer-wise decay of the learning rate: with 0.75 the head trains at lr, the stage before it "
+            "at 0.75 lr, the one before that at 0.56 lr (BEiT 2021); 1: off.",
         ),
     ] = 1.0
 
-    loss: Annotated[str, Meta(description="What is minimised: {names}.")] = "cross-entropy"
+    loss: Annotated[str, Meta(description="Loss function: {names}.")] = "cross-entropy"
 
-    optimizer: Annotated[str, Meta(description="The update rule: {names}.")] = "adamw"
+    optimizer: Annotated[str, Meta(description="Optimizer (update rule): {names}.")] = "adamw"
 
     lr: Annotated[float, Meta(gt=0, description="Learning rate: the schedule's highest value.")] = 5e-3
 
@@ -191,8 +189,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float,
         Meta(
             ge=0,
-            description="Longest gradient (2-norm over all parameters): longer ones are scaled down to it; 0: "
-            "none are.",
+            description="Gradient clipping: the largest 2-norm over all parameters, longer gradients are scaled down "
+            "to it; 0: off.",
         ),
     ] = 0.0
 
@@ -201,7 +199,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             lt=1,
-            description="Decay of a running mean of the weights, which is then what is validated; 0: there is none.",
+            description="Exponential moving average of the weights (its decay), which is then validated; 0: off.",
         ),
     ] = 0.0
 
@@ -215,7 +213,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 0
 
-    schedule: Annotated[str, Meta(description="lr over the run: {names}.")] = "cosine"
+    schedule: Annotated[str, Meta(description="Learning-rate schedule: {names}.")] = "cosine"
 
     schedule_per: Annotated[
         Literal["iteration", "epoch"], Meta(description="Update the rate every iteration or every epoch.")
@@ -257,7 +255,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             ge=0,
             le=1_000_000,
-            description="Early stopping: the run ends after so many epochs in a row without a better validation "
+            description="Early stopping: the run ends after this many epochs in a row without a better validation "
             "accuracy; 0: off.",
         ),
     ] = 0
@@ -267,8 +265,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"([1-9]\d{0,4}h)?([1-9]\d{0,4}m)?([1-9]\d{0,5}s)?",
             extra={"allowed": "a time such as 90s, 30m, 2h or 1h30m; or nothing"},
-            description="Stop with a checkpoint after so much training time, pauses left out: 90s, 30m, 1h30m; a "
-            "resume gets as much anew; empty: no limit.",
+            description="Stop with a checkpoint after this much training time (pauses not counted): 90s, 30m, 1h30m; a "
+            "resume gets the same again; empty: no limit.",
         ),
     ] = ""
 
@@ -369,7 +367,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "10m"
 
     watch_every: Annotated[
-        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics at every Nth step at most; 0 is never.")
+        int, Meta(ge=0, le=1_000_000_000, description="Layer statistics every N steps at most; 0: never.")
     ] = 10
 
     keep: Annotated[
@@ -377,7 +375,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"(last|best|every=[1-9]\d{0,8})(\s*,\s*(last|best|every=[1-9]\d{0,8}))*",
             extra={"allowed": "last, best, every=N (epochs), with commas between"},
-            description="Checkpoints that stay: last, best, every=N (epochs).",
+            description="Checkpoints to keep: last, best, every=N (epochs).",
         ),
     ] = "last,best"
 
@@ -390,7 +388,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = ""
 
-    on_nan: Annotated[str, Meta(description="What a loss or gradient that is NaN or infinite does: {names}.")] = "stop"
+    on_nan: Annotated[str, Meta(description="On a loss or gradient that is NaN or infinite: {names}.")] = "stop"
 
     name: Annotated[str, Meta(description="The run folder's name; empty: the data's and a number (digits-3).")] = ""
 

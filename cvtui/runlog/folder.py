@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,6 +210,12 @@ def list_runs(base: Path) -> list[RunFolder]:
     return [RunFolder(path) for _, _, path in sorted(found, reverse=True)]
 
 
+@lru_cache(maxsize=4096)
+def _known(path: Path) -> RunFolder:
+    """Return a run folder of a list, which is asked for every second: its ten paths are joined once."""
+    return RunFolder(path)
+
+
 def newest(base: Path) -> RunFolder | None:
     """Return the run that was made last, or None."""
     runs = list_runs(base)
@@ -245,4 +252,4 @@ def runs_below(bases: Sequence[Path], deepest: int = DEEPEST) -> list[RunFolder]
                     waiting.append((path, depth + 1))
             except OSError:
                 continue
-    return [RunFolder(path) for _, path in sorted(((when, path) for path, when in found.items()), reverse=True)]
+    return [_known(path) for _, path in sorted(((when, path) for path, when in found.items()), reverse=True)]

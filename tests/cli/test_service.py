@@ -19,6 +19,7 @@ from cvtui.engine.worker import train_folder
 from cvtui.recipe.toml import dumps, load
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
 from tests.cli.running import TINY, command, environment, start
 from tests.engine.making import folder, recipe
 from tests.waiting import wait_until
@@ -130,18 +131,29 @@ def child_with(parent: int, word: str) -> int:
     return 0
 
 
-def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path) -> None:
-    """SIGHUP ends the command, not the training, as docs/reliability.md promises for a lost SSH connection."""
-    process = start("--no-ui", "--name", "long", *LONG, cwd=tmp_path)
-    run = RunFolder(tmp_path / "runs" / "long")
-    try:
-        wait_for_training(tmp_path / "runs", process, 1)
-        process.send_signal(signal.SIGHUP)
-        assert process.wait(60) == -signal.SIGHUP
-        assert run.alive()
-    finally:
-        process.kill()
-        stop(run)
+@pytest.mark.parametrize("number", [signal.SIGHUP, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
+def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGHUP ends the command, not the training, as docs/reliability.md promises for a lost SSH connection.
+
+    SIGKILL likewise, and a resumed run as one that was started.
+    """
+    run, done = RunFolder(tmp_path / "runs" / "long"), 0
+    commands = [["--no-ui", "--name", "long", *LONG], ["resume", "long", "--no-ui"]]
+    for words in commands[: 2 if number == signal.SIGKILL else 1]:
+        process = start(*words, cwd=tmp_path)
+        try:
+            wait_until(partial(has_gone_on, run, done), 90.0, "its steps")
+            process.send_signal(number)
+            assert process.wait(60) == -number
+            assert run.alive()
+        finally:
+            process.kill()
+            stop(run)
+        done = summary(run).steps
+
+
+def has_gone_on(run: RunFolder, done: int) -> bool:
+    return run.alive() and summary(run).steps > done
 
 
 def stop(run: RunFolder) -> None:

@@ -19,7 +19,7 @@ from cvtui.tui.detail.evaluation_view import EvaluationView
 from cvtui.tui.detail.layer_detail import LayerDetail
 from cvtui.tui.detail.mistakes_view import MistakesView
 from cvtui.tui.detail.pictures_view import PicturesView
-from cvtui.tui.labs.labs_view import LabList
+from cvtui.tui.labs.lab_list import LabList
 from cvtui.tui.palette import Palette
 from cvtui.tui.panes.styled_lines import StyledLines
 from cvtui.tui.screens.base import SCREENS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from cvtui.draw.figures import Heat, Points
@@ -19,7 +20,7 @@ from cvtui.tui.labs.knobs import default_text
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.labs_view import LabsView
 from cvtui.tui.labs.lecture_page import PredictModal
-from cvtui.tui.labs.page import LabPage, Paragraph
+from cvtui.tui.labs.page import LabPage, Numbers, Paragraph
 from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
@@ -316,3 +317,19 @@ async def test_walkers_go_over_the_loss_surface(tmp_path: Path) -> None:
         await pilot.press("space", "4")
         await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
         await wait_until_async(lambda: not page.figures.walking, what="rest: unseen, they cost nothing")
+
+
+class NumbersHost(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Numbers()
+
+
+@pytest.mark.parametrize(("width", "whole"), [(120, True), (60, False)])
+async def test_the_name_of_a_number_is_whole_where_there_is_room(width: int, whole: bool) -> None:
+    name = "conv + pool, trained: conv1: border"
+    app = NumbersHost()
+    async with app.run_test(size=(width, 10)) as pilot:
+        shown = app.query_one(Numbers)
+        shown.show([(name, "0.468 0.445 0.433 0.459 0.476 0.461")])
+        await pilot.pause()
+        assert (f"{name}  0.468" in shown.render().plain) is whole

@@ -299,3 +299,22 @@ async def test_what_a_full_disk_let_a_run_say_is_shown_here_and_in_the_run(tmp_p
     history.poll()
     assert "killed, or out of memory" not in next_step("lost", history)
     assert WORDS in next_step("lost", history)
+
+
+async def test_a_list_without_news_is_not_drawn_anew_and_one_with_news_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three(tmp_path)
+    app = session(tmp_path)
+    async with app.run_test() as pilot:
+        await pilot.press("4")
+        await wait_until_async(lambda: len(place(app).table.rows) == 3, what="the runs")
+        drawn: list[int] = []
+        monkeypatch.setattr(place(app), "draw", lambda: drawn.append(1))
+        monkeypatch.setattr(place(app), "_drawn", float("inf"))  # its times do not age
+        for _ in range(3):
+            place(app).refresh_runs()
+        assert not drawn
+        finished_run(tmp_path, "new")
+        place(app).refresh_runs()
+        assert drawn

@@ -39,7 +39,7 @@ class Heading(Widget):
 class Form(VerticalScroll, can_focus=False):
     """The rows of all fields; shows problems, validates nothing itself."""
 
-    BINDING_GROUP_TITLE = "Its fields"
+    BINDING_GROUP_TITLE = "The fields"
     BINDINGS: ClassVar[list[BindingType]] = [
         *moves("field(-1)", "field(1)", "The field"),
         *jumps("field(-9)", "field(9)", "field(-999)", "field(999)"),

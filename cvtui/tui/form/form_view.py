@@ -11,21 +11,19 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
-from cvtui.text import counted
 from cvtui.tui.form.field_row import FieldRow, explanation
 from cvtui.tui.form.fit_line import FitLine
 from cvtui.tui.form.followers import Followers
 from cvtui.tui.form.form import Form
 from cvtui.tui.form.start_button import StartButton
+from cvtui.tui.form.status_line import status_line
 from cvtui.tui.form.tabs import Tabs
-from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.frame import Frame
 from cvtui.tui.widgets.moves import moves
 
@@ -52,7 +50,9 @@ class FormView(Widget):
         Binding("ctrl+y", "fit", "Fit", tooltip="Fill in the recipe that fits the data, or what was there before"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
         *moves("move(-1)", "move(1)", "The field"),
-        Binding("escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field: keys are free"),
+        Binding(
+            "escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field (letters are keys)"
+        ),
     ]
     SCOPED_CSS = False  # some rules begin at the screen, which knows how large the terminal is
     DEFAULT_CSS = """
@@ -257,22 +257,7 @@ class FormView(Widget):
         status = self.query_one("#status", Static)
         problems = self.problems
         self.query_one("#start").set_class(bool(problems), "-blocked")
-        if self._waiting is not None:
-            status.update(Content.styled("building the net …", MUTED))
-            return
-        if not problems and validation.ready and validation.table is not None:
-            table = validation.table
-            text = (
-                f"{counted(len(table.rows), 'layer')}, {counted(table.parameters, 'parameter')}"
-                if table.rows
-                else "PyTorch code"
-            )
-            text += f", {validation.around}{counted(validation.total_steps or 0, 'step')}"
-            status.update(Content.assemble(("✓ ", "$text-success"), (text, MUTED)))
-            return
-        names = [name.replace("_", " ") for name in problems]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        status.update(Content.styled(f"✗ fix: {', '.join(names[:3])}{more}", "$text-error"))
+        status.update(status_line(validation, problems, waiting=self._waiting is not None))
 
     @on(Form.Focused)
     def _field_focused(self, event: Form.Focused) -> None:

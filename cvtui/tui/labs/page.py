@@ -69,17 +69,18 @@ class Numbers(Widget):
 
     def _columns(self, width: int) -> int:
         longest = max((len(value) for _, value in self._numbers), default=1)
-        return max(1, min(4, (width + 3) // (self._label() + 2 + min(longest, 46) + 3)))
+        return max(1, min(4, (width + 3) // (self._label(width) + 2 + min(longest, 46) + 3)))
 
-    def _label(self) -> int:
-        return min(34, max((len(name) for name, _ in self._numbers), default=1))
+    def _label(self, width: int) -> int:
+        """Return the cells of the names: at most two fifths of the width, and never fewer than 34."""
+        return min(max(34, width * 2 // 5), max((len(name) for name, _ in self._numbers), default=1))
 
     def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
         return 1 + -(-len(self._numbers) // self._columns(width)) if self._numbers else 0
 
     def render(self) -> Content:
         width = max(1, self.size.width)
-        columns, label = self._columns(width), self._label()
+        columns, label = self._columns(width), self._label(width)
         each = (width - 3 * (columns - 1)) // columns
         height = -(-len(self._numbers) // columns)
         lines = [Content.styled("Numbers", "bold")]

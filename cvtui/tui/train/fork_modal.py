@@ -102,7 +102,7 @@ class ForkModal(BoxModal[RunFolder | None]):
                 lambda key: Option(lines[key], id=key),
                 words="epoch 12, best",
             )
-            yield Static("\nWhat is changed in its recipe:", markup=False)
+            yield Static("\nChanges to its recipe:", markup=False)
             yield Input(
                 self._changes,
                 placeholder="lr=1e-4 epochs=40 name=slower",

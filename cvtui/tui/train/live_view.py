@@ -15,7 +15,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.timer import Timer
-from textual.widget import Widget
 
 from cvtui.runlog.axes import step_at
 from cvtui.runlog.folder import RunFolder
@@ -24,15 +23,14 @@ from cvtui.runlog.worker_process import usable_cores
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.findings import FindingsList
 from cvtui.tui.panes.header import RunHeader
-from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.loss import LossPane
 from cvtui.tui.panes.pane import Pane
 from cvtui.tui.panes.registry import PANE_KEYS, PANES
 from cvtui.tui.panes.view_state import SMOOTHINGS, X_AXES
 from cvtui.tui.plot.line_plot import LinePlot
+from cvtui.tui.train.detail_windows import DetailWindows
 from cvtui.tui.train.findings_control import FindingsControl
 from cvtui.tui.train.frame_budget import CROWDED_SECONDS, FrameBudget
-from cvtui.tui.train.modals import WhyModal
 from cvtui.tui.train.overlay_runs import OverlayModal, OverlayRuns, default_overlays, other_runs
 from cvtui.tui.train.pane_grid import PaneGrid
 from cvtui.tui.train.resume_modal import RESUMABLE
@@ -45,7 +43,7 @@ POLL_SECONDS = 0.095
 """Poll interval; a tick is a little late each time, so this makes ten frames a second."""
 
 
-class LiveView(Widget):
+class LiveView(DetailWindows):
     """One run, live or ended.
 
     `focus_pane()` focuses it (it does so by itself when it is shown). On `q` it asks whether a living run goes on and
@@ -68,7 +66,7 @@ class LiveView(Widget):
         Binding("a", "x_axis", "Axis", tooltip="x axis: steps, epochs, samples or time"),
         Binding("y", "range", "Range", tooltip="y axis of this pane (or the loss): without spikes, all, logarithmic"),
         Binding("m", "smoothing", "Smooth", show=False, tooltip="Smooth the curves: light, medium, strong or off"),
-        Binding("o", "overlay", "Overlay", tooltip="Draw other runs over this one: validation, and training behind it"),
+        Binding("o", "overlay", "Overlay", tooltip="Overlay other runs: validation, and training fainter"),
         Binding("i", "pictures", "Pictures", tooltip="Filters, feature maps, samples, mistakes, confusion matrix"),
         Binding("e", "evaluate", "Evaluate", tooltip="How good it is: interval, classes, calibration, slices, images"),
         Binding("d", "layer", "Layer", tooltip="The layer under the cursor over time (enter on its row, too)"),
@@ -345,40 +343,6 @@ class LiveView(Widget):
                 self.poll()
 
         self.app.push_screen(OverlayModal(other_runs(self.folder), self.overlay_runs.names), apply)
-
-    def action_pictures(self) -> None:
-        from cvtui.tui.detail.pictures_view import PicturesView
-
-        self.app.push_screen(PicturesView(self.history, self.view.cursor))
-
-    def action_evaluate(self) -> None:
-        from cvtui.tui.detail.evaluation_view import EvaluationView
-
-        self.app.push_screen(EvaluationView(self.folder))
-
-    def action_predict(self) -> None:
-        from cvtui.tui.detail.predict_view import PredictView
-
-        self.app.push_screen(PredictView(self.folder))
-
-    def on_layers_table_opened(self) -> None:
-        self.action_layer()
-
-    def action_layer(self) -> None:
-        """Open the layer under the Layers pane's cursor, over time."""
-        from cvtui.tui.detail.layer_detail import LayerDetail
-        from cvtui.tui.detail.layer_series import layer_names
-
-        row = self.query_one(LayersTable).row
-        names = layer_names(self.history)
-        if not names:
-            self.notify("No layer has been sampled yet.", severity="warning")
-            return
-        name = row.name if row is not None and row.name in names else names[0]
-        self.app.push_screen(LayerDetail(self.history, name, self.view.cursor))
-
-    def action_why(self) -> None:
-        self.app.push_screen(WhyModal(self.history.epochs[-1] if self.history.epochs else None))
 
     # ------------------------------------------------------------------ commands and findings: keys of the parts
 

@@ -98,8 +98,8 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
     """A list of runs with ticks. Enter or space ticks one, `o` or escape takes what is ticked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "draw", "Draw them"),
-        Binding("o", "draw", "Overlay", tooltip="Draw what is ticked"),
+        Binding("escape", "draw", "Overlay them"),
+        Binding("o", "draw", "Overlay", tooltip="Overlay the ticked runs"),
         Binding("delete,backspace", "none", "None", tooltip="Untick all"),
     ]
     DEFAULT_CSS = """
@@ -115,7 +115,7 @@ class OverlayModal(BoxModal[list[RunFolder] | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
-            box.border_title = "Draw other runs over this one"
+            box.border_title = "Overlay other runs"
             box.border_subtitle = f"space: tick · {hint(OverlayModal, none='none', draw='done')}"
             if self._runs:
                 runs = {run.name: run for run in self._runs}

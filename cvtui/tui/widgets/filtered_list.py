@@ -41,6 +41,7 @@ class TickList(Reversible, SelectionList[str]):
 class Filtered(Vertical):
     """A widget with the field that `/` opens over it; what is listed of it is left to `narrow`."""
 
+    BINDING_GROUP_TITLE = "Filter"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", tooltip="Show some: words that a line must hold"),
         Binding("escape", "all", "All", show=False, tooltip="Show all again"),
