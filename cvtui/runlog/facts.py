@@ -137,6 +137,14 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """What the loss was called with as the truth: whole numbers, numbers, one-hot, several a row, shares."""
     target_range: list[float] = []
     """[lowest, highest] of that."""
+    target_sums: list[float] = []
+    """[lowest, highest] sum of a row of it, where it has rows."""
+    left_out_classes: list[int] = []
+    """Class numbers whose images a cross-entropy leaves out (ignore_index, weights of 0), where such images came."""
+    left_out_images: int | None = None
+    """How many of the first batch's images they are."""
+    moved_axes: list[list[int]] = []
+    """[sizes before, sizes after] of a view or reshape in the first step that only a permutation can have meant."""
     output_gradient: float | None = None
     """Largest gradient of the loss by one of the model's outputs, in the first step."""
     labels_from: str = ""

@@ -86,6 +86,32 @@ def mixed(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["apart"], 100 * log.facts["neighbours_matter"])
 
 
+def moved(log: SecondReader, parts: Said, _said: Said) -> None:
+    before, after = log.facts["moved_axes"]
+    need(parts["before"] == " x ".join(f"{size:,}" for size in before), f"{before}")
+    need(parts["after"] == " x ".join(f"{size:,}" for size in after), f"{after}")
+
+
+def left_out_of_loss(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["first"]) == log.facts["left_out_classes"][0], "the class")
+    need(number(parts["count"]) == log.facts["left_out_images"] > 0, "how many")
+
+
+def divided_again(log: SecondReader, parts: Said, _said: Said) -> None:
+    first, batch = log.first_losses()[0], number(parts["batch"])
+    near(parts["first"], first, 4)
+    near(parts["cross"], log.facts["cross_entropy"], 4)
+    need(batch == number(parts["same"]) == number(parts["again"]) == log.asked("batch_size"), "the batch")
+    need(abs(first * batch / log.facts["cross_entropy"] - 1) < 1e-3, "the share")
+
+
+def target_sums(log: SecondReader, parts: Said, _said: Said) -> None:
+    low, high = log.facts["target_sums"]
+    near(parts["low"], low)
+    near(parts["high"], high)
+    need(parts["kind"] == log.facts["loss_kind"], "the loss")
+
+
 def targets(log: SecondReader, parts: Said, _said: Said) -> None:
     low, high = log.facts["target_range"]
     need(low < 0 or high > 1, "the targets lie in 0..1")

@@ -228,6 +228,92 @@ class SeveralOfASoftmax(Loop):
         return ((outputs > 0.5) == self.bits(y).bool()).float().mean()
 
 
+class SeveralUnderCross(SeveralOfASoftmax):
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 3))
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, self.bits(y))
+
+
+class SharesUnderCross(Loop):
+    """Soft rows that add up to 1: no fault."""
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, 0.8 * F.one_hot(y, CLASSES) + 0.05)
+
+
+class Viewed(Loop):
+    """Rows of 2 x 2 x 3 numbers seen as 3 x 2 x 2 by view, or by permute."""
+
+    moves = False
+
+    def net(self) -> nn.Module:
+        moves = self.moves
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv, self.last = nn.Conv2d(3, 16, 2), nn.Linear(16, CLASSES)
+
+            def forward(self, x: Tensor) -> Tensor:
+                x = x.view(-1, 2, 2, 3)
+                x = x.permute(0, 3, 1, 2) if moves else x.view(-1, 3, 2, 2)
+                return self.last(F.relu(self.conv(x)).flatten(1))
+
+        return Net()
+
+
+class Permuted(Viewed):
+    moves = True
+
+
+class PlacesAsClasses(Viewed):
+    """Scores for each place of a map, taken apart by view(-1, C); four places, four classes."""
+
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Unflatten(1, (3, 2, 2)), nn.Conv2d(3, 16, 1), nn.ReLU(), nn.Conv2d(16, CLASSES, 1))
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        rows = outputs.permute(0, 2, 3, 1).reshape(-1, CLASSES) if self.moves else outputs.view(-1, CLASSES)
+        return F.cross_entropy(rows, y.repeat_interleave(4))
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs.mean((2, 3)).argmax(1) == y).float().mean()
+
+
+class PlacesThatVote(PlacesAsClasses):
+    moves = True
+
+
+class ClassLeftOut(Loop):
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y, ignore_index=0)
+
+
+class WeightlessClass(Loop):
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y, weight=torch.tensor([1.0, 0.0, 1.0, 1.0]))
+
+
+class DividedTwice(Loop):
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return SGD(model.parameters(), lr=0.05)
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y) / len(y)
+
+
+class DividedByParts(DividedTwice):
+    """Sixteen batches of sixteen an update: a share of each."""
+
+    def update(self, loss: Tensor, step: int) -> None:
+        loss.backward()
+        if step % 16 == 15:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+
 class Copied(Loop):
     """Half of the validation images are training images."""
 
@@ -307,6 +393,12 @@ class LoadedBody(RandomBody):
         (MinusOne, "F40", "is given -1 to 1"),
         (LargestOfOne, "F49", "always number 0"),
         (SeveralOfASoftmax, "F40", "several labels at once"),
+        (SeveralUnderCross, "F40", "rows that add up to 0 to 3"),
+        (Viewed, "F58", "16 x 2 x 2 x 3 is viewed as 16 x 3 x 2 x 2"),
+        (PlacesAsClasses, "F58", "16 x 4 x 2 x 2 is viewed as 64 x 4"),
+        (ClassLeftOut, "F59", "images of class 0"),
+        (WeightlessClass, "F59", "images of class 1"),
+        (DividedTwice, "F16", "divided by the batch once more"),
         (Copied, "F20", "30 of the 60 images"),
         (Wrong, "F14", "come unchanged each time"),
         (Rare, "F24", "one class"),
@@ -321,7 +413,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
 
 
 @pytest.mark.parametrize(
-    "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody],
+    "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody,
+             SharesUnderCross, Permuted, PlacesThatVote, DividedByParts],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

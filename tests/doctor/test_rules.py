@@ -155,6 +155,8 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F46": lambda: own(training_mode=False, modules=modules("Conv2d", "BatchNorm2d", "Linear")),
     "F47": lambda: own(evaluations_differ=0.8),
     "F57": lambda: own(neighbours_matter=0.8),
+    "F58": lambda: own(moved_axes=[[32, 16, 16, 3], [32, 3, 16, 16]]),
+    "F59": lambda: own(left_out_classes=[0], left_out_images=7),
     "F48": lambda: own(softmax_over=[[0, 64, 2, 64]], loss_given=["softmax", "linear"]),
     "F49": lambda: own(
         accuracy_counted="factor of the images",

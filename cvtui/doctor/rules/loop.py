@@ -146,6 +146,21 @@ def images_mixed(obs: Observations) -> RuleResult | None:
     )
 
 
+@rule("F58", "facts")
+def axes_mixed(obs: Observations) -> RuleResult | None:
+    """Find a view where a permutation belongs."""
+    if len(obs.facts.moved_axes) != 2:
+        return None
+    before, after = (" x ".join(f"{size:,}" for size in sizes) for sizes in obs.facts.moved_axes)
+    return RuleResult(
+        f"A tensor of {before} is viewed as {after}: view and reshape keep the order of the numbers and move no axis, "
+        "so what stood in one axis is mixed with another.",
+        step=0,
+        value=0,
+        evidence=f"{before} as {after}",
+    )
+
+
 @rule("F49", "facts", "steps", "epochs")
 def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""

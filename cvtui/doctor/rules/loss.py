@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
-from cvtui.doctor.registry import RuleResult, limit, rule
+from cvtui.doctor.registry import RuleResult, limit, rule, some
 
 CROSS = ("cross-entropy", "cross-entropy of probabilities")
 DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
@@ -109,6 +109,17 @@ def wrong_input(obs: Observations) -> RuleResult | None:
 def _wrong_targets(obs: Observations, given: str) -> str:
     """Say what is wrong with the truth that a binary cross-entropy is given; "" where nothing is seen."""
     facts = obs.facts
+    sums = facts.target_sums
+    if (
+        facts.loss_kind == "cross-entropy"
+        and sums
+        and max(abs(sums[0] - 1), abs(sums[1] - 1)) > limit("F40", "tolerance")
+    ):
+        return (
+            f"The loss ({facts.loss_kind}) wants one class an image, or shares of classes that add up to 1, and is "
+            f"given rows that add up to {sums[0]:.3g} to {sums[1]:.3g}: several labels an image want a binary "
+            "cross-entropy."
+        )
     if not facts.loss_kind.startswith("binary cross-entropy"):
         return ""
     if facts.target_range and (facts.target_range[0] < 0 or facts.target_range[1] > 1):
@@ -213,6 +224,25 @@ def behind_the_last(obs: Observations) -> RuleResult | None:
         step=0,
         evidence=f"before the loss: {', '.join(chain)}",
         severity="note" if what == "batch-norm" and learns(obs) else None,
+    )
+
+
+@rule("F59", "facts")
+def class_left_out(obs: Observations) -> RuleResult | None:
+    """Find a class whose images the loss doesn't count."""
+    facts, count = obs.facts, obs.facts.left_out_images or 0
+    if not facts.left_out_classes or not count:
+        return None
+    which = some([f"{number:,}" for number in facts.left_out_classes])
+    several = len(facts.left_out_classes) > 1
+    return RuleResult(
+        f"The loss leaves out the images of class{'es' if several else ''} {which} ({count:,} of the first "
+        f"{facts.batch_size or 0:,}), by ignore_index or by a weight of 0: "
+        f"{'these classes are' if several else 'this class is'} never learnt.",
+        step=0,
+        value=count,
+        threshold=0,
+        evidence=f"{count:,} images of class {which} without a part in the loss",
     )
 
 

@@ -26,6 +26,9 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     share = first / guess
     layer, gain = _largest_gain(obs)
     low, high = limit("F10", "low"), limit("F10", "high")
+    cross = obs.facts.cross_entropy
+    if cross is not None and low <= cross / guess <= high:
+        return None  # the outputs cost what a guess does: the loss is told as a multiple, or holds more than that
     far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
     wide = far or (share > high and gain > limit("F10", "gain"))
     if not wide and (share >= low or (obs.label_counts and not obs.facts.label_counts)):

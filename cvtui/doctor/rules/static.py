@@ -138,7 +138,7 @@ def _is(told: float | None, computed: float | None, error: float = 1e-4) -> bool
     return told is not None and computed is not None and abs(told - computed) < error * abs(computed) + 1e-6
 
 
-@rule("F16", "facts", "steps")
+@rule("F16", "facts", "steps", "epochs")
 def summed_loss(obs: Observations) -> RuleResult | None:
     facts, batch = obs.facts, obs.batch_size
     first = obs.first_loss
@@ -146,6 +146,19 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         return None
     if facts.cross_entropy:
         times = first / facts.cross_entropy
+        if _divided_again(obs, times * batch):
+            return RuleResult(
+                f"The first loss is {first:.4g}: one {batch}th of the cross-entropy ({facts.cross_entropy:.4g}), at "
+                f"{batch} images a batch. It is a mean that is divided by the batch once more, so the rate counts one "
+                f"{batch}th.",
+                step=0,
+                value=times,
+                threshold=1 / batch,
+                evidence=f"first loss {first:.4g}",
+                severity="note" if obs.adaptive or learns(obs) else None,
+                name="loss divided by the batch twice",
+                advice="Divide the sum of the losses by the number of images once: PyTorch's losses are means already.",
+            )
         if abs(times / batch - 1) > limit("F16", "tolerance"):
             return None
     elif facts.parameters is None:
@@ -165,6 +178,14 @@ def summed_loss(obs: Observations) -> RuleResult | None:
         threshold=float(batch),
         evidence=f"first loss {first:.4g}",
     )
+
+
+def _divided_again(obs: Observations, times: float) -> bool:
+    """Return True where a mean was divided by the batch, and by nothing that happens to be as large."""
+    facts, batch = obs.facts, obs.batch_size
+    if set(facts.accumulated) != {1} or batch is None or batch == facts.outputs:
+        return False  # a part of several batches' mean, or a mean over classes too
+    return batch > limit("F16", "few") and abs(times - 1) < limit("F16", "twice")
 
 
 @rule("F08", "facts")

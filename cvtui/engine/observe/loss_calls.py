@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
+from cvtui.engine.observe.moved_axes import moved_axes
+
 LOSSES = (
     "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
     "smooth_l1_loss", "huber_loss", "kl_div", "poisson_nll_loss", "gaussian_nll_loss", "soft_margin_loss",
@@ -33,15 +35,23 @@ class LossCall(NamedTuple):
     target: Tensor | None
     weighted: bool = False
     """Classes or images were given weights."""
+    weights: Tensor | None = None
+    """One a class, of a cross-entropy."""
+    ignored: int = -100
+    """The class number that a cross-entropy leaves out."""
 
 
 class LossCalls(TorchFunctionMode):
-    """Keeps each call of a loss in `calls`, and in `names` the graph's nodes of calls that are seen by nothing else."""
+    """Keeps each call of a loss in `calls`, and in `names` the graph's nodes of calls that are seen by nothing else.
+
+    `moved`: the first reshape that only a permutation can have meant.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[LossCall] = []
         self.names: dict[Any, str] = {}
+        self.moved: list[list[int]] = []
         self.root: Any = None
         """The graph's node that backward was last called on."""
 
@@ -50,6 +60,7 @@ class LossCalls(TorchFunctionMode):
         if func is Tensor.backward and args:
             self.root = args[0].grad_fn
         result = func(*args, **kwargs)
+        self.moved = self.moved or moved_axes(func, args, result)
         if isinstance(result, Tensor) and result.grad_fn is not None:
             name = _LOSSES.get(func)
             if name is not None:
@@ -66,7 +77,11 @@ class LossCalls(TorchFunctionMode):
         if isinstance(given, Tensor) and len(self.calls) < MOST:
             truth = target.detach() if isinstance(target, Tensor) else None
             weighted = any(isinstance(one, Tensor) for one in weights)
-            self.calls.append(LossCall(name, given.detach(), truth, weighted))
+            classes, ignored = None, -100
+            if name in ("cross_entropy", "nll_loss"):
+                classes = kwargs.get("weight", args[2] if len(args) > 2 else None)
+                ignored = kwargs.get("ignore_index", args[4] if len(args) > 4 else -100)
+            self.calls.append(LossCall(name, given.detach(), truth, weighted, classes, ignored))
 
     def begin(self) -> None:
         """Begin to see calls; nothing happens where it does so already, or another mode is on."""
@@ -75,7 +90,7 @@ class LossCalls(TorchFunctionMode):
 
     def end(self) -> None:
         """See no more, where no other mode lies above; forget the step."""
-        self.calls, self.names, self.root = [], {}, None
+        self.calls, self.names, self.root, self.moved = [], {}, None, []
         stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
         if stack and stack[-1] is self:
             self.__exit__(None, None, None)

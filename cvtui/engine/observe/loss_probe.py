@@ -19,6 +19,7 @@ from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
 from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
 from cvtui.engine.observe.model_facts import loss_facts
+from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded_or_none
@@ -40,13 +41,15 @@ class LossProbe:
         self._read = LossRead()
         self._terms: dict[str, Any] = {}
         self._called: list[LossCall] = []
+        self._moved: list[list[int]] = []
         self._output: Tensor | None = None
         self._node: Any = None
         self._gradient: Tensor | None = None
         self._hook: Handle | None = None
         self._first: tuple[Tensor, Tensor | None] | None = None
         self._foreign: list[weakref.ref[Tensor]] = []
-        self._foreign_count = 0
+        self._sharded = is_sharded(model)
+        self._foreign_count: int | None = 0
         self._fresh: int | None = None
         self._steps = 0
         self._guessed: list[tuple[Tensor, Tensor]] = []
@@ -93,12 +96,12 @@ class LossProbe:
                 root is not None and stem(root) in LIBRARY and getattr(root, "_saved_reduction", 0) == 1
             )
             names = self._calls.names if self._calls is not None else {}
+            self._moved = self._calls.moved if self._calls is not None else []
             self._terms = loss_facts(node)
             self._read, self._called = read_loss(node, self._node, names), calls
             self._first = (self._output, self._gradient) if self._output is not None else None
-            own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
-            self._foreign = [weakref.ref(leaf) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
-            self._foreign_count = len(self._foreign)
+            self._foreign = [weakref.ref(leaf) for leaf in self._foreign_parameters(node)]
+            self._foreign_count = None if self._sharded else len(self._foreign)
         elif self._steps == 1 and self._foreign:
             self._fresh = self._fresh_leaves(node)
             self._foreign = []
@@ -117,11 +120,17 @@ class LossProbe:
             self._calls.end()
         return labels
 
+    def _foreign_parameters(self, node: Any) -> list[nn.Parameter]:
+        """Return parameters of the loss's graph that neither the model nor an optimizer holds."""
+        if self._sharded:  # those of the graph are gathered from all ranks, and are no longer the model's
+            return []
+        own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
+        return [leaf for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+
     def _fresh_leaves(self, node: Any) -> int:
         """Count parameters of the second step's graph that nothing holds, where none is one of the first step's."""
-        own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
         known = {id(leaf) for one in self._foreign if (leaf := one()) is not None}
-        found = [leaf for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+        found = self._foreign_parameters(node)
         return len(found) if not known & {id(leaf) for leaf in found} else 0
 
     def _drop_hook(self) -> None:
@@ -171,6 +180,7 @@ class LossProbe:
             "loss_weighted": any(call.weighted for call in self._called),
             "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
             "foreign_leaves": self._foreign_count,
+            "moved_axes": self._moved,
         }
         output = None
         if self._first is not None:
@@ -183,7 +193,7 @@ class LossProbe:
             facts |= given_facts(given.float().cpu())
         call = next((call for call in self._called if call.target is not None), None)
         if call is not None and call.target is not None and call.target.numel():
-            facts |= target_facts(call.target.cpu())
+            facts |= target_facts(call.target.cpu()) | left_out_facts(call)
         if output is not None and labels is not None and first_loss is not None and output.dim() <= 2:
             facts["loss_value"] = matching(output.float().cpu(), labels.cpu(), first_loss)
             if read.kind == "cross-entropy of probabilities" and "binary" in facts["loss_value"]:
@@ -215,11 +225,23 @@ def target_facts(target: Tensor) -> dict[str, Any]:
         binary, rows = bool(((target == 0) | (target == 1)).all()), target.sum(1)
         alone = bool(((rows - 1).abs() < 1e-4).all())
         facts["target_kind"] = ("one-hot" if alone else "several a row") if binary else "shares" if alone else "numbers"
+        facts["target_sums"] = _ends(rows.float())
     elif bool((target == target.round()).all()):
         facts["target_kind"] = "whole numbers"
     else:
         facts["target_kind"] = "numbers"
     return facts
+
+
+def left_out_facts(call: LossCall) -> dict[str, Any]:
+    """Describe the classes whose images a cross-entropy leaves out, by its ignore_index or by weights of 0."""
+    target = call.target
+    if target is None or target.dim() != 1 or target.is_floating_point() or call.input.dim() != 2:
+        return {}
+    weightless = [] if call.weights is None else (call.weights == 0).nonzero().flatten().tolist()
+    out = sorted({*weightless, call.ignored} & set(range(call.input.shape[1])))
+    count = sum(int((target == number).sum()) for number in out)
+    return {"left_out_classes": out, "left_out_images": count} if count else {}
 
 
 def _ends(values: Tensor) -> list[float]:

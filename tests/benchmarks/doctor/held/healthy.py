@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from tests.benchmarks.doctor.held.case import Case
 from tests.benchmarks.doctor.held.nets import (
@@ -152,13 +153,8 @@ class RowsThroughLstm(Case):
     def net(self) -> nn.Module:
         return RowLSTM(self.shape, 6)
 
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        loss, outputs = self.forward(model, x, y)
-        optimizer.zero_grad()
-        loss.backward()
+    def cut(self, model: nn.Module) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        return loss.detach(), outputs.detach()
 
 
 class RowsThroughGru(Case):
@@ -179,17 +175,10 @@ class SmallVit(Case):
     def net(self) -> nn.Module:
         return TinyViT(self.shape)
 
-    def optimizer(self, model: nn.Module) -> Optimizer:
-        made = super().optimizer(model)
-        self.schedule = lr_scheduler.LambdaLR(
-            made, lambda step: min((step + 1) / 30, 0.5 + 0.5 * math.cos(math.pi * min(step / 250, 1)))
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        return lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / 30, 0.5 + 0.5 * math.cos(math.pi * min(step / 250, 1)))
         )
-        return made
-
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        result = super().update(model, optimizer, x, y)
-        self.schedule.step()
-        return result
 
 
 class MixerNet(Case):
@@ -285,13 +274,8 @@ class ClippedByValue(Case):
     def net(self) -> nn.Module:
         return vgg()
 
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        loss, outputs = self.forward(model, x, y)
-        optimizer.zero_grad()
-        loss.backward()
+    def cut(self, model: nn.Module) -> None:
         nn.utils.clip_grad_value_(model.parameters(), 0.1)
-        optimizer.step()
-        return loss.detach(), outputs.detach()
 
 
 class DropPath(Case):
@@ -409,15 +393,8 @@ class LinearToZero(Case):
     def net(self) -> nn.Module:
         return SmallResNet()
 
-    def optimizer(self, model: nn.Module) -> Optimizer:
-        made = super().optimizer(model)
-        self.schedule = lr_scheduler.LinearLR(made, 1.0, 0.0, self.program.steps)
-        return made
-
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        result = super().update(model, optimizer, x, y)
-        self.schedule.step()
-        return result
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        return lr_scheduler.LinearLR(optimizer, 1.0, 0.0, self.program.steps)
 
 
 class MildImbalance(Case):

@@ -1,8 +1,19 @@
-"""All cases as programs: those that rules were mended by, and those that were not."""
+"""All cases as programs."""
 
 from __future__ import annotations
 
-from tests.benchmarks.doctor.held import data, heads, healthy, second, wiring  # noqa: F401  each registers its cases
+from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cases
+    data,
+    heads,
+    healthy,
+    second,
+    third_data,
+    third_heads,
+    third_healthy,
+    third_rates,
+    third_wiring,
+    wiring,
+)
 from tests.benchmarks.doctor.held.case import CASES as CASES
 from tests.benchmarks.doctor.held.case import program_of
 from tests.benchmarks.doctor.real.program import Program
@@ -12,5 +23,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" or "second"."""
+    """Return "first", "second" or "third"."""
     return CASES[program.loop].batch_of

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from tests.benchmarks.doctor.held.case import Case
 from tests.benchmarks.doctor.held.nets import Dense, LeNet, Mixer, RowGRU, SmallResNet, TinyViT, mlp, mobile, vgg
@@ -111,15 +112,8 @@ class WarmUpByWholeNumbers(_Second):
     def net(self) -> nn.Module:
         return SmallResNet()
 
-    def optimizer(self, model: nn.Module) -> Optimizer:
-        made = super().optimizer(model)
-        self.schedule = lr_scheduler.LambdaLR(made, lambda step: step // 1000 if self.faulty else 1.0)
-        return made
-
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        result = super().update(model, optimizer, x, y)
-        self.schedule.step()
-        return result
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        return lr_scheduler.LambdaLR(optimizer, lambda step: step // 1000 if self.faulty else 1.0)
 
 
 class PolynomialOverEpochs(_Second):
@@ -131,16 +125,9 @@ class PolynomialOverEpochs(_Second):
     def net(self) -> nn.Module:
         return vgg()
 
-    def optimizer(self, model: nn.Module) -> Optimizer:
-        made = super().optimizer(model)
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
         total = 12 if self.faulty else self.program.steps
-        self.schedule = lr_scheduler.LambdaLR(made, lambda step: max(1 - step / total, 0) ** 0.9)
-        return made
-
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        result = super().update(model, optimizer, x, y)
-        self.schedule.step()
-        return result
+        return lr_scheduler.LambdaLR(optimizer, lambda step: max(1 - step / total, 0) ** 0.9)
 
 
 class AdamDecayOfOne(_Second):

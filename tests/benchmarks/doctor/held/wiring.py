@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer, lr_scheduler
+from torch.optim.lr_scheduler import LRScheduler
 
 from tests.benchmarks.doctor.held.case import Case
 from tests.benchmarks.doctor.held.nets import (
@@ -296,20 +297,16 @@ class ExponentialByBatch(Case):
     def net(self) -> nn.Module:
         return Dense()
 
-    def optimizer(self, model: nn.Module) -> Optimizer:
-        made = super().optimizer(model)
-        self.schedule = lr_scheduler.ExponentialLR(made, 0.9)
-        return made
-
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        result = super().update(model, optimizer, x, y)
+    def schedule(self, optimizer: Optimizer) -> LRScheduler | None:
+        made = lr_scheduler.ExponentialLR(optimizer, 0.9)
         if self.faulty:
-            self.schedule.step()
-        return result
+            return made
+        self.by_epoch = made
+        return None
 
     def before_validation(self, model: nn.Module) -> None:
         if not self.faulty:
-            self.schedule.step()
+            self.by_epoch.step()
         super().before_validation(model)
 
 
@@ -322,10 +319,8 @@ class LambdaGivesTheRate(Case):
     def net(self) -> nn.Module:
         return LeNet()
 
-    def optimizer(self, model: nn.Module) -> Optimizer:
-        made = super().optimizer(model)
-        self.schedule = lr_scheduler.LambdaLR(made, lambda _: 1e-3 if self.faulty else 1.0)
-        return made
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        return lr_scheduler.LambdaLR(optimizer, lambda _: 1e-3 if self.faulty else 1.0)
 
 
 class EightNotDivided(Case):
@@ -356,13 +351,8 @@ class ClippedToNothing(Case):
     def net(self) -> nn.Module:
         return SmallResNet()
 
-    def update(self, model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        loss, outputs = self.forward(model, x, y)
-        optimizer.zero_grad()
-        loss.backward()
+    def cut(self, model: nn.Module) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 1e-3 if self.faulty else 5.0)
-        optimizer.step()
-        return loss.detach(), outputs.detach()
 
 
 class RowsAcrossTheBatch(Case):

@@ -1,0 +1,41 @@
+"""Views and reshapes that are taken for a permutation: they keep the order of the numbers and move no axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.observe.loss_graph import stem
+
+RESHAPES = {Tensor.view, Tensor.reshape, torch.reshape}
+CHANNELS_FIRST = ("ConvolutionBackward", "MaxPool2DWithIndicesBackward", "AvgPool2DBackward", "NativeBatchNormBackward")
+"""Nodes whose tensors have their channels as dimension 1."""
+
+
+def moved_axes(func: Any, args: Any, result: Any) -> list[list[int]]:
+    """Return [sizes before, sizes after] of a call that only a permutation can have meant; [] of any other."""
+    given = args[0] if args else None
+    if func not in RESHAPES or not isinstance(given, Tensor) or not isinstance(result, Tensor):
+        return []
+    before, after = list(given.shape), list(result.shape)
+    return [before, after] if _renamed(before, after) or _rows_of_places(given, after) else []
+
+
+def _renamed(before: list[int], after: list[int]) -> bool:
+    """Return True where the same sizes stand in another order (N x H x W x C as N x C x H x W)."""
+    old, new = [size for size in before if size > 1], [size for size in after if size > 1]
+    return len(old) > 2 and old != new and sorted(old) == sorted(new)
+
+
+def _rows_of_places(given: Tensor, after: list[int]) -> bool:
+    """Return True for view(-1, C) of N x C x H x W: a row holds places of one channel, not channels of one place."""
+    if given.dim() != 4 or len(after) != 2 or after[1] != given.shape[1]:
+        return False
+    places = given.shape[2] * given.shape[3]
+    if places == 1 or given.shape[1] == 1 or after[0] != given.shape[0] * places:
+        return False
+    node = given.grad_fn
+    first = node is not None and stem(node).startswith(CHANNELS_FIRST)
+    return first or given.shape[1] != given.shape[3]
