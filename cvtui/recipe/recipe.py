@@ -384,7 +384,7 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"([1-9]\d{0,6}[smh])?",
             extra={"allowed": "a time such as 30s, 5m or 1h; or nothing"},
-            description="Also write last.pt every 30s, 5m or 1h; empty: at the end of each epoch only.",
+            description="Also write last.pt every 30s, 5m or 1h; empty: at the end of epochs, short ones 2 s apart.",
         ),
     ] = ""
 

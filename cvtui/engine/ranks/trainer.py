@@ -59,6 +59,8 @@ class SilentWriter(EventWriter):
 class AgreedFiles(CheckpointFiles):
     """Checkpoints of rank 0, within an epoch at steps that all ranks agree on."""
 
+    waits = False
+
     def due(self) -> bool:
         """Return False: it is decided at exchanges, by `is_due`."""
         return False

@@ -187,8 +187,8 @@ def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 class KeepRule:
     """Which checkpoints stay, from the recipe's `keep`: `last`, `best`, `every=N`, with commas between.
 
-    While the run trains, last.pt is written after every epoch whatever the rule says: a killed run must go on from
-    somewhere. `thin` takes it away at the end, where the rule doesn't name it.
+    While the run trains, last.pt is written after every epoch whatever the rule says (of short ones, after some): a
+    killed run must go on from somewhere. `thin` takes it away at the end, where the rule doesn't name it.
     """
 
     def __init__(self, text: str) -> None:

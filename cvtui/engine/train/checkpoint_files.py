@@ -21,6 +21,8 @@ from cvtui.runlog.folder import RunFolder
 LAST, BEST = "last.pt", "best.pt"
 RETRY_SECONDS = 10.0
 """Interval to the next attempt after a checkpoint that the disk refused."""
+SHORT_SECONDS = 2.0
+"""Epochs that end sooner after a save share the next one: five steps of a tiny net took as long as their checkpoint."""
 NAMED = 3
 """Missing files that are named; the others are counted."""
 
@@ -43,6 +45,9 @@ def seconds_of(text: str) -> float:
 class CheckpointFiles:
     """Writer of a run's checkpoints, which knows which of them are on the disk."""
 
+    waits = True
+    """last.pt alone may wait for SHORT_SECONDS after the save before."""
+
     def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder) -> None:
         self.training = training
         self.folder = folder
@@ -54,6 +59,9 @@ class CheckpointFiles:
         self._logged: set[str] = set()
         self._interval = seconds_of(training.recipe.save_every)
         self._due_at = time.perf_counter() + self._interval
+        self._saved_at = -math.inf
+        self._waiting: float | None = None
+        """Validation accuracy of an epoch whose state is not written yet."""
         if self.rule.best and door.is_file(folder.checkpoints / BEST):
             self._read_best()
 
@@ -67,7 +75,17 @@ class CheckpointFiles:
         It becomes best.pt also where it is only better than what best.pt holds, because the best could not be written.
         """
         better = accuracy is not None and (self.held is None or accuracy > self.held.accuracy)
-        self.save(self.rule.names(self.training.epoch, best or better), accuracy)
+        names = self.rule.names(self.training.epoch, best or better)
+        soon = self._saved_at + SHORT_SECONDS
+        if self.waits and names == [("last", LAST)] and accuracy is not None and time.perf_counter() < soon:
+            self._waiting, self._due_at = accuracy, min(self._due_at, soon)
+            return
+        self.save(names, accuracy)
+
+    def finish(self) -> None:
+        """Write the state of the last epoch, where that has waited."""
+        if self._waiting is not None:
+            self.save([("last", LAST)], self._waiting)
 
     def save(self, names: Names, accuracy: float | None = None) -> str:
         """Write the state once, under each name; return why the disk refused, "" when all is written.
@@ -108,6 +126,7 @@ class CheckpointFiles:
         if BEST in written and t.accuracy is not None:
             self.held = BestOnDisk(t.epoch, t.accuracy)
         if LAST in written:
+            self._saved_at, self._waiting = time.perf_counter(), None
             self.unsaved = ""
             self._logged.clear()
         t.missing += [name for name in failed if name not in (LAST, BEST)]

@@ -135,6 +135,7 @@ class Trainer:
             evaluation = self.evaluate()
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
+        self.checkpoint_files.finish()
         self.checkpoint_files.thin()
 
     def evaluate(self) -> ValidationResult:
