@@ -46,6 +46,13 @@ def penalty(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["cross"], log.facts["cross_entropy"])
 
 
+def far_below(log: SecondReader, parts: Said, said: Said) -> None:
+    near(parts["rate"], max(rate for step, rate in log.rate.items() if step <= said["step"]))
+    need(parts["optimizer"] == log.facts["optimizer"], "the optimizer")
+    usual = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3}.get(parts["optimizer"])
+    need(usual is None or number(parts["times"]) >= 33, "it is near what is usual")
+
+
 def capped(log: SecondReader, parts: Said, _said: Said) -> None:
     size, share = log.facts["capped_gradient"]
     near(parts["size"], size)

@@ -600,3 +600,17 @@ def test_rates_that_are_nothing(rates: list[float], faults: list[str]) -> None:
         doctor.take(Steps(first=first, loss=[2.3] * 10, accuracy=[0.1] * 10, grad_norm=[1.0] * 10, lr=list(piece)))
         doctor.update()
     assert sorted(one.id for one in doctor.all if one.id in ("F02", "F32")) == faults
+
+
+@pytest.mark.parametrize(
+    ("highest", "fault"), [(2e-5, "F02"), (1e-3, "F36")], ids=["a warm-up that doesn't end", "the usual rate"]
+)
+def test_a_rate_that_never_came_near_what_is_usual(highest: float, fault: str) -> None:
+    """Adam's is 1e-3; 2e-5 is a fiftieth."""
+    doctor, steps = Doctor(), 200
+    doctor.take(
+        Facts(optimizer="adam", outputs=10, batch_size=32, loss_terms=["cross-entropy"], label_counts=[60] * 10)
+    )
+    rates = [highest * (step + 1) / steps for step in range(steps)]
+    doctor.take(Steps(first=0, loss=[2.3] * steps, accuracy=[0.1] * steps, grad_norm=[0.1] * steps, lr=rates))
+    assert [one.id for one in doctor.update() if one.severity != "note"][:1] == [fault]

@@ -14,7 +14,6 @@ from cvtui.doctor.rules.labels import neighbours
 from cvtui.doctor.rules.loop import has_modes
 from cvtui.runlog.events import EpochDone
 
-
 MOST_RIGHT = 1.001
 """Above it an accuracy is no share of anything."""
 
