@@ -611,6 +611,6 @@ def test_a_rate_that_never_came_near_what_is_usual(highest: float, fault: str) -
     doctor.take(
         Facts(optimizer="adam", outputs=10, batch_size=32, loss_terms=["cross-entropy"], label_counts=[60] * 10)
     )
-    rates = [highest * (step + 1) / steps for step in range(steps)]
+    rates: list[float | None] = [highest * (step + 1) / steps for step in range(steps)]
     doctor.take(Steps(first=0, loss=[2.3] * steps, accuracy=[0.1] * steps, grad_norm=[0.1] * steps, lr=rates))
     assert [one.id for one in doctor.update() if one.severity != "note"][:1] == [fault]
