@@ -61,6 +61,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def whole_range(low: int, high: int, bound: str = "") -> str:
+    """1, 360 -> "1 to 360"; 1, 1 -> "1". bound: before the upper end, "at most "."""
+    return f"{low:,} to {bound}{high:,}" if high > low else f"{low:,}"
+
+
 def counted(number: int, noun: str) -> str:
     """1204, "row" -> "1,204 rows"; 1, "row" -> "1 row"; 2, "class" -> "2 classes"."""
     if number == 1:

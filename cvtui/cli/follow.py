@@ -28,6 +28,7 @@ from cvtui.runlog.worker_process import launch, resume_words, stop
 
 if TYPE_CHECKING:
     from cvtui.notify.hooks import EndHooks
+    from cvtui.recipe.recipe import Recipe
     from cvtui.recipe.validation import Checked
     from cvtui.runlog.early_process import EarlyProcess
 
@@ -82,7 +83,7 @@ def follow(
         report.skip(history)
     report.begin()
     size = log_size(folder) if resume else 0
-    with TrainingProcess(folder, resume, rate, with_terminal, early) as worker:
+    with TrainingProcess(folder, resume, rate, with_terminal, early, checked.recipe) as worker:
         try:
             watching = watch_end(folder, hooks, size) if hooks else None
             running = True
@@ -151,9 +152,11 @@ class TrainingProcess:
         rate: str = "",
         with_terminal: bool = False,
         early: EarlyProcess | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         self.folder = folder
         self.early = early
+        self.recipe = recipe
         self.with_terminal = with_terminal
         self.resume = resume
         self.rate = rate
@@ -170,14 +173,21 @@ class TrainingProcess:
             handler = self._on_signal if self.with_terminal else signal.SIG_DFL
             self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handler)
         try:
-            words = resume_words(self.resume, self.rate)
-            self._process = self.early.train(self.folder, words) if self.early is not None else None
+            if self.early is not None:
+                self._process = self._train_early(self.early)
             if self._process is None:
                 self._process = launch(self.folder, detached=True, resume=self.resume, rate=self.rate)
         except BaseException:
             self._restore()
             raise
         return self
+
+    def _train_early(self, early: EarlyProcess) -> subprocess.Popen[bytes] | None:
+        from cvtui.recipe.datasets.image_folder import hand_on
+
+        listing = hand_on(self.recipe) if self.recipe is not None else None
+        with listing or contextlib.nullcontext():
+            return early.train(self.folder, resume_words(self.resume, self.rate), listing)
 
     def __exit__(self, *_: object) -> None:
         """Restore the handlers. On an error here, the process is not left alone in the background."""

@@ -203,7 +203,7 @@ def _out_of(allowed: click.IntRange | click.FloatRange, message: str) -> str:
     elif allowed.max is None:
         span = f"{low} or more"
     else:
-        span = f"{low} to {high}"
+        span = low if low == high else f"{low} to {high}"
     given = message.partition(" is not ")[0]
     wrong = f"{given} is not {kind}" if " is not a valid " in message else f"{given} is not possible"
     return f"{wrong}; allowed: {kind}, {span}"

@@ -31,6 +31,7 @@ from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.parameter_groups import ParameterGroups
 from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.observe.shards import class_name
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import job_rank
@@ -104,7 +105,7 @@ class WatchedRun:
     # ------------------------------------------------------------------ the block
 
     def __enter__(self) -> WatchedRun:
-        stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + type(self.model).__name__.lower()
+        stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + class_name(self.model).lower()
         self.folder = self._leader.run_folder(self.runs, stem, _RECIPE)
         self._lock: WorkerLock = self.folder.lock()
         self._writer = LiveDoctorWriter(self.folder)
@@ -176,7 +177,7 @@ class WatchedRun:
             time=time.time(),
             recipe={
                 "data": "your own",
-                "net": type(self.model).__name__,
+                "net": class_name(self.model),
                 "optimizer": ", ".join(dict.fromkeys(type(one).__name__.lower() for one in self.optimizers)),
                 "lr": float(group["lr"]),
                 "watch_every": self.every,
@@ -296,7 +297,8 @@ class WatchedRun:
     def log(self, text: str = "", **scalars: Tensor | float) -> None:
         """Add a line to the log pane, or numbers of your own to the run: `run.log(iou=…, f1=…)`, a pane each.
 
-        They belong to the steps done so far. Tensors are copied where they lie and read with the next steps.
+        They belong to the steps done so far; before the first `step()` they are numbered. Tensors are copied where
+        they lie and read with the next steps.
         """
         if not isinstance(text, str):
             raise TypeError(f'run.log("text") or run.log(iou=…) is meant, not run.log of a {type(text).__name__}')

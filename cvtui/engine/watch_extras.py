@@ -19,6 +19,7 @@ from cvtui.engine.observe.machine import MachineMeter
 from cvtui.engine.observe.output_sizes import OutputSizes
 from cvtui.engine.observe.own_scalars import OwnScalars
 from cvtui.engine.observe.percent import PercentAccuracy
+from cvtui.engine.observe.shards import class_name
 from cvtui.runlog.events import Facts, Layer, Log, Record
 
 
@@ -99,8 +100,8 @@ def layers_of(model: nn.Module) -> list[Layer]:
         if id(module) in watched or count:
             layers.append(
                 Layer(
-                    name=watched.get(id(module), name or type(module).__name__.lower()),
-                    expression=f"{type(module).__name__}({module.extra_repr()})"[:60],
+                    name=watched.get(id(module), name or class_name(module).lower()),
+                    expression=f"{class_name(module)}({module.extra_repr()})"[:60],
                     output=[],
                     parameters=count,
                     macs=0,

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes
+from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.watch_ranks import SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
 from cvtui.engine.watch_restart import FormerRun, former_run
@@ -33,9 +34,10 @@ class Leader:
         self._first: FirstBatches | None = None
         self.former: FormerRun | None = None
         """Where this job's run had come to before torchrun restarted it."""
-        if me is not None:
-            check_whole(model)
-        self.synchronous = me is not None and any(isinstance(one, nn.SyncBatchNorm) for one in model.modules())
+        check_whole(model)
+        self._sharded = is_sharded(model)
+        synchronised = any(isinstance(one, nn.SyncBatchNorm) for one in model.modules())
+        self.synchronous = me is not None and (synchronised or self._sharded)
         """A forward pass in training mode needs all ranks: rank 0 must make none of its own."""
 
     @property
@@ -56,6 +58,7 @@ class Leader:
         if me is None:
             return {}
         ranks = {"world_size": me.world_size, "host": socket.gethostname(), "job": me.job, "block": self._block}
+        ranks |= {"shard": True} if self._sharded else {}
         return ranks | ({"restart": me.restart} if me.restart else {})
 
     def begin(self, folder: RunFolder, optimizers: Sequence[Optimizer], step: int) -> None:
@@ -74,12 +77,19 @@ class Leader:
             yield Log(time=time.time(), text=f"{text} {self.former.step:,}, whatever your script begins with")
         text = f"{self._me.world_size} ranks: losses, accuracies and layer statistics are rank 0's"
         yield Log(time=time.time(), text=f"{text}; `cvtui ranks` shows the steps of each")
+        if self._sharded:
+            size = self._me.world_size
+            text = (
+                f"fully_shard: weights, gradients and their norms are those of rank 0's shard (of {size}); outputs are"
+            )
+            yield Log(time=time.time(), text=f"{text} whole, of rank 0's images")
 
     def commands(self, folder: RunFolder, log: Callable[[str], None]) -> CommandReader:
         """Return the reader of what screens ask for; after a restart not of what was asked before."""
         if self._me is None:
             return CommandReader(folder.commands)
-        return SafeCommands(folder.commands, self._me.world_size, log, 0 if self.former is None else None)
+        offset = 0 if self.former is None else None
+        return SafeCommands(folder.commands, self._me.world_size, log, offset, sharded=self._sharded)
 
     def step(self, loss: Tensor | float, labels: Tensor | None) -> None:
         """Close a step."""

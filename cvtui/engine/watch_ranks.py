@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 from cvtui import door
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
+from cvtui.engine.observe.shards import is_shard
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.watch_arguments import checked_model, checked_number, checked_optimizers
 from cvtui.runlog.commands import CommandReader
@@ -35,6 +36,8 @@ JOIN_SECONDS = 30.0
 """How long another rank waits for rank 0 to begin its run."""
 SINGLE = ("pause", "resume", "set_lr", "stop")
 """Commands that would hang the job or let its ranks drift apart, where one of them alone obeyed."""
+SHARDS = ("save", "look")
+"""Commands that need all of a sharded model."""
 _BLOCKS = {"count": 0}
 """`with cvtui.watch(…)` blocks that this process has begun: the n-th of one rank is the n-th of all."""
 
@@ -52,24 +55,30 @@ def inside_ddp(model: nn.Module) -> nn.Module:
 
 
 SHARDED = {
-    "FullyShardedDataParallel": "FSDP",
-    "FSDPModule": "FSDP, fully_shard",
+    "FullyShardedDataParallel": "FSDP1, FullyShardedDataParallel",
     "DTensor": "DTensor, as of tensor parallelism",
     "ds_id": "DeepSpeed's ZeRO stage 3",
 }
-"""What shards a model, by the class of a module or parameter, or a parameter's attribute."""
+"""What shards a model in a way that can't be watched, by the class of a module or parameter, or its attribute."""
 
 
 def check_whole(model: nn.Module) -> None:
-    """Raise ValueError for a model sharded over the ranks: one rank alone can't read its weights."""
+    """Raise ValueError for a model that is sharded over the ranks, but by fully_shard alone."""
     kinds = {base.__name__ for module in model.modules() for base in type(module).__mro__}
+    by_rows = "FSDPModule" in kinds
     for parameter in model.parameters():
-        kinds |= {type(parameter).__name__, *(name for name in ("ds_id",) if hasattr(parameter, name))}
+        kinds |= {name for name in ("ds_id",) if hasattr(parameter, name)}
+        if is_shard(parameter) and not (by_rows and sum(map(_cuts, parameter.placements)) <= 1):  # type: ignore[attr-defined]
+            kinds.add("DTensor")
     if found := next((words for kind, words in SHARDED.items() if kind in kinds), ""):
         raise ValueError(
-            f"cvtui.watch(model, optimizer): the model is sharded over the ranks ({found}): it can't be watched yet; "
-            "DistributedDataParallel can"
+            f"cvtui.watch(model, optimizer): the model is sharded over the ranks ({found}): it can't be watched; "
+            "DistributedDataParallel and fully_shard (FSDP2) can"
         )
+
+
+def _cuts(placement: Any) -> bool:
+    return not placement.is_replicate()
 
 
 def next_block() -> int:
@@ -123,21 +132,25 @@ def _meet(me: JobRank, block: int) -> tuple[Meeting | None, str]:
 class SafeCommands(CommandReader):
     """Commands of a run on several ranks: those that all of them would have to obey are refused, with a line."""
 
-    def __init__(self, file: Path, world_size: int, log: Any, offset: int | None) -> None:
+    def __init__(self, file: Path, world_size: int, log: Any, offset: int | None, *, sharded: bool = False) -> None:
         super().__init__(file, offset)
         self._world_size = world_size
         self._log = log
+        self._refused = SINGLE + SHARDS * sharded
 
     def poll(self) -> list[Command]:
         found = super().poll()
         for command in found:
-            if command.command in SINGLE:
+            if command.command in self._refused and command.command in SHARDS:
+                what = "feature maps" if command.command == "look" else command.command
+                self._log(f"{what}: refused, rank 0 holds a shard of the model, and the rest needs all ranks")
+            elif command.command in SINGLE:
                 word = {"set_lr": "a new rate"}.get(command.command, command.command)
                 self._log(
                     f"{word}: refused, {self._world_size} ranks train together and a loop of your own gets commands "
                     "on rank 0 alone (the others would wait for it for ever, or drift apart)"
                 )
-        return [command for command in found if command.command not in SINGLE]
+        return [command for command in found if command.command not in self._refused]
 
 
 class JoinedRun:

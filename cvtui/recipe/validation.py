@@ -32,6 +32,7 @@ from cvtui.recipe.frozen_names import frozen_throughout
 from cvtui.recipe.learning_rate import backbone_factor, full_rate
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.recipe.recipe import AUTO, Recipe
+from cvtui.text import counted, whole_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ def checked_on(recipe: Recipe, data: DataFacts) -> Checked:
     if recipe.batch_size > data.train:
         raise RequestError(
             f"batch_size: {recipe.batch_size:,} is more than {data.name} has to train on; "
-            f"allowed: 1 to {data.at_most}{data.train:,} (all in one step)"
+            f"allowed: {whole_range(1, data.train, data.at_most)} (all in one step)"
         )
     check_accumulate(recipe, data)
     check_ranks(recipe, auto)
@@ -135,7 +136,7 @@ def check_accumulate(recipe: Recipe, data: DataFacts) -> None:
     if recipe.accumulate > 1 and recipe.step_images > data.train:
         raise RequestError(
             f"accumulate: {recipe.accumulate:,} x {recipe.batch_size:,} images a step are more than {data.name} has to "
-            f"train on; allowed: 1 to {data.at_most}{data.train // recipe.batch_size:,}"
+            f"train on; allowed: {whole_range(1, data.train // recipe.batch_size, data.at_most)}"
         )
 
 
@@ -147,8 +148,8 @@ def check_ranks(recipe: Recipe, auto: bool) -> None:
         raise RequestError("batch_size: auto tries batches in one process; with nproc give a number")
     if recipe.batch_size < recipe.nproc:
         raise RequestError(
-            f"nproc: a batch of {recipe.batch_size:,} can't be cut over {recipe.nproc:,} processes; allowed: 1 to "
-            f"{recipe.batch_size:,}, or a larger batch_size"
+            f"nproc: a batch of {counted(recipe.batch_size, 'image')} can't be cut over {recipe.nproc:,} processes; "
+            f"allowed: {whole_range(1, recipe.batch_size)}, or batch_size {recipe.nproc:,} or more"
         )
 
 
@@ -224,7 +225,7 @@ def check_norms(table: Table | ModuleTable, batch_size: int, data: DataFacts, np
             )
         raise RequestError(
             f"batch_size: 1 is too small for {name}, which takes mean and deviation of each value over the batch; "
-            f"allowed: 2 to {data.train:,} (or ln in its place)"
+            f"allowed: {whole_range(2, data.train)} (or ln in its place)"
         )
 
 

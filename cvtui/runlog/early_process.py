@@ -1,7 +1,7 @@
 """Start the training process before its run is known: it loads PyTorch while the recipe is checked.
 
 The process is `python -m cvtui.engine --early`. Its stdin is a socket, over which it gets the words of its command line
-(`FOLDER`, `--resume` …), worker.log and worker.lock, or nothing: then it ends.
+(`FOLDER`, `--resume` …), worker.log, worker.lock and perhaps a listing, or nothing: then it ends.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import os
 import socket
 import subprocess
 from types import TracebackType
+from typing import IO
 
 from cvtui.own_python import own_module
+from cvtui.recipe.datasets.folder_listing import HANDED_LISTING
 from cvtui.runlog import lock
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import opened_log, threads_of, worker_environment, worker_threads
@@ -52,9 +54,12 @@ class EarlyProcess:
             self._process.kill()
             self._process.wait()
 
-    def train(self, folder: RunFolder, words: list[str]) -> subprocess.Popen[bytes] | None:
+    def train(
+        self, folder: RunFolder, words: list[str], listing: IO[bytes] | None = None
+    ) -> subprocess.Popen[bytes] | None:
         """Hand the run over, with its worker.log and worker.lock; None where another process must be launched.
 
+        listing: of its folder of images, where this process has one (folder_listing.py).
         RequestError where another process holds the lock.
         """
         process = self._process
@@ -66,7 +71,8 @@ class EarlyProcess:
             held = folder.lock()
             message = json.dumps([str(folder.path), *words]).encode() + b"\n"
             try:
-                socket.send_fds(self._socket, [message], [log.fileno(), held.number])
+                files = [log.fileno(), held.number, *([listing.fileno()] if listing is not None else [])]
+                socket.send_fds(self._socket, [message], files)
             except OSError:  # it has died
                 return None
             finally:
@@ -81,12 +87,14 @@ def wait_for_run() -> list[str]:
     files: list[int] = []
     with socket.socket(fileno=os.dup(0)) as parent:
         while not text.endswith(b"\n"):
-            more, found, _, _ = socket.recv_fds(parent, 1 << 16, 2)
+            more, found, _, _ = socket.recv_fds(parent, 1 << 16, 3)
             if not more:
                 return []
             text, files = text + more, files + found
     nothing = os.open(os.devnull, os.O_RDONLY)
     log, os.environ[lock.HANDED_ON] = files[0], str(files[1])
+    if len(files) > 2:
+        os.environ[HANDED_LISTING] = str(files[2])
     for number, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(number, target)
     os.close(nothing)

@@ -302,6 +302,11 @@ class History:
             return self.end.status
         return state_without_end(self.folder, self.run is not None, self._paused, self._tail)
 
+    @property
+    def log_is_cut(self) -> bool:
+        """Return True if the log ends within its first record: nothing of the run can be read."""
+        return self.run is None and self._tail.offset == 0 and log_has_begun(self.folder)
+
     def behind(self) -> bool:
         """Return True if the file has data that `poll` has not read yet."""
         return self._tail.behind()
@@ -321,12 +326,18 @@ class History:
 def state_without_end(folder: RunFolder, begun: bool, paused: bool, tail: Tail) -> str:
     """Return the state of a run without an `end` record; `begun` when there is a record `run`."""
     alive = folder.alive()
-    if not begun:
-        return "starting" if alive or starting(folder) else "lost"
+    if not begun:  # a worker holds the lock before it writes: a log that nobody writes is no beginning
+        return "starting" if alive or tail.behind() or (starting(folder) and not log_has_begun(folder)) else "lost"
     # A worker writes `end` and lets the lock go: what isn't read yet may say how it ended.
     if alive or tail.behind():
         return "paused" if paused else "running"
     return "lost"
+
+
+def log_has_begun(folder: RunFolder) -> bool:
+    """Return True if anything was written to the log."""
+    found = door.state(folder.events)
+    return found is not None and found.st_size > 0
 
 
 KNOWN = frozenset(

@@ -102,8 +102,8 @@ class RankChecks(msgspec.Struct, tag="checks", tag_field="type", frozen=True, kw
     step: int
     """Steps that were done when these began."""
     wrapped: str = ""
-    """What averages the gradients: `ddp`, each rank alike; `images`, each image alike, in cvtui's own training; empty
-    where the model was given without any."""
+    """What averages the gradients: `ddp` or `fsdp`, each rank alike; `images`, each image alike, in our training;
+    empty where the model was given without any."""
     parameters: int = 0
     """Numbers in the model."""
     weights: list[WeightSum] = []
@@ -142,6 +142,23 @@ class StepTime:
         return None if self.data is None or self.own is None else self.data + self.own + self.update
 
 
+@dataclass(frozen=True, slots=True)
+class StepShares:
+    """Shares of a rank's time, 0..1, over the same steps: together they are the whole of it. None: not known."""
+
+    data: float | None = None
+    own: float | None = None
+    others: float | None = None
+    update: float | None = None
+    rest: float | None = None
+    """None of the others: what rank 0 writes (log, pictures, checkpoints), commands, the script's own code."""
+
+    @property
+    def work(self) -> float | None:
+        """Return that of computing and updating."""
+        return None if self.own is None or self.update is None else self.own + self.update
+
+
 @dataclass
 class Rank:
     """One rank's process and its steps by number."""
@@ -162,6 +179,24 @@ class Rank:
         """Return (step, seconds) of the slowest step between two others; None without one."""
         known = [(step.seconds, number) for number, step in self.steps.items() if step.data is not None]
         return (max(known)[1], max(known)[0]) if known else None
+
+    def shares(self) -> StepShares:
+        """Return where the time of the steps between two others goes."""
+        steps = [step for step in self.steps.values() if step.data is not None]
+        known = [step for step in steps if step.own is not None]
+        counted = known or steps
+        whole = sum(step.seconds for step in counted)
+        if not whole:
+            return StepShares()
+        data, passes = (sum(getattr(step, name) or 0.0 for step in counted) for name in ("data", "passes"))
+        own, update = (sum(getattr(step, name) or 0.0 for step in counted) for name in ("own", "update"))
+        return StepShares(
+            data=data / whole,
+            own=own / whole if known else None,
+            others=max(0.0, passes - own) / whole if known else None,
+            update=update / whole,
+            rest=max(0.0, whole - data - passes - update) / whole,
+        )
 
     def share(self, of: Callable[[StepTime], float | None]) -> float | None:
         """Return the share of a time in the whole of the steps that have it."""

@@ -36,7 +36,13 @@ def _differing(before: str, after: str) -> list[tuple[str, Any]]:
         old, new = tomllib.loads(before), tomllib.loads(after)
     except tomllib.TOMLDecodeError:
         return []
-    return [(key, value) for key, value in new.items() if key not in _NOT_TOLD and old.get(key) != value]
+    named = [
+        (key, stem_of(value) if key == "data" and isinstance(value, str) else value)
+        for key, value in new.items()
+        if key not in _NOT_TOLD and old.get(key) != value
+    ]
+    # The same data are called by another path where a run is forked from another folder.
+    return [(key, value) for key, value in named if key != "data" or value != stem_of(str(old.get(key, "")))]
 
 
 def _change(key: str, value: Any) -> str:

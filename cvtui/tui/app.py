@@ -1,4 +1,4 @@
-"""The app: its screens, the keys that hold everywhere, and quitting with runs that still train."""
+"""The app: its screens, and the keys that hold everywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.markup import escape
@@ -20,6 +20,7 @@ from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.tui import terminal_keys, timers
 from cvtui.tui.app_commands import FULL_FPS, app_commands
 from cvtui.tui.jobs.catalog import JOBS, spec_of
+from cvtui.tui.leaving_app import LeavingApp
 from cvtui.tui.plot.theme_colors import shows_colours
 from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
 from cvtui.tui.screens.themes import DARK, FEW_COLOURS, LIGHT
@@ -29,12 +30,9 @@ if TYPE_CHECKING:
     from cvtui.labs.claims import Claim
     from cvtui.notify.hooks import EndHooks
     from cvtui.tui.end_notice import EndNotice
-    from cvtui.tui.jobs.job import Job
     from cvtui.tui.jobs.job_list import JobList
     from cvtui.tui.screens.train import TrainScreen
     from cvtui.tui.train import LiveView
-    from cvtui.tui.train.modals import Leaving
-    from cvtui.tui.train.run_commands import Left
 
 
 timers.fire_single_shots_late()
@@ -47,7 +45,7 @@ def _palette() -> type[Provider]:
     return Palette
 
 
-class CvtuiApp(App[None]):
+class CvtuiApp(LeavingApp):
     """`recipe` fills the form; runs are made in `runs` and listed from there; `attach` is a run folder to open at once.
 
     Closing it never stops a training: the engine is a process with a session of its own.
@@ -118,13 +116,10 @@ class CvtuiApp(App[None]):
         self.shown = shown
         self.hooks = hooks
         self.end_notice: EndNotice | None = None
-        self.jobs: JobList | None = None
         self.recipe = recipe or Recipe()
         self.runs = runs
         self.places = list(dict.fromkeys([runs, *places]))
         self.attach = RunFolder.open(attach) if attach is not None else None
-        self.started: list[RunFolder] = []
-        """Runs of this session."""
         self.slowed: RunFolder | None = None
         """A parent that its fork slows, until it is paused."""
         self.shown_run: tuple[str, str] | None = None
@@ -355,64 +350,3 @@ class CvtuiApp(App[None]):
         """Write an escape sequence past Textual's screen; a headless app writes nothing."""
         if not self.is_headless and self._driver is not None:
             self._driver.write(text)
-
-    # ------------------------------------------------------------------ leaving
-
-    def living(self) -> list[RunFolder]:
-        """Return the runs of this session that still train."""
-        from cvtui.runlog.run_summary import summary
-
-        return [run for run in self.started if summary(run).state in ("starting", "running", "paused")]
-
-    def action_leave(self) -> None:
-        """Quit; ask what happens to runs of this session that still train."""
-        self._leave(self.living())
-
-    def exit(self, *args: Any, **options: Any) -> None:
-        """Leave the screen; what works beside it ends first: a widget that it adds now would have no place."""
-        self.workers.cancel_all()
-        super().exit(*args, **options)
-
-    def _leave(self, alive: list[RunFolder]) -> None:
-        if self.jobs is not None and (running := self.jobs.running):
-            self._leave_jobs(running, alive)
-            return
-        if not alive:
-            self.exit()
-            return
-        from cvtui.tui.train.modals import LeaveModal
-
-        def apply(choice: Leaving | None) -> None:
-            if choice == "stop":
-                self._stop(alive)
-            if choice in ("keep", "stop"):
-                self.exit()
-
-        if not isinstance(self.screen, LeaveModal):
-            self.push_screen(LeaveModal(", ".join(run.name for run in alive)), apply)
-
-    def _leave_jobs(self, running: list[Job], alive: list[RunFolder]) -> None:
-        """Ask whether to cancel the jobs that run, then about the runs."""
-        from cvtui.tui.jobs.leave_modal import LeaveJobsModal
-
-        def apply(cancel: bool | None) -> None:
-            if cancel and self.jobs is not None:
-                self.jobs.cancel_all()
-                self.jobs = None
-                self._leave(alive)
-
-        if not isinstance(self.screen, LeaveJobsModal):
-            self.push_screen(LeaveJobsModal([job.title for job in running]), apply)
-
-    def _stop(self, runs: list[RunFolder]) -> None:
-        from cvtui.runlog.events import Command
-
-        for run in runs:
-            try:
-                run.send(Command(command="stop", time=time.time()))
-            except RequestError as error:
-                self.notify(error.message, severity="error", markup=False)
-
-    def on_live_view_left(self, event: Left) -> None:
-        """Quit, asking about the other runs; the view has asked about its own."""
-        self._leave([run for run in self.living() if run != event.folder])

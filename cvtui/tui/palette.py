@@ -18,6 +18,7 @@ from cvtui.runlog.folder import RunFolder, runs_below
 from cvtui.text import clean
 from cvtui.tui.screens.base import SCREENS, ScreenEntry
 from cvtui.tui.screens.help import shown_widgets, title_of
+from cvtui.tui.widgets import page_keys
 from cvtui.tui.widgets.bindings import bindings_of
 from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.moves import jumps, moves
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from cvtui.tui.session import Session
+
+page_keys.wait_for_lines()
 
 MOVES = {binding.description for binding in [*moves("", ""), *jumps("", "", "", "")]}
 MOVES |= {"Place", "Back", "Next", "Before", "Previous", "Choose", "Choice before", "Next choice"}

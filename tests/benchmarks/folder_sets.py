@@ -3,9 +3,11 @@
 Both sides do the same in processes of their own, in turns: read a folder of JPEGs (the sides are equal, so nothing is
 scaled), train one epoch and the next ones on a small net. torchvision: ImageFolder, ToTensor, Normalize, a DataLoader
 with as many workers. Seconds to the first step count from the start of the process, imports among them; images a second
-are those of the epochs after the first. A set of 10,000 files or more is decoded in the order of its first epoch, while
-it is trained on. Three states of cvtui: nothing kept yet, the decoded set kept, and a set that does not fit into the
-memory (it streams).
+are those of the epochs after the first. CPU seconds are those of the process to its first step, without what decodes
+beside it. "cvtui --no-ui" is the whole command, which lists the folder while the training process loads PyTorch; the
+other rows are that process alone, which then lists it itself. A set of 10,000 files or more is decoded in the order of
+its first epoch, while it is trained on. Three states of cvtui: nothing kept yet, the decoded set kept, and a set that
+does not fit into the memory (it streams).
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -46,10 +50,11 @@ first, ends = 0.0, []
 for epoch in range(epochs):
     for x, y in loader:
         rule.zero_grad(); loss(net(x), y).backward(); rule.step()
-        first = first or time.time()
+        if not first: first, cpu = time.time(), time.process_time()
     ends.append(time.time())
 me = psutil.Process()
-print(json.dumps({"first": first - me.create_time(), "rate": len(data) * (epochs - 1) / (ends[-1] - ends[0]),
+print(json.dumps({"first": first - me.create_time(), "cpu": cpu,
+                  "rate": len(data) * (epochs - 1) / (ends[-1] - ends[0]),
                   "memory": me.memory_info().rss}))
 """
 OURS = """
@@ -76,11 +81,12 @@ first, ends = 0.0, []
 for epoch in range(epochs):
     for images in t.batches(epoch + 1):
         t.update_lr(); training_step(t, images); t.updated()
-        first = first or time.time()
+        if not first: first, cpu = time.time(), time.process_time()
     t.data = settle(t.data)
     ends.append(time.time())
 me = psutil.Process()
-print(json.dumps({"first": first - me.create_time(), "rate": t.data.train.size * (epochs - 1) / (ends[-1] - ends[0]),
+print(json.dumps({"first": first - me.create_time(), "cpu": cpu,
+                  "rate": t.data.train.size * (epochs - 1) / (ends[-1] - ends[0]),
                   "memory": me.memory_info().rss, "told": len(told)}))
 """
 
@@ -109,6 +115,26 @@ def ran(script: str, arguments: list[Any], cache: Path) -> dict[str, float]:
     return found
 
 
+def command_to_first_step(folder: Path, cache: Path) -> float:
+    """Start `cvtui --no-ui`; return the seconds to the end of its first step, and stop it."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)}
+    words = ["--no-ui", "--json", "--data", f"folder:{folder}", "--size", "32", "--net", "conv8s2-relu-fc",
+             "--optimizer", "sgd", "--lr", "0.01", "--device", "cpu", "--batch-size", str(BATCH), "--epochs", "1",
+             "--val-share", "0.001", "--runs", str(cache / "runs")]  # fmt: skip
+    began = time.time()
+    with subprocess.Popen(
+        [sys.executable, "-m", "cvtui", *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        records = map(json.loads, process.stdout)
+        start = next(record["time"] for record in records if record["type"] == "run")
+        first = next(record["seconds"][0] for record in records if record["type"] == "steps")
+        process.send_signal(signal.SIGINT)
+        for _ in records:
+            pass
+    return float(start + first - began)
+
+
 def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
     """Print the table; return the medians."""
     from cvtui.runlog.worker_process import usable_cores
@@ -120,6 +146,7 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
     chosen = parser.parse_args(arguments)
     workers = max(1, usable_cores() - 1)
     found: dict[str, list[dict[str, float]]] = {}
+    whole = []
     with tempfile.TemporaryDirectory() as place:
         folder, cache = Path(place) / "set", Path(place) / "cache"
         make(folder, chosen.files)
@@ -133,13 +160,16 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
             }
             for name, (script, words, where) in sides.items():
                 found.setdefault(name, []).append(ran(script, words, where))
+            whole.append(command_to_first_step(folder, Path(place) / f"command{number}"))
     table = {name: {key: median(one[key] for one in runs) for key in runs[0]} for name, runs in found.items()}
     plain = table["torchvision"]
     print(f"{chosen.files:,} files, {workers} worker{'s' * (workers > 1)}, medians of {chosen.rounds}")
-    print(f"{'':26}{'first step':>12}{'x':>7}{'images/s':>12}{'x':>7}{'memory':>10}")
+    print(f"{'':26}{'first step':>12}{'x':>7}{'CPU':>10}{'x':>7}{'images/s':>12}{'x':>7}{'memory':>10}")
     for name, row in table.items():
-        print(f"{name:26}{row['first']:10.2f} s{row['first'] / plain['first']:7.2f}{row['rate']:12,.0f}"
+        print(f"{name:26}{row['first']:10.2f} s{row['first'] / plain['first']:7.2f}{row['cpu']:8.2f} s"
+              f"{row['cpu'] / plain['cpu']:7.2f}{row['rate']:12,.0f}"
               f"{row['rate'] / plain['rate']:7.2f}{row['memory'] / 2**20:7,.0f} MB")  # fmt: skip
+    print(f"{'cvtui --no-ui':26}{median(whole):10.2f} s{median(whole) / plain['first']:7.2f}")
     return table
 
 

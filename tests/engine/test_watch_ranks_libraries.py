@@ -99,7 +99,7 @@ def trained(base: Path, text: str, *command: str) -> History:
         capture_output=True, text=True, timeout=240, check=False, cwd=base,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "cvtui:" not in done.stderr
+    assert [line.split(": ")[1] for line in done.stderr.splitlines() if "cvtui:" in line] == ["watching as job"]
     assert [run.name for run in list_runs(base / "runs")] == ["job"]
     history = History(RunFolder.open(base / "runs" / "job"))
     history.poll()

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import cvtui
+from cvtui.engine.observe.own_scalars import OwnScalars
 from cvtui.engine.observe.percent import PercentAccuracy
 from cvtui.export import write_csv
 from cvtui.runlog.history import History
@@ -102,3 +103,32 @@ def test_what_is_no_number_is_refused_with_one_sentence(tmp_path: Path) -> None:
     history.poll()
     assert len(history.scalars.names) == 100
     assert sum("further ones are left out" in line.text for line in history.logs) == 1
+
+
+def test_without_a_step_the_values_of_a_name_are_numbered_and_that_is_said_once(tmp_path: Path) -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with cvtui.watch(model, optimizer, name="m", runs=tmp_path) as run:
+        for number in range(5):
+            run.log(iou=number / 10, f1=1.0)
+    history = History(run.folder)
+    history.poll()
+    assert history.scalars.curves["iou"].steps.tolist() == [0, 1, 2, 3, 4]
+    assert len([line for line in history.logs if "no run.step() was called" in line.text]) == 1
+
+
+def test_a_validation_before_the_first_step_does_not_move_what_comes_after() -> None:
+    scalars = OwnScalars()
+    for value in (0.5, 0.6):
+        scalars.add(0, {"iou": value})
+    for step in (1, 2):
+        scalars.add(step, {"iou": 0.7})
+    record = scalars.take()
+    assert record is not None
+    assert [step for row in record.rows for step in row.steps] == [0, 1, 1, 2]
+    assert scalars.message() == ""
+    scalars.add(0, {"iou": 1.0})
+    scalars.add(1, {"iou": 1.0})
+    record = scalars.take()
+    assert record is not None
+    assert [row.steps for row in record.rows] == [[2], [1]], "each row rises; one that goes back begins anew"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.file_source import ListedSource
-from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.folder_listing import Listing
 
 STEMS = [f"{place:02d}" for place in range(12)]
 

@@ -83,7 +83,7 @@ def test_kaggles_columns_are_found_by_their_names_and_contents(header: list[str]
     if header == ["what", "is", "it"]:
         with pytest.raises(RequestError, match=r"which column of 'train.csv' is the label\? It has what, it") as caught:
             listing(text)
-        assert caught.value.hint == f"csv:{tmp_path / 'train.csv'},label=it"
+        assert caught.value.hint == f"csv:{tmp_path / 'train.csv'},label=what"
         text += ",label=what"
     assert labelled(listing(text)) == dict(zip(STEMS, LABELS, strict=True))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cvtui.recipe.datasets.facts import facts
-from cvtui.recipe.datasets.image_folder import Listing, _known, listing
+from cvtui.recipe.datasets.folder_listing import Listing
+from cvtui.recipe.datasets.image_folder import _known, listing
 from cvtui.recipe.recipe import Recipe
 from tests.recipe.filled_folders import abc, fill, pets, refusal
 

@@ -124,12 +124,15 @@ def test_the_same_subfolders_everywhere_are_asked_about_and_both_answers_can_be_
     fill(pets(tmp_path, *folders), f"{folders[0]}/fox")  # nearly the same
     told = refusal(tmp_path)
     assert "hold the same subfolders (cat, dog)" in told
-    as_halves, as_classes = (text for text in shlex.split(told.replace(";", " ")) if text.startswith("folder:"))
+    typed = [text for text in shlex.split(told.replace(";", " ")) if text.startswith("folder:")]
+    as_halves, *alone, as_classes = typed
     last = folders[-1] if folders != ("val", "test") else "test"
     found = facts(Recipe(data=as_halves))
     assert (found.classes, found.validation) == (("cat", "dog", "fox"), 8)
     assert last in as_halves
     assert facts(Recipe(data=as_classes)).classes == tuple(sorted(folders))
+    for one in alone:
+        assert facts(Recipe(data=one)).classes[:2] == ("cat", "dog")
 
 
 def test_subfolders_of_their_own_are_no_halves(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
 from cvtui.recipe.datasets.file_source import ListedSource
-from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.packed import Packed
 from tests.engine.data.held_pictures import parquet_at, pictures, png
 

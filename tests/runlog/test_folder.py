@@ -82,10 +82,12 @@ def test_a_run_is_called_after_its_data_and_numbered_on(tmp_path: Path) -> None:
         ("pics-3", 'net = "[(conv32-bn-relu)*2-pool]*2-fc"', "pics-3-net"),
         ("pics-3", 'name = "other"', "pics-3-fork"),
         ("pics-3", "", "pics-3-fork"),
+        ("pics-3", 'data = "folder:../../else/pics"\nlr = 1e-3', "pics-3-lr1e-3"),
+        ("pics-3", 'data = "folder:../flowers"', "pics-3-flowers"),
     ],
 )
 def test_a_fork_is_called_after_its_parent_and_what_differs(parent: str, change: str, name: str) -> None:
-    assert child_name(parent, 'lr = 0.01\nname = ""\n', change, "fork") == name
+    assert child_name(parent, 'lr = 0.01\nname = ""\ndata = "folder:pics"\n', change, "fork") == name
 
 
 @pytest.mark.parametrize(

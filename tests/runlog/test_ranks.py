@@ -98,6 +98,22 @@ def test_the_command_prints_each_rank_and_json(tmp_path: Path) -> None:
     assert (told["straggler"]["rank"], told["ranks"][1]["others_share"]) == (1, pytest.approx(0.0))
 
 
+def test_the_shares_of_a_row_are_the_whole_step_also_where_rank_0_writes_the_log(tmp_path: Path) -> None:
+    """By hand: 0.1 data, 0.4 own, 0.2 others, 0.1 update of each second; 0.2 are in no other column."""
+    step = times(0, [None, 0.1, 0.1], [0.4] * 3, 1.0)
+    step = msgspec.structs.replace(step, passes=[0.6] * 3, seconds=[9.0, 1.0, 1.0])
+    unseen = msgspec.structs.replace(step, own=[None] * 3)
+    folder = run_of(tmp_path, [step], [unseen])
+    shares = [rank.shares() for rank in read_ranks(folder)]
+    assert [shares[0].data, shares[0].own, shares[0].others, shares[0].update, shares[0].rest] == pytest.approx(
+        [0.1, 0.4, 0.2, 0.1, 0.2]
+    )
+    assert (shares[1].own, shares[1].others, shares[1].rest) == (None, None, pytest.approx(0.2))
+    told = json.loads(CliRunner().invoke(command, ["r", "--runs", str(tmp_path), "--json"]).output)
+    assert told["ranks"][0]["rest_share"] == pytest.approx(0.2)
+    assert "rest" in CliRunner().invoke(command, ["r", "--runs", str(tmp_path)]).output
+
+
 def test_a_run_of_one_process_has_no_ranks(tmp_path: Path) -> None:
     RunFolder.create(tmp_path, "r", "")
     error = CliRunner().invoke(command, ["r", "--runs", str(tmp_path)]).exception

@@ -29,6 +29,8 @@ from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
+pytestmark = pytest.mark.walked
+
 
 def lines(listed: OptionList) -> list[str]:
     """Return what is seen of a list."""

@@ -28,7 +28,12 @@ async def test_a_fork_from_the_screen(tmp_path: Path) -> None:
         listed = app.screen.query_one(OptionList)
         assert listed.option_count == 4, "three checkpoints, and from the start"
         said = app.screen.query_one("#fork-said")
-        assert "it has done 3 of 3 epochs" in str(said.render())
+        changes = app.screen.query_one("#fork-changes", Input)
+        assert "5 more epochs, up to 8" in str(said.render()), "ready to start from the end, too"
+        await pilot.press(*"lr=1")
+        assert changes.value == "epochs=8 lr=1"
+        changes.value = ""
+        await wait_until_async(lambda: "it has done 3 of 3 epochs" in str(said.render()), what="what is missing")
         listed.highlighted = 3
         about = app.screen.query_one("#fork-about")
         await wait_until_async(lambda: "with new weights" in str(about.render()), what="what the start means")

@@ -27,6 +27,9 @@ async def test_a_path_behind_its_choice(kind: str, tmp_path: Path) -> None:
     app = session(tmp_path, Recipe(net="fc", batch_size=8, size="4"))
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
+        await row(app, "data").set_text(f"{kind}:a b(1)")  # choice and path at once: the choice's news comes later
+        await pilot.pause()
+        assert row(app, "data").text == f"{kind}:a b(1)"
         await row(app, "data").set_text(f"{kind}:")
         await wait_until_async(lambda: list(row(app, "data").query(Input)), what="a field for the path")
         await examined(app)

@@ -8,6 +8,7 @@ import pytest
 
 from cvtui.runlog.events import CheckpointSaved, Finding, Log
 from cvtui.runlog.history import History
+from cvtui.runlog.run_summary import summary
 from cvtui.tui.panes.log_entries import LogEntries, next_step
 from tests.tui.written_runs import START, WrittenRun, finished_run
 
@@ -155,3 +156,14 @@ def test_a_text_of_the_step_of_a_resume_stands_after_the_epoch_that_ended_there(
     lines = told(read(run.folder))
     epoch = next(place for place, text in enumerate(lines) if text.startswith(f"epoch {ended.epoch:>2}"))
     assert epoch < lines.index("said at the resume")
+
+
+def test_a_log_that_is_cut_off_within_its_first_record_is_lost_at_once_and_says_so(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path)
+    first = folder.events.read_bytes().partition(b"\n")[0]
+    folder.events.write_bytes(first[: len(first) // 2])
+    history = read(folder)
+    assert (history.state(), summary(folder).state, history.log_is_cut) == ("lost", "lost", True)
+    assert next_step("lost", history).startswith("What to do: events.jsonl is cut off within its first record")
+    folder.events.write_bytes(b"")
+    assert read(folder).state() == "starting", "young, and nobody came yet"

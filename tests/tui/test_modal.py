@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual import events, on
 from textual.app import App, ComposeResult
+from textual.binding import Binding
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from cvtui.tui.widgets.key_bar import KeyBar
 from cvtui.tui.widgets.modal import Modal
@@ -84,3 +86,54 @@ async def test_what_changes_below_is_seen_and_so_is_another_size() -> None:
         await pilot.resize_terminal(70, 9)
         await wait_until_async(lambda: [len(line) for line in drawn(app)] == [70] * 9, what="the new size")
         assert "changed" in text_of(drawn(app)[1])
+
+
+class Asking(Modal[str]):
+    BINDINGS = [Binding("y", "dismiss('yes')", "Yes")]  # noqa: RUF012
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = 0
+
+    def compose(self) -> ComposeResult:
+        yield Input(id="line")
+
+    @on(Input.Submitted)
+    def begin(self) -> None:
+        """Begin what must begin once, such as a training."""
+        self.begun += 1
+        self.dismiss("begun")
+
+
+def typed(app: App[None], *keys: str) -> None:
+    """Put keys into the app's queue at once, as a terminal does with what was typed while it worked."""
+    for key in keys:
+        app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+async def test_a_second_enter_neither_begins_twice_nor_closes_what_lies_below() -> None:
+    app = Below()
+    answers: list[str | None] = []
+    async with app.run_test() as pilot:
+        below, asking = Ours(), Asking()
+        await app.push_screen(below)
+        await app.push_screen(asking, answers.append)
+        await pilot.pause()
+        typed(app, "enter", "enter", "enter")
+        await wait_until_async(lambda: not asking.is_running, what="the window's end")
+        assert (asking.begun, answers) == (1, ["begun"])
+        assert app.screen is below
+
+
+async def test_an_answer_that_comes_when_another_place_is_in_front_closes_nothing_there() -> None:
+    app = Below()
+    async with app.run_test() as pilot:
+        asking = Asking()
+        await app.push_screen(asking)
+        await pilot.pause()
+        app.add_mode("other", Ours)
+        await app.switch_mode("other")
+        asking.begin()
+        await pilot.pause()
+        assert isinstance(app.screen, Ours)
+        assert asking in app.get_screen_stack("_default")

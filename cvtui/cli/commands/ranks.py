@@ -48,7 +48,7 @@ def ranks(run: str | None, runs: RunPlaces, as_json: bool) -> None:
 
 def as_dict(rank: Rank) -> dict[str, Any]:
     """Return what --json prints of one rank: seconds, shares 0..1, bytes."""
-    started, worst = rank.started, rank.worst()
+    started, worst, shares = rank.started, rank.worst(), rank.shares()
     return {
         "rank": started.rank,
         "world_size": started.world_size,
@@ -61,10 +61,11 @@ def as_dict(rank: Rank) -> dict[str, Any]:
         "median_seconds": rank.median(lambda step: step.seconds),
         "worst_seconds": None if worst is None else worst[1],
         "worst_step": None if worst is None else worst[0],
-        "data_share": rank.share(lambda step: step.data),
-        "own_share": rank.share(lambda step: step.own),
-        "others_share": rank.share(lambda step: None if step.own is None else step.passes - step.own),
-        "update_share": rank.share(lambda step: step.update),
+        "data_share": shares.data,
+        "own_share": shares.own,
+        "others_share": shares.others,
+        "update_share": shares.update,
+        "rest_share": shares.rest,
         "memory": rank.memory,
     }
 
@@ -79,7 +80,7 @@ def _print(found: list[Rank]) -> None:
     if not console.is_terminal:
         console.width = WIDE  # a pipe has no width: nothing is cut there
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    names = ("rank", "steps", "median", "worst", "data", "compute", "others", "update", "images", "memory")
+    names = ("rank", "steps", "median", "worst", "data", "compute", "others", "update", "rest", "images", "memory")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("where", overflow="fold")
@@ -89,7 +90,7 @@ def _print(found: list[Rank]) -> None:
 
     for one in found:
         told = as_dict(one)
-        shares = [told[f"{name}_share"] for name in ("data", "own", "others", "update")]
+        shares = [told[f"{name}_share"] for name in ("data", "own", "others", "update", "rest")]
         worst = "–" if told["worst_step"] is None else f"{seconds(told['worst_seconds'])} (step {told['worst_step']:,})"
         where = f"{told['device']}, {told['host']}, process {told['pid']}"
         images = "–" if not told["images"] else f"{told['images']:g}"

@@ -86,7 +86,7 @@ def _other_count(ranks: Sequence[Rank]) -> RuleResult | None:
         (rank.started.rank, middle)
         for rank in ranks
         if rank.checks is not None
-        and rank.checks.wrapped == "ddp"
+        and rank.checks.wrapped in ("ddp", "fsdp")
         and (middle := rank.median(lambda step: step.images))
     ]
     if len(known) < 2:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cvtui.engine.data.depth import Depth, ValueRange
 from cvtui.engine.data.pillow_plugins import open_plugin
+from cvtui.engine.data.tiff_bands import bands_of
 from cvtui.recipe.datasets.packed import Packed
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def _read(path: str, shape: tuple[int, int]) -> NDArray[np.uint8] | Deep:
     except Image.DecompressionBombError:
         raise Unreadable("its pixels are too many") from None
     except Exception as error:  # Pillow's readers raise nearly anything on bytes that lie
+        if bands := bands_of(path):
+            raise Unreadable(f"it has {bands} bands; 1, 3 and 4 are read") from None
         words = " ".join(str(error).replace(path, "").replace("''", "").split()) or type(error).__name__
         raise Unreadable("it can't be decoded: " + words[:80]) from None
 

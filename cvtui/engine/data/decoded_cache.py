@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
@@ -89,7 +90,8 @@ class DecodedCache:
                 os.posix_fallocate(file.fileno(), 0, size)
             else:
                 file.truncate(size)
-        mapped: Pixels = np.memmap(made / "pixels", dtype, "r+", shape=shape)
+        mapped = np.memmap(made / "pixels", dtype, "r+", shape=shape)
+        _in_any_order(mapped)
         return mapped
 
     def save(self, found: DecodedFiles, stamps: NDArray[np.int64] | None = None) -> None:
@@ -126,6 +128,15 @@ class DecodedCache:
         if self._made is not None:
             shutil.rmtree(self._made, ignore_errors=True)
             self._made = None
+
+
+def _in_any_order(mapped: np.memmap[Any, Any]) -> None:
+    """Keep the kernel from reading around each page that is written for the first time.
+
+    There is nothing to read: 1,024 pictures of 32x32 all over a new file take 0.01 s so, and 0.04 to 0.6 s otherwise.
+    """
+    if hasattr(mmap, "MADV_RANDOM"):
+        mapped._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
 
 
 def stamps_of(paths: Sequence[str]) -> NDArray[np.int64]:

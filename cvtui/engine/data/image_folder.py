@@ -24,8 +24,9 @@ from cvtui.engine.data.names import NamePair, Names
 from cvtui.engine.data.pixel_store import DECODED, DEEP, WRONG, PixelStore
 from cvtui.engine.data.streaming import Streamed, sample_places
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
-from cvtui.recipe.datasets.image_folder import Listing, listing, parse_size, several_of
+from cvtui.recipe.datasets.image_folder import listing, parse_size, several_of
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe

@@ -20,6 +20,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.model_metadata import ModelMetadata, mean_and_std, temperature_of
 from cvtui.runlog.origin import recipe_of
+from cvtui.text import whole_range
 
 CHECKED_IMAGES = 64
 """Validation images that an export is checked on, at most."""
@@ -54,7 +55,7 @@ def load_trained(
     classes, preprocess, recipe = training.checked.data.classes, training.preprocess, training.recipe
     held_out = training.data.validation
     if image is not None and not 0 <= image < held_out.size:
-        raise RequestError(f"the validation images go from 0 to {held_out.size - 1:,}; there is no {image:,}")
+        raise RequestError(f"there is no validation image {image:,}; allowed: {whole_range(0, held_out.size - 1)}")
     count = min(CHECKED_IMAGES, held_out.size)
     spread = torch.linspace(0, held_out.size - 1, count).round().long()
     shown = held_out.batch(spread if image is None else torch.tensor([image]))

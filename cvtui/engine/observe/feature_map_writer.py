@@ -100,7 +100,9 @@ class FeatureMapWriter:
         if self.images.missing:
             return self.images.missing
         if not 0 <= number < self.images.size:
-            return f"there is no validation image {number}: they go from 0 to {self.images.size - 1}"
+            known = self.images.size
+            numbers = f"they go from 0 to {known - 1}" if known > 1 else "there is image 0 alone"
+            return f"there is no validation image {number}: {numbers}"
         try:
             self.write(number, step)
         except OSError as error:

@@ -31,6 +31,7 @@ from cvtui.engine.observe.model_facts import (
     weight_numbers,
 )
 from cvtui.engine.observe.scores import scores_of
+from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.update_passes import UpdatePasses
@@ -129,7 +130,9 @@ class Probe:
             self._update_handles.append(optimizer.register_step_post_hook(self._after_update))
         held = held_by(*self.optimizers)
         # zero_grad leaves the others alone
-        wanted = [p for p in self.model.parameters() if p.requires_grad and id(p) in held]
+        # (FSDP puts gradients into shards, by no hook on them.)
+        whole = not is_sharded(self.model)
+        wanted = [p for p in self.model.parameters() if whole and p.requires_grad and id(p) in held]
         self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
         self._passes = UpdatePasses(wanted[:1], lambda: not self._quiet, self._within_memory)
         self._casts = KeptCasts(self._within_memory)

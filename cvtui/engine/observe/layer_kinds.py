@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from cvtui.engine.observe.shards import class_name
+
 CLASSES: tuple[tuple[type[nn.Module], str], ...] = (
     (nn.Conv2d, "conv"),
     (nn.Linear, "fc"),
@@ -65,7 +67,7 @@ def kind_of(module: nn.Module) -> str:
     for base, kind in CLASSES:
         if isinstance(module, base):
             return kind
-    name = type(module).__name__.lower()
+    name = class_name(module).lower()
     return _BY_NAME.get(name, name)
 
 
@@ -73,7 +75,7 @@ def computes(module: nn.Module) -> bool:
     """Return True for a module without children that computes something of its own."""
     if next(iter(module.children()), None) is not None:
         return False
-    return not isinstance(module, PASSING) and type(module).__name__.lower() not in PASSING_NAMES
+    return not isinstance(module, PASSING) and class_name(module).lower() not in PASSING_NAMES
 
 
 def attentions(model: nn.Module) -> set[nn.Module]:

@@ -22,6 +22,7 @@ from cvtui.engine.observe.gathered import GATHERED, Places
 from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics, gates, running_statistics
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
+from cvtui.engine.observe.shards import is_shard, is_sharded
 from cvtui.engine.observe.statistics import alive_channels
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.observe.weight_sample import WeightSample
@@ -87,6 +88,8 @@ class LayerSample:
         """The last samples' living channels by layer."""
         self.places = Places()
         self._learning = {name: module for name, (_, module) in layers.items() if module._parameters}
+        self._shards: dict[str, nn.Parameter | None] | None = {} if is_sharded(root) else None
+        """Of a sharded model: the weights that the optimizer trains, by layer."""
         self.known: dict[str, str] = {}
         """Why outputs of layers are not seen in any step."""
         self._subscriptions: list[Subscription] = []
@@ -137,7 +140,10 @@ class LayerSample:
         self.functions = self._calls if functions else None
         self._calls.seen = 0
         for name, module in self._learning.items():
-            if (weight := weight_of(module)) is not None:
+            weight = weight_of(module)
+            if self._shards is not None:  # an evaluation before it may have left the module its gathered weights
+                weight = self._shards.setdefault(name, weight) if is_shard(weight) else self._shards.get(name)
+            if weight is not None:
                 self.of_weights.weights[name] = weight
         if not self._subscriptions:
             self._subscribe()

@@ -14,6 +14,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks
 from cvtui.engine.observe.layer_kinds import plain_name
+from cvtui.engine.observe.shards import class_name
 from cvtui.runlog.events import ModuleFact
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -86,7 +87,7 @@ class LinearPairs:
             if not any(module.children()) and name
         ]
         return [
-            ModuleFact(name=name, kind=type(module).__name__, options=_options(module)) for name, module in order[:MOST]
+            ModuleFact(name=name, kind=class_name(module), options=_options(module)) for name, module in order[:MOST]
         ]
 
     def _looking(self) -> bool:

@@ -19,6 +19,7 @@ from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
 from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
 from cvtui.engine.observe.model_facts import loss_facts, weights_in_loss
+from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded_or_none
@@ -49,7 +50,8 @@ class LossProbe:
         self._hook: Handle | None = None
         self._first: tuple[Tensor, Tensor | None] | None = None
         self._foreign: list[weakref.ref[Tensor]] = []
-        self._foreign_count = 0
+        self._sharded = is_sharded(model)
+        self._foreign_count: int | None = 0
         self._fresh: int | None = None
         self._steps = 0
         self._guessed: list[tuple[Tensor, Tensor]] = []
@@ -102,9 +104,8 @@ class LossProbe:
             }
             self._read, self._called = read_loss(node, self._node, names), calls
             self._first = (self._output, self._gradient) if self._output is not None else None
-            own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
-            self._foreign = [weakref.ref(leaf) for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
-            self._foreign_count = len(self._foreign)
+            self._foreign = [weakref.ref(leaf) for leaf in self._foreign_parameters(node)]
+            self._foreign_count = None if self._sharded else len(self._foreign)
         elif self._steps == 1 and self._foreign:
             self._fresh = self._fresh_leaves(node)
             self._foreign = []
@@ -123,11 +124,17 @@ class LossProbe:
             self._calls.end()
         return labels
 
+    def _foreign_parameters(self, node: Any) -> list[nn.Parameter]:
+        """Return parameters of the loss's graph that neither the model nor an optimizer holds."""
+        if self._sharded:  # those of the graph are gathered from all ranks, and are no longer the model's
+            return []
+        own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
+        return [leaf for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+
     def _fresh_leaves(self, node: Any) -> int:
         """Count parameters of the second step's graph that nothing holds, where none is one of the first step's."""
-        own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
         known = {id(leaf) for one in self._foreign if (leaf := one()) is not None}
-        found = [leaf for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+        found = self._foreign_parameters(node)
         return len(found) if not known & {id(leaf) for leaf in found} else 0
 
     def _drop_hook(self) -> None:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.loss_graph import LIBRARY
+from cvtui.engine.observe.shards import is_gathered, own_shard
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.optim.groups import held_by
 from cvtui.runlog.events import WeightFact
@@ -84,13 +85,14 @@ class LeftOut:
 
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         held = held_by(*optimizers)
+        self._unknown = is_gathered(model)
         self._order = {plain_name(name): place for place, (name, _) in enumerate(model.named_parameters())}
         own = [place for place, p in enumerate(model.parameters()) if id(p) in held]
         self._first_held = min(own, default=None)
         self._parameters = [
             (plain_name(name), p, p._version, _some_of(p))
             for name, p in model.named_parameters()
-            if p.requires_grad and id(p) not in held
+            if p.requires_grad and id(p) not in held and not self._unknown
         ]
 
     def facts(self, without: Collection[str] | None) -> dict[str, Any]:
@@ -98,6 +100,8 @@ class LeftOut:
 
         without: names of the parameters that have got no gradient.
         """
+        if self._unknown:
+            return {}
         names = [
             name
             for name, parameter, version, values in self._parameters
@@ -115,7 +119,7 @@ class LeftOut:
 
 def _some_of(parameter: Tensor) -> Tensor:
     """Copy the first values of a parameter."""
-    return parameter.detach().reshape(-1)[:64].clone()
+    return own_shard(parameter).detach().reshape(-1)[:64].clone()
 
 
 def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
@@ -131,7 +135,7 @@ def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[s
         "momentum": float(betas[0] if isinstance(betas, Sequence) else group.get("momentum", 0.0)),
         "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
         "parameters": sum(p.requires_grad for _, p in named),
-        "foreign": len(held - own),
+        "foreign": None if is_gathered(model) else len(held - own),
         "optimizers": len(optimizers),
         "frozen": frozen[:50],
         "frozen_count": len(frozen),
@@ -184,8 +188,8 @@ def weight_numbers(model: nn.Module) -> list[tuple[str, tuple[int, int], Tensor]
     for name, parameter in model.named_parameters():
         table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
         if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():
-            fans = parameter[0].numel(), parameter[:, 0].numel()
-            numbers.append((plain_name(name), fans, moments(parameter.detach())[:4]))
+            fans = parameter.numel() // len(parameter), parameter.numel() // parameter.shape[1]
+            numbers.append((plain_name(name), fans, moments(own_shard(parameter).detach())[:4]))
     return numbers
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, uncompiled
 from cvtui.engine.observe.rank_times import first_tensor
+from cvtui.engine.observe.shards import is_sharded
 from cvtui.runlog.ranks import RankChecks, WeightSum
 from cvtui.runlog.tail import append_line
 
@@ -38,7 +39,9 @@ class FirstBatches:
             if outer is inner
             else outer.register_forward_pre_hook(self._before_forward)
         )
-        self._wrapped = "" if outer is inner else wrapped
+        self._sharded = is_sharded(inner)
+        """Each rank holds other weights."""
+        self._wrapped = "fsdp" if self._sharded else "" if outer is inner else wrapped
         self._first = step
         self._weights: list[tuple[int, Tensor]] = []
         self._inputs: list[Tensor] = []
@@ -55,9 +58,13 @@ class FirstBatches:
         with contextlib.suppress(Exception):  # an odd tensor (sharded, complex, lazy): training comes first
             if not self._begun:
                 self._begun = True
-                self._weights.append((self._first, weight_sums(self._model)))
+                self._sum_weights(0)
             if batch is not None:
                 self._inputs.append(_sum(batch))
+
+    def _sum_weights(self, steps: int) -> None:
+        if not self._sharded:
+            self._weights.append((self._first + steps, weight_sums(self._model)))
 
     def step(self, loss: Tensor | float | None, labels: Tensor | None) -> None:
         """Take loss and labels of a step; after the last of the first steps the weights once more."""
@@ -70,7 +77,7 @@ class FirstBatches:
             self._labels.append(labels.detach().clone())
         if self._count == STEPS:
             with contextlib.suppress(Exception):  # as above
-                self._weights.append((self._first + STEPS, weight_sums(self._model)))
+                self._sum_weights(STEPS)
             self.close()
 
     def close(self) -> None:

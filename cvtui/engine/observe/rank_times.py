@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, uncompiled
+from cvtui.engine.observe.shards import is_sharded
 from cvtui.runlog.ranks import RankStarted, RankSteps
 from cvtui.runlog.tail import append_line
 
@@ -62,7 +63,7 @@ class RankTimes:
             self._handles.append(hooks.before(uncompiled(inner), self._before_inner))
         self._handles.append(hooks.after(uncompiled(inner), self._after_inner))
         first = next((p for p in inner.parameters() if p.requires_grad), None)
-        if first is not None:
+        if first is not None and not is_sharded(inner):  # else both passes wait for other ranks' shards, layer by layer
             handle: Handle = first.register_post_accumulate_grad_hook(self._after_gradient)  # type: ignore[no-untyped-call]
             self._handles.append(handle)
         for optimizer in optimizers:

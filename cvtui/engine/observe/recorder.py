@@ -19,6 +19,7 @@ from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.percent import PercentAccuracy
+from cvtui.engine.observe.shards import own_shard
 from cvtui.engine.observe.step_metrics import Readings, StepMetrics
 from cvtui.runlog.events import GroupRates, Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
@@ -162,7 +163,7 @@ class StepRecorder:
     def _take_norm(self, optimizer: Optimizer, *_: Any) -> None:
         held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         with self._no_grad:
-            norms = torch._foreach_norm([p.grad for p in held]) if held else ()
+            norms = torch._foreach_norm([own_shard(p.grad) for p in held]) if held else ()
             if self.watch.is_looking:
                 self.watch.note_norms(held, norms)
             norm = torch.linalg.vector_norm(torch.stack(norms).float()) if norms else None

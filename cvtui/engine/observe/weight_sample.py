@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.gathered import Places
 from cvtui.engine.observe.layer_record import LayerRows
+from cvtui.engine.observe.shards import own_shard
 from cvtui.engine.observe.statistics import KnownNorms, norms_of
 
 
@@ -39,17 +40,17 @@ class WeightSample:
             if id(weight) in others and id(weight) not in held:
                 continue  # looked at in the step of its own
             rows = self.learnt[name] = LayerRows(name, "", described=weight.dim() > 1)
-            rows.notice(weight.numel())
+            rows.notice(own_shard(weight).numel())
             if id(weight) in held:  # what another optimizer trains does not move in this one's step
-                rows.before, rows.update_sampled = self.places.gather(weight.detach()), rows.sampled
+                rows.before, rows.update_sampled = self.places.gather(own_shard(weight).detach()), rows.sampled
             gradient = weight.grad
             if gradient is not None and not gradient.is_sparse:
                 if (known := self.norms.of(weight, gradient)) is None:
-                    seen[name] = gradient.detach()
+                    seen[name] = own_shard(gradient).detach()
                 else:
                     rows.numbers["grad_norm"] = known
                 if rows.described:
-                    rows.gradient = self.places.gather(gradient.detach())
+                    rows.gradient = self.places.gather(own_shard(gradient).detach())
         for name, one in zip(seen, norms_of(list(seen.values())), strict=True):
             self.learnt[name].numbers["grad_norm"] = one
 
@@ -64,7 +65,7 @@ class WeightSample:
     def look_at_update(self) -> None:
         """Copy the weights after an update."""
         fresh = [rows for rows in self.learnt.values() if rows.weights is None]
-        weights = [self.weights[rows.name].detach() for rows in fresh]
+        weights = [own_shard(self.weights[rows.name]).detach() for rows in fresh]
         for rows, weight, now in zip(fresh, weights, norms_of(weights), strict=True):
             rows.numbers["weight_norm"] = now
             rows.weights = self.places.gather(weight)

@@ -119,9 +119,14 @@ class _Finder:
         inside = isinstance(sys.modules.get(package), _LeftOut)
         root = name.partition(".")[0]
         foreign = root not in ALONE or (root == "torch" and name not in LATER)
-        if inside or (self.complete and foreign):
+        if inside or (self.complete and foreign and self._is_there(name, path)):
             load_rest()
         return None
+
+    def _is_there(self, name: str, path: Sequence[str] | None) -> bool:
+        """Return True if another finder has the module: one that is only tried for (Pillow: olefile) needs nothing."""
+        others = [finder for finder in sys.meta_path if finder is not self]
+        return any(finder.find_spec(name, path) is not None for finder in others)
 
 
 _finder = _Finder()

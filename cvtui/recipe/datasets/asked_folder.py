@@ -146,9 +146,13 @@ def _lists_images(path: str) -> bool:
 
 def by_file_names(path: str, names: Sequence[str]) -> str:
     """Say how to sort images into folders where their names begin with their class (cat.0.jpg); else ""."""
-    found = Counter(match[1] for name in names if (match := re.match(r"([A-Za-z]+)[._-]?\d", name)))
+    found = Counter(match[1] for name in names if (match := _NAME.match(name)))
     kinds = sorted(found)
-    if not 2 <= len(kinds) <= 20 or min(found.values()) < 2 or found.total() < 0.9 * len(names):
+    if not 2 <= len(kinds) <= 200 or min(found.values()) < 2 or found.total() < 0.9 * len(names):
         return ""
     loop = f"cd {shlex.quote(path)} && for c in {' '.join(kinds)}; do mkdir $c && mv $c[._0-9-]* $c/; done"
     return f". Their names begin with {named(kinds)}: `{loop}` sorts them"
+
+
+_NAME = re.compile(r"([A-Za-z]+(?:_[A-Za-z]+)*)[._-]?\d")
+"""A picture's name that begins with its class: cat.0.jpg, american_bulldog_12.jpg."""

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, NamedTuple
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets import label_sets
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.image_files import ending, names_in
-from cvtui.recipe.datasets.image_folder import Listing, listing_facts
+from cvtui.recipe.datasets.image_folder import listing_facts
 from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name, parted
 from cvtui.recipe.datasets.other_files import way_out
 from cvtui.recipe.datasets.source import DataSource, State

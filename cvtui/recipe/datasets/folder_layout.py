@@ -42,7 +42,10 @@ def find_layout(path: str, split: Mapping[str, str]) -> Layout:
     if found is None:
         _masks(root)
         _same_subfolders(root)
+        _flat_half(root)
         found = Layout((path,), notes=_nested(root))
+    elif len(found.train) == 1 and found.train[0] != path:
+        found = replace(found, notes=(*found.notes, *_nested(AskedFolder.read(found.train[0]))))
     return replace(found, notes=(*root.notes, *found.notes))
 
 
@@ -169,10 +172,25 @@ def _same_subfolders(root: AskedFolder) -> None:
     others = [name for name in root.holding if name != first]
     train, val = ([first], others[:1]) if len(others) == 1 else ([first, *others[:-1]], others[-1:])
     line = root.text(train="+".join(folders[name] for name in train), val=folders[val[0]])
+    if not any(halves.role(name) for name in root.holding):
+        line += f" or one of them, {shlex.quote(f'folder:{os.path.join(root.path, folders[first])}')}"
     raise root.refusal(
         f"{named(root.holding)} hold the same subfolders ({named(same)}): are these the classes, or are those?",
         f"{named(same, 2)}: {line}; {named(root.holding, 2)}: {root.text(split='none')}",
     )
+
+
+def _flat_half(root: AskedFolder) -> None:
+    """Refuse a half by its name whose images lie in no class folders, beside folders that hold some: data, val_256."""
+    flat = [name for name in root.holding
+            if halves.role(name) in ("val", "test") and not class_folders(os.path.join(root.path, name))]  # fmt: skip
+    others = [name for name in root.holding if name not in flat]
+    if flat and len(others) == 1 and len(class_folders(os.path.join(root.path, others[0]))) > 1:
+        raise root.refusal(
+            f"{named(flat)}: its images lie in no class folders, as those of {others[0]} do",
+            f"{shlex.quote(f'folder:{os.path.join(root.path, others[0])}')} trains on that alone; if they are the "
+            f"classes: {root.text(split='none')}",
+        )
 
 
 def _nested(root: AskedFolder) -> tuple[str, ...]:

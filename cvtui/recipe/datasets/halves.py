@@ -24,6 +24,7 @@ _PICTURES = re.compile("(jpeg|jpg|png|rgb)?(images?|imgs?|pics?|pictures?|photos
 _ANSWERS = re.compile(
     "(annotations?|labels?|masks?|trimaps?|gt|groundtruths?|segmentations?|seg|xmls?|bbox|boxes|annots?)"
 )
+_MASKS = re.compile("(masks?|trimaps?|gt|groundtruths?|segmentations?|segmentation(class|object)|seg)")
 _PARTS = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -54,6 +55,11 @@ def role(name: str) -> Role | None:
 def rest(name: str) -> tuple[str, ...]:
     """Return the words of a name that say neither its half nor nothing: `seg_train` -> (seg,)."""
     return tuple(word for word in words(name) if role_of_word(word) is None and not re.fullmatch(f"({_NEUTRAL})", word))
+
+
+def is_of_masks(name: str) -> bool:
+    """Return True for a folder of masks, by its name: its files are named as the pictures are."""
+    return _MASKS.fullmatch(re.sub(r"[\W_\d]", "", name).lower()) is not None
 
 
 def answers(names: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.folder_listing import stamp_of
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
@@ -103,6 +104,8 @@ class FoundFiles:
     """Folders that can't be read."""
     skipped: list[str] = field(default_factory=list)
     """Folders of other programs, and of runs."""
+    folders: list[tuple[str, int]] = field(default_factory=list)
+    """Those that were looked into, with the time of their last change before that."""
 
     def add(self, other: FoundFiles) -> None:
         """Count what another holds too, but for its images."""
@@ -112,6 +115,7 @@ class FoundFiles:
         self.masks += other.masks
         self.closed += other.closed
         self.skipped += other.skipped
+        self.folders += other.folders
 
     def count(self) -> int:
         """Count the files that are not used."""
@@ -221,6 +225,7 @@ def images_below(folders: Iterable[str]) -> FoundFiles:
             continue
         seen_folders.add(real)
         below = []
+        found.folders.append(stamp_of(folder))
         try:
             with os.scandir(folder) as entries:
                 inside = sorted(entries, key=lambda entry: entry.name)

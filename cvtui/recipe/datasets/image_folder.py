@@ -12,29 +12,35 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.recipe.datasets import class_names, folder_typed, halves
+from cvtui.recipe.datasets import class_names, folder_notes, folder_typed, halves
 from cvtui.recipe.datasets.asked_folder import Layout, class_folders, label_file, named, packed_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.folder_layout import find_layout
+from cvtui.recipe.datasets.folder_listing import (
+    Asked,
+    Files,
+    Listing,
+    Stamps,
+    handed_listing,
+    stamp_of,
+    write_listing,
+)
 from cvtui.recipe.datasets.folder_sets import Linked, linked
 from cvtui.recipe.datasets.image_files import (
-    MADE_HERE,
-    NOT_READ,
-    PLUGINS,
     FoundFiles,
     ending,
     found_files,
     images_below,
-    images_in,
     names_in,
     package_for,
     subfolders,
 )
-from cvtui.recipe.datasets.label_sets import LabelSets, counts_of
+from cvtui.recipe.datasets.label_sets import counts_of
 from cvtui.recipe.datasets.label_sets import held_out as sets_held_out
 from cvtui.recipe.datasets.labels import held_out, parted
 from cvtui.recipe.datasets.other_files import known_set, way_out
@@ -44,24 +50,6 @@ from cvtui.recipe.recipe import Recipe
 DEFAULT_SIDE = 64
 FRESH_SECONDS = 5.0
 """So long a listing is believed: a form asks again at every key."""
-Files = tuple[tuple[str, int], ...]
-"""(path, number of the class)."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The files of a folder, not opened."""
-
-    classes: tuple[str, ...]
-    """In Unicode's composed form, in its order."""
-    train: Files
-    validation: Files
-    others: int
-    """Files that are passed over: no images by their names, hidden, links to nowhere."""
-    notes: tuple[str, ...] = ()
-    """What is to be told: what is used, what is left out."""
-    label_sets: LabelSets = ()
-    """Where pictures are in several classes: the classes of each label."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +65,8 @@ class _Gathered:
     notes: tuple[str, ...]
     refused: tuple[str, str] = ("", "")
     """(message, hint) unless the recipe says which classes are meant (`only`)."""
+    folders: Stamps = ()
+    """Those that were looked into, as they were before that."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -95,9 +85,10 @@ def folder_facts(
     split: Mapping[str, str] | None = None,
     only: str = "",
     several: bool = False,
+    seed: int = 0,
 ) -> DataFacts:
     """Return the facts of a folder. RequestError where it is not there, or holds no classes."""
-    found = listing(path, val_share, split=split, only=only, several=several)
+    found = listing(path, val_share, seed, split=split, only=only, several=several)
     count = len(found.train) + len(found.validation)
     return listing_facts(found, f"folder:{path}", f"{count:,} image files in {len(found.classes)} folders", size)
 
@@ -126,6 +117,8 @@ def listing_facts(found: Listing, name: str, summary: str, size: str) -> DataFac
 _divided: dict[tuple[int, float, int, bool], Listing] = {}
 """The last division of what is known (0.2 s of 100,000 files)."""
 _known: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, _Gathered]] = {}
+_handed: list[tuple[float, Asked, Listing]] = []
+"""(when, of what, the listing) that this process was started with."""
 
 
 def listing(
@@ -144,6 +137,11 @@ def listing(
     with which a class that can't be used is no obstacle. several: a real file in several classes is one picture.
     """
     key = (os.path.abspath(path), tuple(sorted((split or {}).items())))
+    asked = (*key, val_share, seed, several)
+    if (handed := handed_listing(asked)) is not None:
+        _handed[:] = [(time.monotonic(), asked, handed)]
+    if _handed and _handed[0][1] == asked and time.monotonic() - _handed[0][0] < FRESH_SECONDS:
+        return _handed[0][2]
     if key not in _known or time.monotonic() - _known[key][0] >= FRESH_SECONDS:
         found = _gather(path, split or {})
         _known.clear()
@@ -157,6 +155,21 @@ def listing(
         _divided.clear()
         _divided[how] = _listing_of(found, val_share, seed, several)
     return _divided[how]
+
+
+def hand_on(recipe: Recipe) -> IO[bytes] | None:
+    """Write the listing of a recipe's folder, which was just made, for the process that trains it; None without one."""
+    if not recipe.data.startswith("folder:"):
+        return None
+    split, several = folder_typed.split_of(recipe.data), several_of(recipe)
+    key = (os.path.abspath(folder_typed.path_of(recipe.data)), tuple(sorted(split.items())))
+    if key not in _known:
+        return None
+    gathered = _known[key][1]
+    how = (id(gathered), recipe.val_share, recipe.seed, several)
+    if how not in _divided:
+        return None
+    return write_listing(_divided[how], (*key, recipe.val_share, recipe.seed, several), gathered.folders)
 
 
 def _listing_of(found: _Gathered, val_share: float, seed: int, several: bool) -> Listing:
@@ -192,7 +205,8 @@ def _labelled(paths: Sequence[Sequence[str]]) -> Files:
 def _own_name(path: str) -> str:
     """Return what stays where a folder is moved, or spelt apart by another system."""
     start = path.rfind(os.sep, 0, max(0, path.rfind(os.sep))) + 1
-    return class_names.composed(path[start:].replace(os.sep, "/"))
+    name = path[start:]
+    return name if name.isascii() and os.sep == "/" else class_names.composed(name.replace(os.sep, "/"))
 
 
 # ------------------------------------------------------------------ one list of classes
@@ -200,16 +214,18 @@ def _own_name(path: str) -> str:
 
 def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
     folder_typed.check_folder(path)
+    stamps = [stamp_of(str(path))]
     layout = find_layout(str(path), split)
+    stamps += map(stamp_of, (*layout.train, *layout.validation))
     notes = list(layout.notes)
     folders = _classes(layout, "train", notes)
     found = {name: images_below(places) for name, places in folders.items()}
     names = sorted(name for name in found if found[name].images)
     empty = {name: found[name] for name in sorted(found) if not found[name].images}
     _check_two(layout, names, empty)
-    refused = layout.refused if layout.refused[0] else _unread(empty)
+    refused = layout.refused if layout.refused[0] else folder_notes.unread(empty)
     if not refused[0]:
-        notes += _without_images(empty)
+        notes += folder_notes.without_images(empty)
     passed = FoundFiles()
     for name in names:
         passed.add(found[name])
@@ -219,7 +235,7 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
         refused = stranger if stranger[0] else refused
         for one in held.values():
             passed.add(one)
-    notes += _more_notes(layout, names, found, passed)
+    notes += folder_notes.more_notes(layout, names, found, passed)
     return _Gathered(
         tuple(names),
         tuple(tuple(found[name].images) for name in names),
@@ -227,6 +243,7 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
         passed.count(),
         tuple(notes),
         refused,
+        tuple(dict((*stamps, *passed.folders, *(stamp for one in empty.values() for stamp in one.folders))).items()),
     )
 
 
@@ -283,7 +300,7 @@ def _validation(
         for one in held.values():
             passed.add(one)
         what, root = found_files(passed.others), ", ".join(map(repr, layout.validation))
-        raise RequestError(f"data: {root} holds no images{'; ' + what if what else ''}", hint=_images())
+        raise RequestError(f"data: {root} holds no images{'; ' + what if what else ''}", hint=folder_notes.images())
     return held, refused
 
 
@@ -313,58 +330,11 @@ def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, FoundFi
     for place in layout.train:
         passed.others.update(ending(name) for name in names_in(place) if os.path.isfile(os.path.join(place, name)))
     what = found_files(passed.others)
-    known = known_set(names_in(where))
     raise RequestError(
         f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
-        hint=f"--data {known} --data-dir {shlex.quote(where)} reads it" if known
-        else package_for(passed.others) or label_file(where).rstrip("; ") or packed_source(where, passed.others)
-        or way_out(passed.others) or ("" if names else _images()))  # fmt: skip
-
-
-def _images() -> str:
-    return "images end in .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif, .ppm, .avif, .jp2 and the like"
-
-
-def _unread(empty: Mapping[str, FoundFiles]) -> tuple[str, str]:
-    """Say which class would vanish, since its pictures can't be read here."""
-    for name, found in empty.items():
-        if any(suffix in PLUGINS or suffix in NOT_READ for suffix in found.others):
-            way_out = package_for(found.others) or "convert them"
-            return (
-                f"data: the class {class_names.shown(name)} has no image that can be read: {found_files(found.others)}",
-                f"{way_out}; or --only with the other classes",
-            )
-    return "", ""
-
-
-def _without_images(empty: Mapping[str, FoundFiles]) -> list[str]:
-    """Name the subfolders that are no classes, since they hold no images."""
-    if not empty:
-        return []
-    shown = []
-    for name, found in empty.items():
-        words = found_files(found.others) or (f"only {found.skipped[0]}" if found.skipped else "empty")
-        shown.append(f"{class_names.shown(name)} ({words})")
-    return [f"no class, since there are no images in it: {named(shown)}"]
-
-
-def _more_notes(layout: Layout, names: Sequence[str], found: Mapping[str, FoundFiles], passed: FoundFiles) -> list[str]:
-    notes = class_names.alike(names)
-    for root in dict.fromkeys((*layout.train, *layout.validation)):
-        if loose := images_in(root):
-            s, lie = ("s", "lie") if len(loose) > 1 else ("", "lies")
-            where = os.path.basename(root)
-            notes.append(f"{len(loose):,} image{s} {lie} in {where}/ itself, in no class folder: not used")
-    if passed.passed_over():
-        notes.append(passed.passed_over())
-    if passed.skipped:
-        notes.append(f"folders passed over: {named(sorted(set(passed.skipped)))}")
-    if passed.closed:
-        notes.append(f"folders that can't be read: {named(passed.closed)}")
-    for name in names:
-        if all(MADE_HERE.fullmatch(os.path.basename(path)) for path in found[name].images):
-            notes.append(f"the images of {class_names.shown(name)} are all pictures that runs of cvtui made")
-    return notes
+        hint=known_set(names_in(where), where) or package_for(passed.others) or label_file(where).rstrip("; ")
+        or packed_source(where, passed.others) or way_out(passed.others) or ("" if names else folder_notes.images()),
+    )  # fmt: skip
 
 
 def several_of(recipe: Recipe) -> bool:
@@ -387,13 +357,13 @@ class ImageFolder(DataSource):
     def facts(self, recipe: Recipe) -> DataFacts:
         split = folder_typed.split_of(recipe.data)
         place, several = self.folder(recipe.data), several_of(recipe)
-        found = folder_facts(place, recipe.size, recipe.val_share, split, recipe.only, several)
+        found = folder_facts(place, recipe.size, recipe.val_share, split, recipe.only, several, recipe.seed)
         return replace(found, name=found.name + folder_typed.brackets_of(recipe.data))
 
     def pictures(self, recipe: Recipe) -> list[str]:
         split = folder_typed.split_of(recipe.data)
         where, several = self.folder(recipe.data), several_of(recipe)
-        found = listing(where, recipe.val_share, split=split, only=recipe.only, several=several)
+        found = listing(where, recipe.val_share, recipe.seed, split=split, only=recipe.only, several=several)
         return [path for path, _ in found.train]
 
     def folder(self, text: str) -> Path:

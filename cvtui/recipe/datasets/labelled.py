@@ -13,8 +13,8 @@ from cvtui.recipe.datasets import class_names, folder_typed, halves
 from cvtui.recipe.datasets.asked_folder import class_folders
 from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.file_source import ListedSource
+from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.image_files import FoundFiles, found_files, images_below, subfolders
-from cvtui.recipe.datasets.image_folder import Listing
 from cvtui.recipe.datasets.labels import classes_of
 
 WORDS = {"val": "validation", "test": "test"}

@@ -19,8 +19,8 @@ PARTS = {"train": "train", "val": "validation", "test": "test"}
 """By the role of halves.py, which knows the words."""
 
 LABEL_NAMES = (
-    "label", "labels", "class", "class_name", "classname", "target", "diagnosis", "category", "species", "breed", "dx",
-    "level", "grade", "class_id", "label_id", "cls", "y",
+    "label", "labels", "class", "class_name", "target", "diagnosis", "category", "species", "breed", "dx", "level",
+    "grade", "class_id", "label_id", "label_name", "cls", "choice", "finding_labels", "variety", "emotion", "tags", "y",
 )  # fmt: skip
 """Usual names of a column of labels, likeliest first."""
 
@@ -103,7 +103,12 @@ def held_out(
     held: set[int] = set()
     for label, places in enumerate(members):
         if len(places) < 2:
-            raise RequestError(f"data: the class {classes[label]!r} has one image; two are the least (one to validate)")
+            few = sum(len(some) == 1 for some in members)
+            more = f" ({few:,} classes in all)" if few > 1 else ""
+            raise RequestError(
+                f"data: the class {classes[label]!r} has one image{more}; two are the least (one to validate)",
+                hint="give it another, or take its image out of the set",
+            )
         count = min(len(places) - 1, max(1, round(len(places) * share)))
         held.update(sorted(places, key=lambda place: rank(names[place], seed))[:count])
     return held

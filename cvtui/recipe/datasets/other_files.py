@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 _TABLE = "a table with a row a picture is read: csv:labels.csv, with the columns file,label"
@@ -19,7 +20,7 @@ _WAYS: tuple[tuple[tuple[str, ...], str], ...] = (
 _SETS = {
     "cifar-10-batches-py": "cifar10", "cifar-100-python": "cifar100", "train-images-idx3-ubyte": "mnist",
     "train-images-idx3-ubyte.gz": "mnist", "train-images.idx3-ubyte": "mnist", "train_32x32.mat": "svhn",
-    "stl10_binary": "stl10",
+    "stl10_binary": "stl10", "data_batch_1": "cifar10",
 }  # fmt: skip
 """Files and folders of sets that have a name here."""
 
@@ -30,6 +31,12 @@ def way_out(endings: Iterable[str], before: str = "") -> str:
     return next((before + words for of, words in _WAYS if there & set(of)), "")
 
 
-def known_set(names: Sequence[str]) -> str:
-    """Return the name of the set whose files these are; "" for none."""
-    return next((name for file, name in _SETS.items() if file in names), "")
+def known_set(names: Sequence[str], where: str) -> str:
+    """Say how the set whose files lie in `where` is read; "" for none that is known."""
+    if "data_batch_1.bin" in names:
+        return "of CIFAR the version for Python is read: `cvtui data cifar10 --download` fetches it"
+    name = next((name for file, name in _SETS.items() if file in names), "")
+    same = (
+        " (fashion-mnist and kmnist have files of the same names: --data says which it is)" if name == "mnist" else ""
+    )
+    return f"--data {name} --data-dir {shlex.quote(where)} reads it{same}" if name else ""

@@ -11,7 +11,7 @@ from typing import Any
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
-from cvtui.recipe.datasets.image_folder import Listing
+from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.label_sets import texts_of
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
 from cvtui.recipe.datasets.packed import Packed

@@ -89,7 +89,14 @@ def _list_rows(lines: list[str]) -> list[list[str]]:
     if any(mark in lines[0] for mark in ",;|"):
         return []
     columns = [line.split() for line in lines]
-    return columns if len({len(row) for row in columns}) == 1 else []
+    if len({len(row) for row in columns}) == 1:
+        return columns
+    if len(lines) > 2 and lines[0].isdecimal() and {len(row) for row in columns[2:]} == {len(columns[1]) + 1}:
+        return [["file", *columns[1]], *columns[2:]]  # CelebA: a count, the names of the columns, the rows
+    names = [row[0] for row in columns]
+    if all(len(row) > 1 for row in columns) and len(set(names)) == len(names):
+        return [["file", "label"], *(line.split(None, 1) for line in lines)]  # `1025794 Boeing 707-320`
+    return []
 
 
 def _with_folders(rows: list[list[str]]) -> list[list[str]]:

@@ -242,7 +242,8 @@ class PicturesView(CardModal[None]):
             return
         number = int(event.value)
         if known is not None and number >= known:
-            self.notify(f"The validation images go from 0 to {count(known - 1)}.", severity="warning")
+            numbers = f"images go from 0 to {count(known - 1)}" if known > 1 else "image has the number 0"
+            self.notify(f"The validation {numbers}.", severity="warning")
             return
         self.show_image(number)
 

@@ -64,6 +64,8 @@ class FieldRow(Widget):
         self._lines: list[str] = []
         self.control = self._control()
         """What takes the focus for the field."""
+        self._followed = self.control.value if isinstance(self.control, Picker) else ""
+        """The choice whose parameters stand beside it."""
 
     def _control(self) -> Picker | TextField:
         if self.field.kind not in ("choice", "word"):
@@ -103,6 +105,7 @@ class FieldRow(Widget):
         """Show the field for parameters beside the choices that have some."""
         control = self.control
         assert isinstance(control, Picker)
+        self._followed = control.value
         await self.query(TextField).remove()
         if has_parameters(self.field, control.value):
             await self.mount(self._parameters(control.value, more))
@@ -112,7 +115,8 @@ class FieldRow(Widget):
     @on(Picker.Changed)
     async def _picked(self, event: Picker.Changed) -> None:
         event.stop()
-        await self._follow_choice()
+        if event.picker.value != self._followed:  # else it was filled in, with its parameters
+            await self._follow_choice()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

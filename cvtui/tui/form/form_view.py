@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -141,8 +141,9 @@ class FormView(Widget):
         self.app.call_later(self.screen.call_after_refresh, self._after_first_frame)
 
     def _after_first_frame(self) -> None:
-        self.run_worker(self._complete(), group="complete")  # a worker ends with the screen
+        self._complete()  # a worker: it ends with the screen
 
+    @work(group="complete")
     async def _complete(self) -> None:
         """Load and show what the first frame did without: calculator, preview, engine, numpy."""
         from cvtui.tui.form.preview import Preview
@@ -223,7 +224,7 @@ class FormView(Widget):
     def _engine_changed(self) -> None:
         # The engine calls from the event loop, not from the screen's own queue: also while the screen is taken apart,
         # when its widgets are gone one by one and `is_mounted` is still true.
-        if self.is_attached and self._validation is not None:
+        if self.is_attached and self.app.is_running and self._validation is not None:
             self.preview.show_predictions(self.validation, self.engine)
             problems = self._engine_problems(self.validation)
             if problems is not None:

@@ -26,6 +26,7 @@ from cvtui.recipe.net_target import is_target
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked, check, check_net, make_schedule, steps_of
 from cvtui.runlog.weights_file import find_weights, weights_in
+from cvtui.text import whole_range
 from cvtui.tui.form.field_values import Problem
 
 
@@ -122,7 +123,8 @@ def _partial(texts: Mapping[str, str], values: Mapping[str, Value], problems: di
     batch, epochs = values.get("batch_size"), values.get("epochs")
     if data is not None and isinstance(batch, int) and batch > 0:
         if batch > data.train:
-            text = f"{batch:,} is more than {data.name} has to train on; allowed: 1 to {data.at_most}{data.train:,}"
+            allowed = whole_range(1, data.train, data.at_most)
+            text = f"{batch:,} is more than {data.name} has to train on; allowed: {allowed}"
             problems.setdefault("batch_size", Problem(text))
         else:
             steps = steps_of(data.train, batch * int(values.get("accumulate", 1)), table)

@@ -78,6 +78,8 @@ def _reason(history: History, view: ViewState) -> str:
     """Return why the run ended, if it wasn't asked to."""
     if history.trouble and (view.alive or view.state == "lost"):
         return clean(history.trouble)
+    if view.state == "lost" and history.log_is_cut:
+        return "its log is cut off within its first record"
     if view.state == "lost":
         return "its process ended without an error message"
     if history.end is None:
@@ -155,7 +157,7 @@ def _second(history: History, view: ViewState, width: int) -> Content:
         if run.device.startswith("cpu"):
             facts.append(f"{history.threads} thread{'s' if history.threads != 1 else ''}")
         if world := run.ranks.get("world_size"):
-            facts.append(f"{world} ranks")
+            facts.append(f"rank 0's shard of {world}" if run.ranks.get("shard") else f"{world} ranks")
         cost = _watch_cost(history)
         if cost is not None:
             facts.append(f"monitoring overhead {percent(cost)}")

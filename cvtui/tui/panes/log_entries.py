@@ -188,6 +188,8 @@ def next_step(state: str, history: History) -> str:
             return f"What to do: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
         case "lost" if history.trouble:
             return f"What to do: {clean(history.trouble)}. Make room; {kept}{go_on}."
+        case "lost" if history.log_is_cut:
+            return f"What to do: events.jsonl is cut off within its first record, so nothing can be shown; {repeat}."
         case "lost":
             return f"What to do: the process ended without an error message (killed, or out of memory). {kept}{go_on}."
         case "failed":

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cvtui.runlog.ranks import Rank
 
 SLOW = "bold $text-warning"
-HEADING = f"{'rank':>6} {'median':>9} {'worst':>9} {'data':>6} {'work':>6} {'others':>6}"
-LEGEND = "data: waits for its batch · work: computes and updates · others: waits for other ranks"
+HEADING = f"{'rank':>6} {'median':>9} {'worst':>9} {'data':>6} {'work':>6} {'others':>6} {'rest':>6}"
+LEGEND = "data: waits for its batch · work: computes and updates · others: waits for them · rest: log, all else"
 
 
 class RanksPane(Pane):
@@ -68,14 +68,11 @@ def _plain(body: Content) -> StyledLine:
 
 def _row(rank: Rank, slow: bool) -> StyledLine:
     worst = rank.worst()
-    shares = (
-        rank.share(lambda step: step.data),
-        rank.share(lambda step: None if step.own is None else step.own + step.update),
-        rank.share(lambda step: None if step.own is None else max(0.0, step.passes - step.own)),
-    )
+    found = rank.shares()
+    shares = (found.data, found.work, found.others, found.rest)
     times = f"{_time(rank.median(lambda step: step.seconds))} {_time(None if worst is None else worst[1])}"
     text = f"{'▲' if slow else ' '}{rank.started.rank:>5} {times} " + " ".join(
-        f"{percent(one, 0):>6}" for one in shares
+        f"{'–' if one is None else percent(one, 0):>6}" for one in shares
     )
     return _plain(Content.styled(text, "$text-warning") if slow else Content(text))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -59,14 +59,15 @@ class LabsScreen(BaseScreen):
         event.stop()
         question = event.claim.question
         if question is None:
-            self.run_worker(self._open_claim(event.claim, ""))
+            self._open_claim(event.claim, "")
             return
 
         def answered(answer: int | None) -> None:
-            self.run_worker(self._open_claim(event.claim, outcome(question, -1 if answer is None else answer)))
+            self._open_claim(event.claim, outcome(question, -1 if answer is None else answer))
 
         self.app.push_screen(PredictModal(question), answered)
 
+    @work
     async def _open_claim(self, claim: Claim, predicted: str) -> None:
         if isinstance(claim.opens, InCalc):
             await self.session.calculate_claim(claim, predicted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -169,7 +169,7 @@ class TrainScreen(BaseScreen):
             self.app.notify(error.message, title="No run was started", severity="error", markup=False)
             return
         self.session.started.append(folder)
-        self.run_worker(self._train(folder, self._form_view), exclusive=False, group="starting")
+        self._train(folder, self._form_view)
         await self.show_folder(folder)
 
     def _discard_refused(self) -> None:
@@ -188,6 +188,7 @@ class TrainScreen(BaseScreen):
             return RunFolder.create(self.session.runs, recipe.name, text)
         return RunFolder.numbered(self.session.runs, recipe.data, text)
 
+    @work(group="starting")
     async def _train(self, folder: RunFolder, form_view: FormView) -> None:
         """Train with the prewarmed engine, or with a fresh one if that can't."""
         if await form_view.engine.train(folder):

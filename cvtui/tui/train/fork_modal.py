@@ -34,6 +34,9 @@ FROM_THE_START = "Starts at step 0 with new weights; this run stays as it is."
 AFRESH = CheckpointSaved(step=0, epoch=0, path="", reason="asked")
 """Stands for no checkpoint at all."""
 
+MORE_EPOCHS = 5
+"""Offered where the checkpoint is the run's end."""
+
 
 def parse_changes(text: str) -> dict[str, str]:
     """`lr=1e-4 epochs=40` -> {"lr": "1e-4", "epochs": "40"}. RequestError for a word that is no key=value."""
@@ -56,9 +59,18 @@ def changed_recipe(parent: RunFolder, saved: CheckpointSaved, text: str) -> Reci
     recipe = check(changed).recipe
     if saved.epoch >= recipe.epochs:
         raise RequestError(
-            f"it has done {saved.epoch} of {recipe.epochs} epochs there; add epochs={saved.epoch + 5}, or fork earlier"
+            f"it has done {saved.epoch} of {recipe.epochs} epochs there; add epochs={saved.epoch + MORE_EPOCHS}, "
+            "or fork earlier"
         )
     return recipe
+
+
+def with_epochs_left(parent: RunFolder, saved: CheckpointSaved, changes: str) -> str:
+    """Return the changes that the window opens with: of a checkpoint at the run's end with some more epochs."""
+    epochs = parse_changes(changes).get("epochs", recipe_of(parent, "forked").epochs)
+    if saved.epoch < int(epochs):
+        return changes
+    return f"{changes} epochs={saved.epoch + MORE_EPOCHS} ".lstrip()  # a space: one types on behind it
 
 
 class ForkModal(BoxModal[RunFolder | None]):
@@ -76,9 +88,9 @@ class ForkModal(BoxModal[RunFolder | None]):
         """Fill in `changes` and select the last checkpoint up to `epoch` (default: the newest)."""
         super().__init__()
         self._history = history
-        self._changes = changes
         self._there: list[CheckpointSaved] = [*reversed(checkpoints_of(history)), AFRESH]
         self._at = next(place for place, saved in enumerate(self._there) if epoch is None or saved.epoch <= epoch)
+        self._changes = with_epochs_left(history.folder, self._there[self._at], changes)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
@@ -91,7 +103,13 @@ class ForkModal(BoxModal[RunFolder | None]):
                 words="epoch 12, best",
             )
             yield Static("\nWhat is changed in its recipe:", markup=False)
-            yield Input(self._changes, placeholder="lr=1e-4 epochs=40 name=slower", id="fork-changes", compact=True)
+            yield Input(
+                self._changes,
+                placeholder="lr=1e-4 epochs=40 name=slower",
+                id="fork-changes",
+                select_on_focus=False,  # what is filled in stays when one types on
+                compact=True,
+            )
             yield Static("", id="fork-said", markup=False)
             yield Static(
                 FROM_THERE,

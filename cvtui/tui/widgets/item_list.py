@@ -7,8 +7,11 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widgets import OptionList
 
+from cvtui.tui.widgets import page_keys
 from cvtui.tui.widgets.moves import LISTING
 from cvtui.tui.widgets.reversible import Reversible
+
+page_keys.wait_for_lines()
 
 
 class ItemList(Reversible, OptionList):

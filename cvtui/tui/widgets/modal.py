@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import Region
+from textual.message import Message
 from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 from textual.strip import Strip
@@ -44,12 +46,28 @@ class Modal(ModalScreen[Answer]):
         Binding("ctrl+q", "app.leave", "Quit", show=False, tooltip="Quit cvtui, also while typing"),
     ]
 
+    _answered = False
     _below: list[Strip] | None = None
     _waits: Timer | None = None
 
     def on_mount(self) -> None:
         """Show its keys at the foot; Textual calls this after the subclass's own."""
         self.mount(KeyBar())
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close the window with its answer; a second answer, typed before the first was taken, does nothing.
+
+        Textual would close whatever window or place is in front by then.
+        """
+        if self._answered or not self.is_active:
+            return AwaitComplete()
+        self._answered = True
+        return super().dismiss(result)
+
+    async def _on_message(self, message: Message) -> None:
+        """Leave out what was typed into a window, or pressed in it, before it was gone from sight."""
+        if not self._answered or type(message).__module__ in ("textual.events", "textual.messages"):
+            await super()._on_message(message)
 
     async def action_leave(self) -> None:
         """Do as escape does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from cvtui.engine.data import image_folder
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.decode import decode
+from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.image_folder import read
 from cvtui.engine.data.images import Images, channel_stats
 from cvtui.engine.data.loading import load
@@ -187,3 +188,28 @@ def test_what_is_no_set_is_one_line(tmp_path: Path, make: object, words: str) ->
     make(root)  # type: ignore[operator]
     with pytest.raises(RequestError, match=words):
         check(Recipe(data=f"folder:{root}"))
+
+
+def test_a_picture_of_a_satellite_says_how_many_bands_it_has(tmp_path: Path) -> None:
+    """As EuroSAT's: 13 bands of 16 bits, which Pillow can't identify."""
+    pixels = np.zeros((4, 4, 13), "<u2").tobytes()
+    at = 8 + len(pixels) + 2 + 10 * 12 + 4
+    tags = [
+        (256, 4),
+        (257, 4),
+        (258, at, 13),
+        (259, 1),
+        (262, 1),
+        (273, 8),
+        (277, 13),
+        (278, 4),
+        (279, len(pixels)),
+        (338, 0),
+    ]
+    entries = b"".join(struct.pack("<HHII", tag, 3 if tag not in (273, 279) else 4, *(more or (1,)), value)
+                       for tag, value, *more in tags)  # fmt: skip
+    head = b"II*\0" + struct.pack("<I", 8 + len(pixels))
+    body = head + pixels + struct.pack("<H", 10) + entries + bytes(4) + struct.pack("<13H", *[16] * 13)
+    (tmp_path / "forest_1.tif").write_bytes(body)
+    with pytest.raises(Unreadable, match="it has 13 bands; 1, 3 and 4 are read"):
+        decode(str(tmp_path / "forest_1.tif"), (4, 4))
