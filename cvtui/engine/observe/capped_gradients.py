@@ -11,16 +11,20 @@ NEAR = 1 - 1e-4
 """Of the largest size: what is as large."""
 MOST = 0.5
 """Share of entries above which they were cut."""
-LARGEST = 1 << 22
-"""Entries of all gradients together, of which more are not looked at."""
+SOME = 1 << 14
+"""Entries of each gradient that are looked at, at most: more would take memory."""
 
 
 @torch.no_grad()
 def largest_and_share(gradients: Iterable[Tensor | None]) -> Tensor | None:
-    """Return [largest size, share of entries that have it] on the device; None of no or too many entries."""
-    dense = [one.detach() for one in gradients if one is not None and not one.is_sparse and one.numel()]
+    """Return [largest size, share of entries that have it] of some entries of each, on the device; None without any."""
+    dense = [
+        one.detach().view(-1)[:: max(1, one.numel() // SOME)]
+        for one in gradients
+        if one is not None and not one.is_sparse and one.numel() and one.is_contiguous()
+    ]
     count = sum(one.numel() for one in dense)
-    if not dense or count > LARGEST or len({one.device for one in dense}) > 1:
+    if not dense or len({one.device for one in dense}) > 1:
         return None
     largest = torch.stack([one.abs().amax().float() for one in dense]).amax()
     at = torch.stack([(one.abs() >= NEAR * largest).sum() for one in dense]).sum()
