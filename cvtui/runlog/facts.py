@@ -139,6 +139,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """[lowest, highest] of that."""
     target_sums: list[float] = []
     """[lowest, highest] sum of a row of it, where it has rows."""
+    class_weights: list[float] = []
+    """The weight of each class that a cross-entropy was called with, of up to 1,000 classes."""
     left_out_classes: list[int] = []
     """Class numbers whose images a cross-entropy leaves out (ignore_index, weights of 0), where such images came."""
     left_out_images: int | None = None
@@ -186,6 +188,16 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     fresh_norms: int | None = None
     """Batch norms that no batch had gone through when the run began, where all are so, and parameters are frozen or not
     in the optimiser; 0: they were trained before."""
+    idle_norms: int = 0
+    """Batch norms in evaluation mode, in the first training step, that no batch had gone through."""
+    capped_gradient: list[float] = []
+    """[size, share of the entries of all gradients that have it] before the second update, where it is over a half."""
+    weights_in_loss: bool = False
+    """A sum of the weights' own squares or sizes is a part of the first loss, by its graph."""
+    mirrored_seen: int | None = None
+    """Images evaluated after the first epoch that are the mirror image of one that was trained on in it."""
+    distinct_images: list[int] = []
+    """[different images, images] of the first epoch, value for value."""
     no_gradient: list[str] = []
     """Tensors that want a gradient and had got none by the first updates (at most 50)."""
     no_gradient_count: int | None = None

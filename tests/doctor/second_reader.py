@@ -14,12 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.doctor import second_check_up, second_checks, second_epochs, second_evidence, second_facts, second_loss
+from tests.doctor import (
+    second_check_up,
+    second_checks,
+    second_epochs,
+    second_evidence,
+    second_facts,
+    second_loss,
+    second_signs,
+)
 from tests.doctor.second_log import PATTERNS, Said, SecondReader, Untrue, number
 
 PLACES = {
-    "sentences": (second_checks, second_facts, second_loss, second_epochs),
-    "evidence": (second_evidence, second_facts, second_loss),
+    "sentences": (second_checks, second_facts, second_loss, second_epochs, second_signs),
+    "evidence": (second_evidence, second_facts, second_loss, second_signs),
     "answers": (second_check_up,),
 }
 NOT_THERE = (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration)

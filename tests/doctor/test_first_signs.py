@@ -68,11 +68,15 @@ class Loop:
         for index in order.split(16):
             yield x[index], y[index]
 
+    def answers(self, x: Tensor) -> Tensor:
+        found: Tensor = self.model(x)
+        return found
+
     def evaluated(self) -> float:
         x, y = self.validation
         self.model.eval()
         with torch.no_grad():
-            share = self.right(self.model(x), y).item()
+            share = self.right(self.answers(x), y).item()
         self.model.train()
         return share
 
@@ -81,7 +85,7 @@ class Loop:
             step = 0
             for epoch in range(self.epochs):
                 for x, y in self.batches(epoch):
-                    outputs = self.model(x)
+                    outputs = self.answers(x)
                     loss = self.loss(outputs, y)
                     self.update(loss, step)
                     step += 1
@@ -314,6 +318,140 @@ class DividedByParts(DividedTwice):
             self.optimizer.zero_grad()
 
 
+class NamedLogits(Loop):
+    """A model that is given its input by name and returns a dict; its loss is a squared error of class numbers."""
+
+    class Net(nn.Module):
+        def __init__(self, outputs: int) -> None:
+            super().__init__()
+            self.inner, self.last = nn.Linear(12, 24), nn.Linear(24, outputs)
+
+        def forward(self, values: Tensor) -> dict[str, Tensor]:
+            return {"hidden": self.inner(values), "logits": self.last(F.relu(self.inner(values)))}
+
+    outputs = 1
+
+    def net(self) -> nn.Module:
+        return self.Net(self.outputs)
+
+    def answers(self, x: Tensor) -> Tensor:
+        found: Tensor = self.model(values=x)["logits"]
+        return found
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.mse_loss(outputs[:, 0], y.float())
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs[:, 0].round() == y).float().mean()
+
+
+class NamedScores(NamedLogits):
+    outputs = CLASSES
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y)
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return (outputs.argmax(1) == y).float().mean()
+
+
+class OneForAll(Loop):
+    def __init__(self) -> None:
+        super().__init__()
+        x, y = clouds(320)
+        self.train = x[:1].expand_as(x).contiguous(), y
+
+
+class Mirrored(Viewed):
+    """Rows seen as pictures 3 x 2 x 2; half of the validation are training pictures in a mirror."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        (x, y), (more, their) = self.train, self.validation
+        x, more = x.view(-1, 1, 3, 4), more.view(-1, 1, 3, 4)
+        self.train = x, y
+        self.validation = torch.cat([more[:30], x[:30].flip(-1)]), torch.cat([their[:30], y[:30]])
+
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, CLASSES))
+
+
+class RandomFrozen(Loop):
+    """The body is frozen as it was drawn."""
+
+    def net(self) -> nn.Module:
+        made = nn.Sequential(nn.Linear(12, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, CLASSES))
+        made[:2].requires_grad_(False)
+        return made
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return Adam([one for one in model.parameters() if one.requires_grad], lr=0.03)
+
+
+class NormsInEval(Loop):
+    """Batch norms alone are in evaluation mode, from nothing."""
+
+    def net(self) -> nn.Module:
+        made = nn.Sequential(nn.Linear(12, 24), nn.BatchNorm1d(24), nn.ReLU(), nn.Linear(24, CLASSES))
+        made[1].eval()
+        return made
+
+    def evaluated(self) -> float:
+        share = super().evaluated()
+        self.model.get_submodule("1").eval()
+        return share
+
+
+class KerasMomentum(Loop):
+    momentum = 0.99
+
+    def net(self) -> nn.Module:
+        norm = nn.BatchNorm1d(24, momentum=self.momentum)
+        return nn.Sequential(nn.Linear(12, 24), norm, nn.ReLU(), nn.Linear(24, CLASSES))
+
+
+class UsualMomentum(KerasMomentum):
+    momentum = 0.1
+
+
+class Penalised(Loop):
+    factor = 1.0
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y) + self.factor * sum(
+            (one.pow(2).sum() for one in self.model.parameters()), torch.zeros(())
+        )
+
+
+class GentlyPenalised(Penalised):
+    factor = 1e-4
+
+
+class CutToSigns(Loop):
+    limit = 1e-5
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_value_(self.model.parameters(), self.limit)
+        self.optimizer.step()
+
+
+class CutGently(CutToSigns):
+    limit = 1.0
+
+
+class NeverReset(Loop):
+    epochs = 5
+
+    def evaluated(self) -> float:
+        self.correct = getattr(self, "correct", 0.0) + super().evaluated()
+        return self.correct
+
+
 class Copied(Loop):
     """Half of the validation images are training images."""
 
@@ -399,6 +537,15 @@ class LoadedBody(RandomBody):
         (ClassLeftOut, "F59", "images of class 0"),
         (WeightlessClass, "F59", "images of class 1"),
         (DividedTwice, "F16", "divided by the batch once more"),
+        (NamedLogits, "F41", "one number for each image"),
+        (OneForAll, "F13", "hold 1 different one"),
+        (Mirrored, "F20", "30 of the 60 images"),
+        (RandomFrozen, "F26", "are frozen (requires_grad is False), and the net is as it was drawn"),
+        (NormsInEval, "F46", "1 of the batch norms"),
+        (KerasMomentum, "F23", "Keras counts the other way round"),
+        (Penalised, "F29", "a sum over the weights"),
+        (CutToSigns, "F33", "cut value by value"),
+        (NeverReset, "F49", "Is the count set back to 0?"),
         (Copied, "F20", "30 of the 60 images"),
         (Wrong, "F14", "come unchanged each time"),
         (Rare, "F24", "one class"),
@@ -414,7 +561,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
 
 @pytest.mark.parametrize(
     "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody,
-             SharesUnderCross, Permuted, PlacesThatVote, DividedByParts],
+             SharesUnderCross, Permuted, PlacesThatVote, DividedByParts, NamedScores, UsualMomentum, GentlyPenalised,
+             CutGently],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
@@ -452,3 +600,17 @@ def test_rates_that_are_nothing(rates: list[float], faults: list[str]) -> None:
         doctor.take(Steps(first=first, loss=[2.3] * 10, accuracy=[0.1] * 10, grad_norm=[1.0] * 10, lr=list(piece)))
         doctor.update()
     assert sorted(one.id for one in doctor.all if one.id in ("F02", "F32")) == faults
+
+
+@pytest.mark.parametrize(
+    ("highest", "fault"), [(2e-5, "F02"), (1e-3, "F36")], ids=["a warm-up that doesn't end", "the usual rate"]
+)
+def test_a_rate_that_never_came_near_what_is_usual(highest: float, fault: str) -> None:
+    """Adam's is 1e-3; 2e-5 is a fiftieth."""
+    doctor, steps = Doctor(), 200
+    doctor.take(
+        Facts(optimizer="adam", outputs=10, batch_size=32, loss_terms=["cross-entropy"], label_counts=[60] * 10)
+    )
+    rates: list[float | None] = [highest * (step + 1) / steps for step in range(steps)]
+    doctor.take(Steps(first=0, loss=[2.3] * steps, accuracy=[0.1] * steps, grad_norm=[0.1] * steps, lr=rates))
+    assert [one.id for one in doctor.update() if one.severity != "note"][:1] == [fault]

@@ -32,7 +32,18 @@ def imbalance(obs: Observations) -> RuleResult | None:
         value=ratio,
         threshold=limit("F24", "perplexity"),
         evidence=f"exp(H)/C = {ratio:.2g}",
+        severity="note" if _weighed(obs, counts) else None,
     )
+
+
+def _weighed(obs: Observations, counts: Sequence[int]) -> bool:
+    """Return True where the loss's class weights make the classes count about evenly."""
+    weights = obs.facts.class_weights
+    if len(weights) < 2 or len(weights) != len(obs.label_counts):
+        return False
+    shares = [round(1e6 * count * weight) for count, weight in zip(obs.label_counts, weights, strict=True) if count]
+    even = evenness(shares)
+    return len(shares) == len(counts) and even is not None and even >= EVEN
 
 
 def _plain_mean(obs: Observations) -> bool:

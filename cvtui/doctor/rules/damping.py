@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
+from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change, rise
 from cvtui.doctor.phrases import guess as guess_words
@@ -15,9 +16,11 @@ from cvtui.doctor.step_size import middles, ratios
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 
 
-@rule("F29", "facts", "steps", "layers", "end")
+@rule("F29", "facts", "steps", "layers", "end", "epochs")
 def decay_too_large(obs: Observations) -> RuleResult | None:
     decay, rate = obs.weight_decay, obs.rate
+    if (by_hand := _penalty(obs)) is not None:
+        return by_hand
     if not decay or not rate:
         return None
     entry = OPTIMIZERS.get(obs.optimizer)
@@ -42,6 +45,29 @@ def decay_too_large(obs: Observations) -> RuleResult | None:
             severity="note" if obs.recovered and shrink < limit("F29", "anyway") else None,
         )
     return _shrunk(obs, decay, cure)
+
+
+def _penalty(obs: Observations) -> RuleResult | None:
+    """Find a sum of squares or sizes of the weights that costs more than the answers do."""
+    first, cross = obs.first_loss, obs.facts.cross_entropy
+    if (
+        not obs.facts.weights_in_loss
+        or first is None
+        or cross is None
+        or first - cross <= limit("F29", "penalty") * cross
+    ):
+        return None
+    return RuleResult(
+        f"The first loss is {first:.3g}, of which the answers cost {cross:.3g} (cross-entropy): the rest is a sum over "
+        "the weights, and making these small is what is trained.",
+        step=0,
+        value=first - cross,
+        threshold=limit("F29", "penalty") * cross,
+        evidence=f"first loss {first:.3g}, cross-entropy {cross:.3g}",
+        severity="note" if obs.recovered or learns(obs) else None,
+        name="penalty on the weights too large",
+        advice="Divide the penalty's factor by a hundred, or leave it to the optimiser's weight_decay.",
+    )
 
 
 def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResult | None:
@@ -69,8 +95,20 @@ def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResu
     )
 
 
-@rule("F33", "steps", "layers", "end")
+@rule("F33", "facts", "steps", "layers", "end", "epochs")
 def clipped(obs: Observations) -> RuleResult | None:
+    capped = obs.facts.capped_gradient
+    if len(capped) == 2:
+        return RuleResult(
+            f"{percent(capped[1])} of all gradients' entries have the same size, {capped[0]:.3g}, before the second "
+            "update: they are cut value by value, and hardly more than their signs is left.",
+            step=1,
+            value=capped[1],
+            threshold=limit("F33", "entries"),
+            evidence=f"{percent(capped[1])} of the entries at {capped[0]:.3g}",
+            severity="note" if obs.adaptive or learns(obs) else None,
+            advice="Raise clip_grad_value_'s limit to what nine in ten entries stay under, or clip the norm.",
+        )
     asked = float(obs.recipe.get("clip") or 0.0)
     windows = obs.windows
     rows = max(1, int(limit("F33", "steps")) // 10)

@@ -9,11 +9,14 @@ import numpy as np
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.symptoms import not_learning
 
 TAIL = 20
 """Tensors left out before the last layers: whoever trains the head of so deep a net means it."""
 HEAD = 2
 """Tensors of one layer: an optimizer of the last layer alone is meant, however deep the net is."""
+SMALLEST = 1e-7
+"""Of a weight's size: a smaller step is rounded away in float32."""
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
 
@@ -110,7 +113,10 @@ def not_trained(obs: Observations) -> RuleResult | None:
             return _kept(facts.left_out, missing, count, words)
         if not everything and facts.holds_tail and (missing >= TAIL or count - missing <= HEAD < missing):
             if facts.fresh_norms:
-                return _random(facts.left_out, missing, count)
+                words = "are not in the optimiser, which holds the last layers alone"
+                return _random(facts.left_out, missing, count, words)
+            if (stuck := not_learning(obs)) is not None:
+                return _body_left_out(facts.left_out, missing, count, stuck.sentence)
             return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
         whose = " It holds the parameters of another model." if facts.foreign else ""
         which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
@@ -139,6 +145,8 @@ def not_trained(obs: Observations) -> RuleResult | None:
         frozen = max(facts.frozen_count or 0, len(facts.frozen))
         at = obs.recipe.get("unfreeze_at")
         until = at if isinstance(at, int) and not obs.own_loop else 0
+        if facts.fresh_norms and obs.own_loop:
+            return _random(facts.frozen, frozen, frozen + count, "are frozen (requires_grad is False)")
         asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
         advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
         return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
@@ -163,11 +171,25 @@ def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, adv
     )
 
 
-def _random(names: list[str], kept: int, count: int) -> RuleResult:
-    """Warn of an optimizer of the last layers alone of a net that never was trained: no weights were loaded."""
+def _body_left_out(names: list[str], kept: int, count: int, stuck: str) -> RuleResult:
+    """Warn of an optimizer of the last layers alone, where these learn nothing from the others' answers."""
     return RuleResult(
-        f"{some(names, count=kept)} are not in the optimiser, which holds the last layers alone, and the net is as it "
-        "was drawn: no batch has ever gone through its batch norms. Were weights to be loaded?",
+        f"{some(names, count=kept)} get gradients and never move: the optimiser that is watched holds the last layers "
+        f"alone, and no other moves them. {stuck}",
+        layer=names[0].rpartition(".")[0],
+        value=kept,
+        threshold=0,
+        evidence=f"{kept:,} of {count:,} parameter tensors are not in the optimiser",
+        severity="warn",
+        advice="Give the optimiser model.parameters(); where there are two, step both and name both to watch.",
+    )
+
+
+def _random(names: list[str], kept: int, count: int, how: str) -> RuleResult:
+    """Warn of a body that stays random: it is not trained, and no weights were loaded."""
+    return RuleResult(
+        f"{some(names, count=kept)} {how}, and the net is as it was drawn: no batch has ever gone through its batch "
+        "norms. Were weights to be loaded?",
         layer=names[0].rpartition(".")[0],
         value=kept,
         threshold=0,
@@ -188,6 +210,10 @@ def _stands_still(obs: Observations) -> RuleResult | None:
     if not still.any() or still.all() or not (ratios > 0).any():
         return None
     layer = obs.layers.names[places[int(still.argmax())]]
+    place = places[int(still.argmax())]
+    sizes = obs.layers.of("weight_norm")[:3, place]
+    if (norms[:, int(still.argmax())] * (obs.rate or 0.0) < SMALLEST * sizes).all():
+        return None  # a gradient that is lost in rounding: why it is so small is the question
     looks = [f"{int(step):,}" for step in obs.layers.steps[:3]]
     return RuleResult(
         f"At each of the steps {some(looks)} {layer} had a gradient, but its weights did not change by one bit.",

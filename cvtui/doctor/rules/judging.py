@@ -14,6 +14,9 @@ from cvtui.doctor.rules.labels import neighbours
 from cvtui.doctor.rules.loop import has_modes
 from cvtui.runlog.events import EpochDone
 
+MOST_RIGHT = 1.001
+"""Above it an accuracy is no share of anything."""
+
 
 @rule("F23", "facts", "epochs", "end")
 def modes_differ(obs: Observations) -> RuleResult | None:
@@ -37,6 +40,18 @@ def modes_differ(obs: Observations) -> RuleResult | None:
         if bad[place - 1] and bad[place]:
             step, trained, evaluated = pairs[place]
             return _tell_modes(step, trained, evaluated, slow[0].name if slow else "")
+    quick = [m for m in norms if m.options["momentum"] > limit("F23", "quick")]
+    if quick:
+        momentum = quick[0].options["momentum"]
+        return RuleResult(
+            f"{quick[0].name} takes {momentum:.2g} of each batch into its running means: in evaluation it normalises "
+            "by the last batch alone. Keras counts the other way round: its momentum is what is kept.",
+            layer=quick[0].name,
+            value=momentum,
+            threshold=limit("F23", "quick"),
+            evidence=f"batch norm's momentum {momentum:.2g}",
+            advice="Use 1 - momentum of Keras (0.01 for its 0.99), or PyTorch's own 0.1.",
+        )
     if slow and obs.total_steps and obs.total_steps * slow[0].options["momentum"] < 3:
         momentum = slow[0].options["momentum"]
         return RuleResult(
@@ -119,6 +134,8 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
     guess, classes = obs.label_entropy, obs.classes
     if not guess or not classes:
         return None
+    if any((epoch.val_accuracy or 0.0) > MOST_RIGHT for epoch in obs.epochs):
+        return None  # what is told is no share: F49
     even, count = 1 / classes, validated(obs)
     for epoch in obs.epochs:
         if obs.batch_norm and epoch.step < limit("F21", "settled"):

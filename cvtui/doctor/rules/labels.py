@@ -27,6 +27,8 @@ def neighbours(obs: Observations) -> tuple[float, float, float, int]:
 def foreign_labels(obs: Observations) -> RuleResult | None:
     """Neighbours that agree by chance alone are no evidence: textures look like that. The net must fail too."""
     train, other, chance, count = neighbours(obs)
+    if (same := _one_image(obs)) is not None:
+        return same
     if any((e.val_accuracy or 0.0) > beyond(obs, limit("F13", "learnt")) for e in obs.epochs):
         return None
     by_heart = _learnt_by_heart(obs)
@@ -52,6 +54,23 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         test="overfit",
         severity="note" if failed is None else None,
         name="labels that near neighbours do not share" if failed is None else "",
+    )
+
+
+def _one_image(obs: Observations) -> RuleResult | None:
+    """Find a first epoch that holds hardly any image but one, with several labels."""
+    different, images = obs.facts.distinct_images or (0, 0)
+    if images < limit("F13", "count") or different > limit("F13", "different") * images or obs.classes < 2:
+        return None
+    return RuleResult(
+        f"The {images:,} images of the first epoch hold {different:,} different one{'s' if different > 1 else ''}, "
+        "value for value: labels can have nothing to do with them.",
+        step=obs.epochs[0].step if obs.epochs else -1,
+        value=different / images,
+        threshold=limit("F13", "different"),
+        evidence=f"{different:,} different images of {images:,}",
+        name="the same image again and again",
+        advice="Look at what the dataset's __getitem__ reads: does its path depend on the index?",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from cvtui.doctor.observations import Observations
@@ -95,6 +96,16 @@ def has_modes(obs: Observations) -> bool:
 def trained_in_eval(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     step = 0 if facts.training_mode is False else facts.eval_step
+    if facts.idle_norms and (step is None or not has_modes(obs)):
+        return RuleResult(
+            f"{facts.idle_norms:,} of the batch norms are in evaluation mode in the first training step, and no batch "
+            "ever went through them: they divide by 1, and normalise nothing.",
+            step=0,
+            value=facts.idle_norms,
+            threshold=0,
+            evidence=f"{facts.idle_norms:,} batch norms with mean 0 and variance 1 in evaluation mode",
+            advice="Call model.train() for the whole model; eval() is for batch norms that were trained before.",
+        )
     if step is None or not has_modes(obs):
         return None
     since = f"from step {step:,} on" if step else "from the first step on"
@@ -166,6 +177,8 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
     facts = obs.facts
     words = _counted(obs)
+    if (added := _added_up(obs)) is not None:
+        return added
     if not words or not facts.accuracies:
         return _too_low(obs)
     place = max(range(len(facts.accuracies)), key=lambda row: abs(facts.accuracies[row][0] - facts.accuracies[row][1]))
@@ -177,6 +190,31 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
         value=told,
         threshold=right,
         evidence=f"told {told:.3g}, right {right:.3g}, in {len(facts.accuracies)} steps the same way",
+    )
+
+
+def _added_up(obs: Observations) -> RuleResult | None:
+    """Find validation accuracies that grow by one epoch's share in each: right answers are never set back to 0.
+
+    (From 2 on an accuracy is taken for percent, and recorded as a hundredth.)
+    """
+    told = [epoch.val_accuracy for epoch in obs.epochs if epoch.val_accuracy is not None]
+    if (obs.epochs[-1].train_accuracy or 0.0) < limit("F49", "shares") if obs.epochs else True:
+        return None  # (training in percent too: a hundredth)
+    if len(told) < 4 or len(told) < len(obs.epochs) or not limit("F49", "apart") < told[0] <= 1:
+        return None
+    place = next((place for place, value in enumerate(told) if place and value < told[place - 1]), len(told))
+    sums = told[:place] + [100 * value for value in told[place:]]
+    gains = [after - before for before, after in itertools.pairwise(sums)]
+    if sums[-1] <= 2 or any(not 0.5 * told[0] <= gain <= 1.0001 for gain in gains):
+        return None
+    return RuleResult(
+        f"The validation accuracies that are told grow from {sums[0]:.3g} to {sums[-1]:.3g} in {len(sums)} epochs, by "
+        "at most 1 each: right answers of all epochs are divided by the images of one. Is the count set back to 0?",
+        step=obs.epochs[-1].step,
+        value=sums[-1],
+        threshold=1.0,
+        evidence=f"validation accuracy {sums[-1]:.3g} after {len(sums)} epochs",
     )
 
 

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 
+from cvtui.doctor.catalogue import TYPICAL_RATES
 from cvtui.doctor.learning import falls
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import beside, change, change_text, guess, loss_by, rise
 from cvtui.doctor.registry import RuleResult, limit, nice, percent, rule, short
+from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.doctor.step_size import StepSize, too_fast, too_slow
 
 
@@ -200,11 +202,32 @@ def _no_rate(obs: Observations) -> RuleResult | None:
     )
 
 
+def _far_below(obs: Observations) -> RuleResult | None:
+    """Find a loss that stays at a guess while the rate never came near what is usual: a warm-up that doesn't end."""
+    usual, stuck, windows = TYPICAL_RATES.get(obs.optimizer), not_learning(obs), obs.windows
+    if usual is None or stuck is None or obs.changes or not len(windows):
+        return None
+    highest = float(np.nanmax(windows.rate_high[windows.end <= stuck.step + 1], initial=0.0))
+    times = highest / usual
+    if not 0 < times < limit("F02", "typical"):
+        return None
+    return RuleResult(
+        f"By step {stuck.step:,} the loss is still that of a guess, and the rate has not been above {highest:.3g}: "
+        f"{1 / times:,.0f} times less than is usual for {obs.optimizer}. Does a warm-up or schedule count in other "
+        "units?",
+        step=stuck.step,
+        value=times,
+        threshold=limit("F02", "typical"),
+        evidence=f"rate / usual rate = {times:.2g}",
+        severity="note" if obs.recovered else None,
+    )
+
+
 @rule("F02", "steps", "layers", "end")
 def rate_too_low(obs: Observations) -> RuleResult | None:
     pace = too_slow(obs)
     if pace is None:
-        return _no_rate(obs)
+        return _no_rate(obs) or _far_below(obs)
     rate, told = obs.rate, loss_by(obs, pace.step)
     times = min(max(nice(3e-3 / pace.ratio), 3.0), 1e6)
     by_hand = obs.change_by(pace.step) is not None

@@ -40,8 +40,11 @@ def _evaluated_again(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     seen, count = facts.evaluated_seen or 0, facts.evaluated or 0
     told = any(epoch.val_accuracy is not None or epoch.val_loss is not None for epoch in obs.epochs)
-    if count < limit("F20", "images") or not told or not seen:
+    if count < limit("F20", "images") or not told or not (seen or facts.mirrored_seen):
         return None
+    turned = facts.mirrored_seen or 0
+    if turned >= limit("F20", "share") * count and turned >= limit("F20", "mixed") and not seen:
+        return _mirror_images(obs, turned, count)
     mixed = facts.evaluated_together or 0
     if seen < count and mixed < max(limit("F20", "mixed"), limit("F20", "small") * count):
         return None
@@ -52,6 +55,17 @@ def _evaluated_again(obs: Observations) -> RuleResult | None:
         value=seen / count,
         threshold=limit("F20", "share"),
         evidence=f"{seen:,} of {count:,} evaluated images were training images",
+    )
+
+
+def _mirror_images(obs: Observations, turned: int, count: int) -> RuleResult:
+    return RuleResult(
+        f"{turned:,} of the {count:,} images that were evaluated after the first epoch are mirror images, value for "
+        "value, of images that had been trained on in it: were copies made before the split?",
+        step=obs.epochs[0].step,
+        value=turned / count,
+        threshold=limit("F20", "share"),
+        evidence=f"{turned:,} of {count:,} evaluated images are mirror images of training images",
     )
 
 

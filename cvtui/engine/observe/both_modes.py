@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.nn.freeze import is_kept, train_mode
+from cvtui.engine.observe.scores import scores_of
 from cvtui.engine.observe.untouched import untouched
 from cvtui.text import rounded, rounded_or_none
 
@@ -47,7 +48,7 @@ def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[fl
                     train_mode(model)
                 else:
                     model.eval()
-                losses.append(nn.functional.cross_entropy(model(images).float(), labels).item())
+                losses.append(nn.functional.cross_entropy(scores_of(model(images)).float(), labels).item())
     except _FOREIGN:
         return None
     if not all(map(math.isfinite, losses)):
@@ -60,7 +61,7 @@ def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
     try:
         with _modes_kept(model):
             model.eval()
-            first, second = (model(images[:TWICE]) for _ in range(2))
+            first, second = (scores_of(model(images[:TWICE])) for _ in range(2))
             if not isinstance(first, Tensor) or not first.is_floating_point() or first.shape != second.shape:
                 return None
             spread = first.float().std().item() or 1.0
@@ -82,7 +83,7 @@ def neighbours_matter(model: nn.Module, images: Tensor) -> float | None:
     try:
         with _modes_kept(model):
             model.eval()
-            among, alone = model(images[:count]), model(images[middle])
+            among, alone = scores_of(model(images[:count])), scores_of(model(images[middle]))
             if not isinstance(among, Tensor) or not among.is_floating_point() or len(among) != count:
                 return None
             among = among[middle]

@@ -38,6 +38,7 @@ class Fingerprints:
         self._within_memory = within_memory
         self._places: dict[tuple[int, torch.device], Tensor] = {}
         self._trained: list[Tensor] = []
+        self._mirrored: list[Tensor] = []
         self._evaluated: list[Tensor] = []
         self._again: list[Tensor] = []
         self._counts = {"trained": 0, "evaluated": 0, "again": 0}
@@ -46,8 +47,12 @@ class Fingerprints:
     def train(self, images: Tensor) -> None:
         """Take a batch (N x …) as the model is trained on it."""
         if self._epochs < 2 and may_compile():
-            self._epochs, self._trained, self._again = 2, [], []  # dynamo would trace what is done here
+            self._epochs = 2  # dynamo would trace what is done here
+            self._trained, self._mirrored, self._again = [], [], []
         if self._epochs == 0:
+            if images.dim() == 4 and self._counts["trained"] < TRAINED:
+                with torch.no_grad(), self._within_memory():
+                    self._mirrored.append(self._values(images.detach(), mirrored=True))
             self._take(self._trained, "trained", images, TRAINED)
         elif self._epochs == 1:
             self._take(self._again, "again", images, AGAIN)
@@ -62,14 +67,19 @@ class Fingerprints:
             self._counts[name] += len(images)
             return
         with torch.no_grad(), self._within_memory():
-            flat = images.detach().flatten(1)
-            key = flat.shape[1], flat.device
-            if key not in self._places:
-                random = np.random.default_rng(key[0])
-                places = random.choice(key[0], min(PLACES, key[0]), replace=False)
-                self._places[key] = torch.from_numpy(np.sort(places)).to(flat.device)
-            kept.append(flat.index_select(1, self._places[key]))
+            kept.append(self._values(images.detach()))
         self._counts[name] += len(images)
+
+    def _values(self, images: Tensor, mirrored: bool = False) -> Tensor:
+        """Return the values of each image (N x …) that are compared, N x PLACES; mirrored: of its mirror image."""
+        flat = images.flatten(1)
+        key = flat.shape[1], flat.device
+        if key not in self._places:
+            random = np.random.default_rng(key[0])
+            drawn = random.choice(key[0], min(PLACES, key[0]), replace=False)
+            self._places[key] = torch.from_numpy(np.sort(drawn)).to(flat.device)
+        places, width = self._places[key], images.shape[-1]
+        return flat.index_select(1, places + width - 1 - 2 * (places % width) if mirrored else places)
 
     # ------------------------------------------------------------------ at an epoch's end
 
@@ -84,14 +94,16 @@ class Fingerprints:
 
     def evaluation(self) -> dict[str, Any]:
         """Return how many of the evaluated images had been trained on; {} where that can't be told."""
-        known = _rows(self._trained)
-        kept, self._evaluated = self._evaluated, []
+        known, mirrored = _rows(self._trained), set(_rows(self._mirrored) or [])
+        kept, self._evaluated, self._mirrored = self._evaluated, [], []
         batches = [_rows([batch]) for batch in kept]
         if known is None or not batches or any(batch is None for batch in batches):
-            return {}
+            return {} if known is None else {"distinct_images": [len(set(known)), len(known)]}
         trained = set(known)
         found = [[row in trained for row in batch or []] for batch in batches]
         return {
+            "distinct_images": [len(trained), len(known)],
+            "mirrored_seen": sum(row in mirrored and row not in trained for batch in batches for row in batch or []),
             "evaluated": sum(map(len, found)),
             "evaluated_seen": sum(map(sum, found)),
             "evaluated_together": sum(sum(one) for one in found if any(one) and not all(one)),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
+from cvtui.engine.observe.capped_gradients import capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.kept_casts import KeptCasts
@@ -23,6 +24,7 @@ from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import (
     LeftOut,
+    idle_norms,
     optimizer_facts,
     output_facts,
     weight_facts,
@@ -134,6 +136,7 @@ class Probe:
         self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
         self._passes = UpdatePasses(wanted[:1], lambda: not self._quiet, self._within_memory)
         self._casts = KeptCasts(self._within_memory)
+        self._capped: Tensor | None = None
         self._handles += self._stale.handles + self._passes.handles
 
     def close(self) -> None:
@@ -145,16 +148,19 @@ class Probe:
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         images = next((value for value in inputs if isinstance(value, Tensor)), None)
-        if images is None or self._quiet or not images.dim() or not images.numel():
+        if self._quiet or (images is not None and (not images.dim() or not images.numel())):
             return
         if not torch.is_grad_enabled():
-            self._look_at_validation(module, images)
+            if images is not None:
+                self._look_at_validation(module, images)
             return
         self._mode = module.training
         self._passes.forward()
-        self._prints.train(images)
         if self.seen < BATCHES:
             self._loss.before_forward()
+        if images is None:
+            return  # given by name (pixel_values=…): what hooks aren't told
+        self._prints.train(images)
         if self.seen <= STEPS and not is_compiled(self.model):
             self._casts.before_forward(images)
         if self.scan_inputs and images.is_floating_point():
@@ -168,6 +174,7 @@ class Probe:
             "input_shape": list(images.shape[1:]),
             "batch_size": len(images),
             "training_mode": module.training,
+            "idle_norms": idle_norms(module) if module.training else 0,
         }
         with self._within_memory():
             self._first["images"] = _first_of(images.detach())
@@ -210,6 +217,9 @@ class Probe:
         held = held_by(optimizer)
         self._stale.before_update(held)
         self._passes.before_update(held, self.number)
+        if self._updates == 1 and self._capped is None:
+            with self._within_memory():
+                self._capped = largest_and_share(p.grad for group in optimizer.param_groups for p in group["params"])
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
@@ -367,6 +377,8 @@ class Probe:
         facts |= self._left_out.facts(self._without)
         if (stale := self._stale.median()) is not None:
             facts["stale_gradient"] = rounded_or_none(stale, 6)
+        if cut := capped(self._capped):
+            facts["capped_gradient"] = cut
         if (behind := self._casts.most()) is not None:
             facts["stale_casts"] = behind
         if self._without:

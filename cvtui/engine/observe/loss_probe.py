@@ -18,12 +18,14 @@ from cvtui.engine.observe.forward_hooks import Handle, may_compile
 from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
 from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
-from cvtui.engine.observe.model_facts import loss_facts
+from cvtui.engine.observe.model_facts import loss_facts, weights_in_loss
 from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded_or_none
 
+MOST_CLASSES = 1000
+"""Classes whose weights are told."""
 LARGEST = 1 << 20
 """Numbers of an output, of which the gradient is kept."""
 
@@ -97,7 +99,9 @@ class LossProbe:
             )
             names = self._calls.names if self._calls is not None else {}
             self._moved = self._calls.moved if self._calls is not None else []
-            self._terms = loss_facts(node)
+            self._terms = loss_facts(node) | {
+                "weights_in_loss": weights_in_loss(node, {*map(id, self.model.parameters())})
+            }
             self._read, self._called = read_loss(node, self._node, names), calls
             self._first = (self._output, self._gradient) if self._output is not None else None
             self._foreign = [weakref.ref(leaf) for leaf in self._foreign_parameters(node)]
@@ -193,7 +197,7 @@ class LossProbe:
             facts |= given_facts(given.float().cpu())
         call = next((call for call in self._called if call.target is not None), None)
         if call is not None and call.target is not None and call.target.numel():
-            facts |= target_facts(call.target.cpu()) | left_out_facts(call)
+            facts |= target_facts(call.target.cpu()) | class_facts(call)
         if output is not None and labels is not None and first_loss is not None and output.dim() <= 2:
             facts["loss_value"] = matching(output.float().cpu(), labels.cpu(), first_loss)
             if read.kind == "cross-entropy of probabilities" and "binary" in facts["loss_value"]:
@@ -233,15 +237,17 @@ def target_facts(target: Tensor) -> dict[str, Any]:
     return facts
 
 
-def left_out_facts(call: LossCall) -> dict[str, Any]:
-    """Describe the classes whose images a cross-entropy leaves out, by its ignore_index or by weights of 0."""
+def class_facts(call: LossCall) -> dict[str, Any]:
+    """Describe a cross-entropy's class weights, and the classes that it leaves out by its ignore_index or by a 0."""
     target = call.target
     if target is None or target.dim() != 1 or target.is_floating_point() or call.input.dim() != 2:
         return {}
-    weightless = [] if call.weights is None else (call.weights == 0).nonzero().flatten().tolist()
+    weights = call.weights.tolist() if call.weights is not None and len(call.weights) <= MOST_CLASSES else []
+    weightless = [number for number, weight in enumerate(weights) if weight == 0]
     out = sorted({*weightless, call.ignored} & set(range(call.input.shape[1])))
     count = sum(int((target == number).sum()) for number in out)
-    return {"left_out_classes": out, "left_out_images": count} if count else {}
+    told: dict[str, Any] = {"class_weights": [float(f"{weight:.6g}") for weight in weights]} if weights else {}
+    return told | ({"left_out_classes": out, "left_out_images": count} if count else {})
 
 
 def _ends(values: Tensor) -> list[float]:

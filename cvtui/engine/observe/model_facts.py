@@ -29,6 +29,8 @@ LOSSES = {
 """Nodes of autograd's graph that are a loss, and its name."""
 NODES = 64
 """Of the loss's graph, from its end, that are looked at."""
+PENALTY_NODES = 400
+"""The same where sums over weights are looked for."""
 
 
 def loss_facts(node: Any) -> dict[str, Any]:
@@ -52,6 +54,30 @@ def loss_facts(node: Any) -> dict[str, Any]:
                 waiting.append(follower)
     reduced = {0: "none", 1: "mean", 2: "sum"}.get(reductions.pop() or 0) if len(reductions) == 1 else None
     return {"loss_terms": terms, "loss_reduction": reduced or ""}
+
+
+PENALTIES = ("PowBackward", "NormBackward", "LinalgVectorNormBackward", "AbsBackward", "SquareBackward", "MulBackward")
+"""Nodes that a penalty makes of a weight."""
+
+
+def weights_in_loss(node: Any, own: Collection[int]) -> bool:
+    """Return True if a sum over a parameter's own squares or sizes is added to the loss. own: parameters by id."""
+    if node is None:
+        return False
+    waiting, seen = [node], {node}
+    while waiting and len(seen) < PENALTY_NODES:
+        now: Any = waiting.pop(0)
+        name = now.name().rstrip("0123456789")
+        if name in LOSSES or name in ("AddmmBackward", "ConvolutionBackward", "MmBackward", "LogSoftmaxBackward"):
+            continue
+        for follower, _ in now.next_functions:
+            leaf = getattr(follower, "variable", None)
+            if leaf is not None and name in PENALTIES and id(leaf) in own and leaf.dim() > 1:
+                return True
+            if follower is not None and follower not in seen:
+                seen.add(follower)
+                waiting.append(follower)
+    return False
 
 
 class LeftOut:
@@ -135,6 +161,19 @@ def _fresh_norms(model: nn.Module) -> int | None:
     if mean.any() or (var != 1).any():
         return 0
     return len(known) if all(not a.any() and bool((b == 1).all()) for a, b in known) else 0
+
+
+@torch.no_grad()
+def idle_norms(model: nn.Module) -> int:
+    """Count batch norms in evaluation mode that no batch has gone through and whose scale is trained."""
+    count = 0
+    for one in model.modules():
+        if not isinstance(one, nn.modules.batchnorm._BatchNorm) or one.training or one.running_mean is None:
+            continue
+        trained = isinstance(one.weight, Tensor) and one.weight.requires_grad
+        mean, var = one.running_mean, one.running_var
+        count += trained and isinstance(var, Tensor) and not bool(mean.any()) and bool((var == 1).all())
+    return count
 
 
 @torch.no_grad()
