@@ -37,6 +37,8 @@ WITHOUT_RUN = {"--check", "--predict", "--evaluate", "--facts", "--early"}
 """What an engine is asked for that has no run of its own, or none yet."""
 
 
+READ = ("cvtui.recipe.", "cvtui.runlog.", "cvtui.engine.data.")
+"""Where answers that are remembered come from files. (Elsewhere they stand for what PyTorch was told, once.)"""
 SEED_OF_TORCH = 67280421310721
 """With it its generator begins in every process."""
 
@@ -164,7 +166,7 @@ def _take_streams(streams: tuple[int, ...], kept: set[int]) -> None:
 def _forget_what_was_read() -> None:
     """Forget what this process remembers of files, modules that tests have written, and how far its generators are."""
     for one in gc.get_objects():
-        if isinstance(one, functools._lru_cache_wrapper) and str(one.__module__).startswith("cvtui"):
+        if isinstance(one, functools._lru_cache_wrapper) and str(one.__module__).startswith(READ):
             one.cache_clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("cvtui.") and isinstance(known := getattr(module, "_known", None), dict):
