@@ -59,6 +59,8 @@ def engine_words(args: Any, env: Any) -> list[str] | None:
     asked = words[at + 2 :]
     if (os.environ if env is None else env).get("OMP_NUM_THREADS") != "1" or not hasattr(os, "fork"):
         return None  # OpenMP's threads don't survive a fork
+    if "torch._dynamo.eval_frame" in sys.modules:
+        return None  # neither do those of a process that has compiled
     if asked[0] in WITHOUT_RUN or {"--look", "--mistakes", "--explain"} & set(asked[1:]):
         return asked
     return asked if not asked[0].startswith("-") and threads_of(RunFolder(Path(asked[0]))) == 1 else None
@@ -176,5 +178,5 @@ def _forget_what_was_read() -> None:
     importlib.import_module("torch").manual_seed(SEED_OF_TORCH)
     written = tempfile.gettempdir()
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(written):
+        if str(getattr(module, "__file__", None) or "").startswith(written) and not name.startswith(("cvtui", "tests")):
             del sys.modules[name]
