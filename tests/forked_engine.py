@@ -37,6 +37,8 @@ WITHOUT_RUN = {"--check", "--predict", "--evaluate", "--facts", "--early"}
 """What an engine is asked for that has no run of its own, or none yet."""
 
 
+READ = ("cvtui.recipe.", "cvtui.runlog.", "cvtui.engine.data.")
+"""Where answers that are remembered come from files. (Elsewhere they stand for what PyTorch was told, once.)"""
 SEED_OF_TORCH = 67280421310721
 """With it its generator begins in every process."""
 
@@ -57,6 +59,8 @@ def engine_words(args: Any, env: Any) -> list[str] | None:
     asked = words[at + 2 :]
     if (os.environ if env is None else env).get("OMP_NUM_THREADS") != "1" or not hasattr(os, "fork"):
         return None  # OpenMP's threads don't survive a fork
+    if "torch._dynamo.eval_frame" in sys.modules:
+        return None  # neither do those of a process that has compiled
     if asked[0] in WITHOUT_RUN or {"--look", "--mistakes", "--explain"} & set(asked[1:]):
         return asked
     return asked if not asked[0].startswith("-") and threads_of(RunFolder(Path(asked[0]))) == 1 else None
@@ -164,7 +168,7 @@ def _take_streams(streams: tuple[int, ...], kept: set[int]) -> None:
 def _forget_what_was_read() -> None:
     """Forget what this process remembers of files, modules that tests have written, and how far its generators are."""
     for one in gc.get_objects():
-        if isinstance(one, functools._lru_cache_wrapper) and str(one.__module__).startswith("cvtui"):
+        if isinstance(one, functools._lru_cache_wrapper) and str(one.__module__).startswith(READ):
             one.cache_clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("cvtui.") and isinstance(known := getattr(module, "_known", None), dict):
@@ -174,5 +178,5 @@ def _forget_what_was_read() -> None:
     importlib.import_module("torch").manual_seed(SEED_OF_TORCH)
     written = tempfile.gettempdir()
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(written):
+        if str(getattr(module, "__file__", None) or "").startswith(written) and not name.startswith(("cvtui", "tests")):
             del sys.modules[name]
