@@ -31,7 +31,8 @@ class Slope(L.LightningModule):
 
 for batches in (4, 5, 7):
     net = Slope()
-    trainer = L.Trainer(max_epochs=1, accumulate_grad_batches=4, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    trainer = L.Trainer(max_epochs=1, accumulate_grad_batches=4, accelerator="cpu", devices=1, **quiet)
     trainer.fit(net, DataLoader(torch.ones(batches, 1)))
     print(batches, "batches with gradient 1: steps of", *net.steps)
 PY
