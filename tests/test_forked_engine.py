@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ torch = pytest.importorskip("torch")
 ONE, TWO = worker_environment(1), worker_environment(2)
 
 
-def test_only_engines_on_one_thread_are_forked(tmp_path: Path) -> None:
+def test_only_engines_on_one_thread_are_forked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch._dynamo.eval_frame", raising=False)  # as where nothing was compiled
     one, two, free = (
         str(RunFolder.create(tmp_path, f"run-{threads}", dumps(Recipe(threads=threads))).path) for threads in (1, 2, 0)
     )
