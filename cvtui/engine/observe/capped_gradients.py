@@ -16,12 +16,12 @@ SOME = 1 << 14
 
 
 @torch.no_grad()
-def largest_and_share(gradients: Iterable[Tensor | None]) -> Tensor | None:
+def largest_and_share(gradients: Iterable[Tensor]) -> Tensor | None:
     """Return [largest size, share of entries that have it] of some entries of each, on the device; None without any."""
     dense = [
         one.detach().view(-1)[:: max(1, one.numel() // SOME)]
         for one in gradients
-        if one is not None and not one.is_sparse and one.numel() and one.is_contiguous()
+        if not one.is_sparse and one.numel() and one.is_contiguous()
     ]
     count = sum(one.numel() for one in dense)
     if not dense or len({one.device for one in dense}) > 1:

@@ -5,7 +5,6 @@ Model, random state and hooks are left as they were.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.nn.meta_copy import random_state_kept
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.untouched import untouched
@@ -162,7 +162,7 @@ class ValidationSet:
 
         Random numbers that a data set draws are put back.
         """
-        with same_random_numbers():
+        with random_state_kept():
             if self._pair:
                 image, label = self._source[0][number], self._source[1][number]
             else:
@@ -173,15 +173,3 @@ class ValidationSet:
             return image.detach(), None if label is None else int(label)
         except (TypeError, ValueError):
             return image.detach(), None
-
-
-@contextmanager
-def same_random_numbers() -> Iterator[None]:
-    """Restore the random states of PyTorch (CPU), Python and NumPy."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)

@@ -75,9 +75,8 @@ class Fingerprints:
         flat = images.flatten(1)
         key = flat.shape[1], flat.device
         if key not in self._places:
-            random = np.random.default_rng(key[0])
-            drawn = random.choice(key[0], min(PLACES, key[0]), replace=False)
-            self._places[key] = torch.from_numpy(np.sort(drawn)).to(flat.device)
+            drawn = torch.randperm(key[0], generator=torch.Generator().manual_seed(key[0]))[:PLACES]
+            self._places[key] = drawn.sort().values.to(flat.device)
         places, width = self._places[key], images.shape[-1]
         return flat.index_select(1, places + width - 1 - 2 * (places % width) if mirrored else places)
 

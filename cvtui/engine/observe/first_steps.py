@@ -31,7 +31,7 @@ from cvtui.engine.observe.model_facts import (
     weight_numbers,
 )
 from cvtui.engine.observe.scores import scores_of
-from cvtui.engine.observe.shards import is_sharded
+from cvtui.engine.observe.shards import is_sharded, own_shard
 from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.update_passes import UpdatePasses
@@ -219,7 +219,8 @@ class Probe:
         self._passes.before_update(held, self.number)
         if self._updates == 1 and self._capped is None:
             with self._within_memory():
-                self._capped = largest_and_share(p.grad for group in optimizer.param_groups for p in group["params"])
+                own = (p.grad for group in optimizer.param_groups for p in group["params"])
+                self._capped = largest_and_share(own_shard(one) for one in own if one is not None)
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 

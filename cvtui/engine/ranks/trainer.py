@@ -186,9 +186,9 @@ class RankTrainer(Trainer):
         self.leads = link.rank == 0
         if self.leads:
             door.make_folder(folder.ranks)
-            link.tell("ranks")
+            link.tell(f"ranks of {folder.name}")
         else:
-            link.wait_for("ranks")
+            link.wait_for(f"ranks of {folder.name}")
         link.next_step = training.step
         me = link.me
         started = rank_started(me.rank, me.world_size, training.device, training.step, me.restart)
