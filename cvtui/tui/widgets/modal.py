@@ -46,7 +46,7 @@ class Modal(ModalScreen[Answer]):
         Binding("ctrl+q", "app.leave", "Quit", show=False, tooltip="Quit cvtui, also while typing"),
     ]
 
-    _answered = False
+    _dismissed = False
     _below: list[Strip] | None = None
     _waits: Timer | None = None
 
@@ -59,14 +59,14 @@ class Modal(ModalScreen[Answer]):
 
         Textual would close whatever window or place is in front by then.
         """
-        if self._answered or not self.is_active:
+        if self._dismissed or not self.is_active:
             return AwaitComplete()
-        self._answered = True
+        self._dismissed = True
         return super().dismiss(result)
 
     async def _on_message(self, message: Message) -> None:
         """Leave out what was typed into a window, or pressed in it, before it was gone from sight."""
-        if not self._answered or type(message).__module__ in ("textual.events", "textual.messages"):
+        if not self._dismissed or type(message).__module__ in ("textual.events", "textual.messages"):
             await super()._on_message(message)
 
     async def action_leave(self) -> None:
