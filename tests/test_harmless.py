@@ -19,7 +19,6 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.screens.base import SCREENS
 from cvtui.tui.train import LiveView
-from tests.forked_engine import forked_engines
 from tests.waiting import wait_until, wait_until_async
 
 RECIPE = Recipe(
@@ -38,8 +37,7 @@ It is longer than anybody waits for: each run is stopped, and what all of them d
 
 def start(base: Path, name: str, recipe: Recipe = RECIPE) -> RunFolder:
     folder = RunFolder.create(base, name, dumps(recipe))
-    with forked_engines():
-        launch(folder, detached=True)
+    launch(folder, detached=True)
     return folder
 
 
@@ -92,11 +90,9 @@ async def tour(folder: RunFolder) -> None:
             await wait_until_async(lambda: history.poll() and history.steps_done > before, 60, "more steps")
             await pilot.pause()
 
-        for number, pane in enumerate(NAMES):
+        for pane in NAMES:
             view.show_pane(pane)
-            await pilot.pause()
-            if number % 4 == 3:  # each wait lets both runs train on, for a tenth of a second
-                await look()
+            await look()
         for key in ("a", "y", "m", "z", "z", "v", "escape"):  # axes, smoothing, one pane alone, an explanation
             await pilot.press(key)
             await pilot.pause()

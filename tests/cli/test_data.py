@@ -29,7 +29,6 @@ from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 from cvtui.recipe.datasets.torchvision_sets import STORED
 from tests.cli.running import cvtui
 from tests.engine.stored_making import images, write
-from tests.forked_engine import forked_engines
 
 pytestmark = pytest.mark.torch
 
@@ -50,7 +49,7 @@ def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Said:
-        with forked_engines(), pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as ended:
             main(list(words))
         shown = capsys.readouterr()
         return Said(ended.value.code, shown.out, shown.err)

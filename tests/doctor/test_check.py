@@ -26,7 +26,6 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.benchmarks.doctor import sets
 from tests.doctor.making import learning, sample, started, story
-from tests.forked_engine import forked_engines
 
 
 def run_precheck(**fields: object) -> tuple[Doctor, dict[str, ChecklistItem]]:
@@ -192,8 +191,7 @@ def test_the_check_says_what_the_doctor_says_of_the_same_steps(
     monkeypatch.setattr(watch_budget, "START", math.inf)  # which steps are sampled depends on how busy the machine is
     recipe = Recipe(**{"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0, **fields})
     doctor = Doctor()
-    with forked_engines():  # the one that tells the facts of TEXTURES
-        precheck(recipe, doctor.take)
+    precheck(recipe, doctor.take)
     doctor.update()
     assert {(one.id, one.severity) for one in doctor.all} == in_the_run(tmp_path, recipe)
 

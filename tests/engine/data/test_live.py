@@ -24,7 +24,6 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.data.test_streaming import assert_same, at_step
 from tests.engine.making import folder, history, recipe, train
-from tests.forked_engine import forked_engines
 
 MODULE = """
 import random
@@ -103,8 +102,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("livesets", None)
     read_callable.cache_clear()
-    with forked_engines():
-        yield
+    yield
     read_callable.cache_clear()
 
 

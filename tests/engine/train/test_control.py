@@ -21,7 +21,6 @@ from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from tests.engine.making import finish, folder, start
 from tests.engine.making import training as prepared
-from tests.forked_engine import forked_engines
 from tests.waiting import wait_until
 
 
@@ -56,8 +55,7 @@ class Live:
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
     run = folder(tmp_path, epochs=100_000, schedule="constant", lr=0.01)
-    with forked_engines():
-        process = start(run)
+    process = start(run)
     try:
         yield Live(run, process)
     finally:

@@ -26,7 +26,6 @@ from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
-from tests.forked_engine import forked_engines
 from tests.waiting import wait_until
 
 RECIPE = Recipe(
@@ -49,8 +48,7 @@ def signalled(folder: RunFolder, steps: int, number: signal.Signals, *, resume: 
     """
 
     def once() -> int:
-        with forked_engines():
-            worker, history = launch(folder, detached=False, resume=resume), History(folder)
+        worker, history = launch(folder, detached=False, resume=resume), History(folder)
         wait_until(
             lambda: (history.poll() and history.steps_done >= steps) or worker.poll() is not None, 60, f"{steps} steps"
         )
