@@ -122,6 +122,24 @@ def test_an_evaluation_on_the_training_data_is_no_validation(tmp_path: Path) -> 
     assert "goes over the data that the model is trained on" in lines(tmp_path / "s")
 
 
+@pytest.mark.parametrize(("sizes", "epochs"), [((12, 12, 12), [3, 6, 9]), ((12, 6, 9), [3])], ids=["alike", "others"])
+def test_an_epoch_of_data_made_anew_ends_once(sizes: tuple[int, ...], epochs: list[int], tmp_path: Path) -> None:
+    images = torch.randn(12, 4)
+
+    def script() -> None:
+        model = torch.nn.Linear(4, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for size in sizes:
+            made = torch.utils.data.TensorDataset(images[:size], torch.arange(size) % 3)
+            for x, y in DataLoader(made, 4):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(x), y).backward()
+                optimizer.step()
+
+    run(script, tmp_path)
+    assert [one.step for one in history(tmp_path / "s").epochs] == epochs
+
+
 def test_pieces_without_a_loader_are_not_guessed_at(tmp_path: Path) -> None:
     run(scripts.in_pieces, tmp_path)
     assert [one.val_loss for one in history(tmp_path / "s").epochs] == [None, None]
