@@ -147,9 +147,13 @@ def test_pieces_without_a_loader_are_not_guessed_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", [scripts.folds, scripts.in_two_parts])
-def test_each_fold_and_each_optimizer_is_a_run(script: Callable[[], Any], tmp_path: Path) -> None:
+def test_each_fold_and_each_optimizer_is_a_run(
+    script: Callable[[], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     alone = run(script, None)
-    told = run(script, tmp_path)
+    told = run(script, tmp_path, doctor=True)
+    examined = [line.split()[2].strip(":") for line in capsys.readouterr().err.splitlines() if "cvtui doctor" in line]
+    assert list(dict.fromkeys(examined)) == ["s", "s-2"]
     for name, one, other in zip(("s", "s-2"), told, alone, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one.trained, other.trained, strict=True))
         found = history(tmp_path / name)
