@@ -207,12 +207,20 @@ def test_a_file_that_may_hold_the_labels_is_named_as_it_is_typed(tmp_path: Path)
         assert f"where labels.csv holds the labels: csv:{tmp_path / place / 'labels.csv'}" in refusal(tmp_path / place)
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "pets.zip").touch()
-    assert "found 1 file that ends in .zip" in refusal(tmp_path / "d")
+    told = refusal(tmp_path / "d")
+    assert "found 1 file that ends in .zip" in told
+    assert f"unpack 'pets.zip' first: `unzip {tmp_path}/d/pets.zip -d {tmp_path}/d`" in told
 
 
 def test_a_class_of_a_half_names_the_set(tmp_path: Path) -> None:
     pets(tmp_path, "train", "val")
-    assert f"did you mean folder:{tmp_path}, with the classes cat, dog?" in refusal(tmp_path / "train" / "cat")
+    meant = f"did you mean folder:{tmp_path}, with the classes cat, dog?"
+    assert meant in (told := refusal(tmp_path / "train" / "cat"))
+    assert "labels.csv" not in told
+    (tmp_path / "train" / "cat" / "labels.csv").touch()
+    assert f"labels.csv holds the labels: csv:{tmp_path}/train/cat/labels.csv; {meant}" in refusal(
+        tmp_path / "train/cat"
+    )
 
 
 def test_several_halves_of_a_kind_are_asked_about(tmp_path: Path) -> None:

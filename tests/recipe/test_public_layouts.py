@@ -124,6 +124,12 @@ def test_a_table_of_pixels_becomes_arrays(header: bool, last: bool) -> None:
     assert facts("npz:digits/train.npz").classes == ("0", "1")
 
 
+def test_a_table_of_pixels_is_one_beside_pictures_with_numbers_for_names() -> None:
+    touch("digits/a/0.png", "digits/b/0.png")
+    write("digits/train.csv", ",".join(["label", *(f"pixel{at}" for at in range(16))]), *[",".join("0" * 17)] * 4)
+    assert "the 16 pixels of a picture in each row" in refused("csv:digits/train.csv").message
+
+
 def test_fer2013_has_them_in_one_cell() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 36))
     write(
@@ -169,7 +175,7 @@ def test_uncertain_labels_of_chexpert_are_named() -> None:
     )
     found = facts("csv:chest/train.csv,label=Mass")
     assert found.classes == ("-1", "0", "1")
-    assert any("-1 in the column 'Mass' is a class like 0 and 1; --only 0,1 leaves it out" in n for n in found.notes)
+    assert "-1 in the column 'Mass' (uncertain, mostly) is a class, unless --only 0,1 leaves it out" in found.notes
     only = check(Recipe(data="csv:chest/train.csv,label=Mass", net="fc", size="8", batch_size=2, only="0,1")).data
     assert only.classes == ("0", "1")
 

@@ -68,12 +68,10 @@ class Batches:
         self._iterator = weakref.ref(iterator)
         self._taken = -1
         self.dataset = getattr(iterator, "_dataset", None)
+        self._images = _length_of(self.dataset)
         sampler = getattr(iterator, "_index_sampler", None)
         self._indices = getattr(getattr(sampler, "sampler", sampler), "indices", None)
-        try:
-            self.length = len(iterator)
-        except TypeError:
-            self.length = 0
+        self.length = _length_of(iterator)
 
     def is_over(self) -> bool:
         """Return True once the iterator has ended, or has begun anew (persistent workers)."""
@@ -96,8 +94,21 @@ class Batches:
             return True
         return not {int(i) for i in self._indices}.isdisjoint({int(i) for i in other._indices})
 
+    def is_alike(self, other: Batches) -> bool:
+        """Return True where the data set is of the other's class and size: some scripts make theirs anew each epoch."""
+        size, its = (self._images, self.length), (other._images, other.length)
+        return type(self.dataset) is type(other.dataset) and size == its and 0 not in size
+
     def is_of(self, iterator: Any) -> bool:
         return self._iterator() is iterator
+
+
+def _length_of(thing: Any) -> int:
+    """Return its length; 0 where it tells none."""
+    try:
+        return len(thing)
+    except (TypeError, NotImplementedError):
+        return 0
 
 
 def iterators(young: bool) -> list[Any]:

@@ -108,6 +108,8 @@ class Session:
         self._parts: list[Labelled] = []
         self._stepped: set[int] = set()
         self._loader_ended = False
+        self._lost = False
+        """The loader has ended, and none that goes on is found: an evaluation ends an epoch."""
         self._first_image: Tensor | None = None
         self._evaluation = Evaluation(self._training, None)
         self._noted: set[str] = set()
@@ -177,18 +179,20 @@ class Session:
             self._evaluation = Evaluation(self._training, self._first_image)
         elif self._first_batches is not None:
             self._find_training(self._first_batches)
-        if self._training is not None and self._training.is_over():
-            self._loader_ended = True
-            self._next_batches()
+        if self._training is not None and (self._lost or self._training.is_over()):
+            self._loader_ended = not self._lost
+            self._next_batches(self._training)
         self.close_epoch()
 
-    def _next_batches(self) -> None:
-        for young in (True, False):
-            for iterator in iterators(young):
-                following = Batches(iterator)
-                if following.dataset is self._dataset and not following.is_over():
-                    self._training = following
+    def _next_batches(self, ended: Batches) -> None:
+        """Find the next epoch's iterator; without one look again at each step, among new objects alone."""
+        for young in (True,) if self._lost else (True, False):
+            living = [one for one in map(Batches, iterators(young)) if not one.is_over()]
+            for following in sorted(living, key=lambda one: one.dataset is not self._dataset):
+                if following.dataset is self._dataset or following.is_alike(ended):
+                    self._training, self._dataset, self._lost = following, following.dataset, False
                     return
+        self._lost = True
 
     def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
         if not (self._quiet or self._ended or torch.compiler.is_compiling()):
@@ -259,7 +263,7 @@ class Session:
         self.note(note)
         self._quiet = True
         try:
-            if ended or self._training is None:
+            if ended or self._lost or self._training is None:
                 self._run.epoch(val_loss=loss, val_accuracy=accuracy)
             else:
                 found: dict[str, Any] = {"val_loss": loss, "val_accuracy": accuracy}
@@ -276,7 +280,7 @@ class Session:
         self._after.remove()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
-        if self._training is not None and self._training.is_done():
+        if self._training is not None and not self._lost and self._training.is_done():
             self._loader_ended = True
         if error is None:
             self.close_epoch()

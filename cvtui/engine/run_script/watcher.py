@@ -301,6 +301,7 @@ class Ended:
 
     def __init__(self, session: Any) -> None:
         self.folder = session.folder
+        self.leads = session.leads
         self._model = weakref.ref(session.model)
         self._optimizers = [weakref.ref(one) for one in session.optimizers]
 

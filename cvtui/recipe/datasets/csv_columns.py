@@ -70,7 +70,13 @@ def path_column(table: CsvTable, options: dict[str, str], finder: Finder, path: 
     candidates = [asked] if asked is not None else [*usual, *others]
     for number in candidates:
         sample = [value for value in table.column(number)[:SAMPLE] if value]
-        if sample and 2 * sum(finder(value) is not None for value in sample) > len(sample):
+        try:
+            there = sum(finder(value) is not None for value in sample)
+        except RequestError:  # a number that two folders have a picture of, as 0.png
+            if number in others and number != asked and (pixels := pixels_in(path, table)) is not None:
+                raise pixels from None
+            raise
+        if 2 * there > len(sample):
             return number
     for number in candidates:  # few of them are there, and not at the beginning
         if any(finder(value) for value in table.column(number)):

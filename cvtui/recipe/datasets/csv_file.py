@@ -185,7 +185,7 @@ def _doubts(table: CsvTable, number: int) -> list[str]:
     """Tell of labels that may mean something else than a class each."""
     header, values = table.header[number], set(filter(None, table.column(number)))
     if {number_of(value) for value in values} == {-1, 0, 1}:
-        return [f"-1 in the column {header!r} is a class like 0 and 1; --only 0,1 leaves it out (uncertain, mostly)"]
+        return [f"-1 in the column {header!r} (uncertain, mostly) is a class, unless --only 0,1 leaves it out"]
     words = {word for value in values for word in value.split()}
     if key_of(header) in TAGS and any(" " in value for value in values) and len(words) < len(values) + 2:
         example = min(value for value in values if " " in value)

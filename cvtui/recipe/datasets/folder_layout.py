@@ -99,9 +99,12 @@ def _one_folder(root: AskedFolder) -> Layout | None:
         raise root.refusal(
             f"{len(loose):,} image{'s' if len(loose) != 1 else ''}, but no subfolders with images; each class needs one"
             f"{by_file_names(root.path, loose)}",
-            f"did you mean {meant}, with the classes {named(kin)}?"
-            if meant
-            else f"{label_file(root.path)}folder:PATH holds a folder a class",
+            label_file(root.path)
+            + (
+                f"did you mean {meant}, with the classes {named(kin)}?"
+                if meant
+                else "folder:PATH holds a folder a class"
+            ),
         )
     return None
 

@@ -109,13 +109,25 @@ def check_folder(path: Path) -> None:
 def _file(path: Path) -> str:
     """Say that a path is a file, and what may be meant."""
     if path.name.lower().endswith(_ARCHIVES) and not way_out([ending(path.name)]):
-        how = "unzip" if path.suffix.lower() == ".zip" else "tar -xf"
-        how = f": `{how} {shlex.quote(str(path))}`" if ".zip" in path.name.lower() or ".t" in path.name.lower() else ""
-        return f"{str(path)!r} is a file, not a folder; unpack it first{how}"
+        return f"{str(path)!r} is a file, not a folder; unpack it first{_how_to_unpack(path)}"
     if is_image(path.name):
         above = path.parent.parent if images_in(str(path.parent)) and path.parent != path.parent.parent else path.parent
         return f"{str(path)!r} is a file, not a folder; did you mean {as_typed(above)}?"
     return f"{str(path)!r} is a file, not a folder{way_out([ending(path.name)], '; ')}"
+
+
+def _how_to_unpack(path: Path, into: str = "") -> str:
+    known = "unzip -d" if path.suffix.lower() == ".zip" else "tar -C" if ".t" in path.name.lower() else ""
+    program, _, option = known.partition(" ")
+    program += " -xf" if program == "tar" else ""
+    place = f" {option} {shlex.quote(into)}" if into else ""
+    return f": `{program} {shlex.quote(str(path))}{place}`" if known else ""
+
+
+def packed(where: str) -> str:
+    """Say how the first archive in a folder is unpacked there; "" without one."""
+    found = [name for name in names_in(where) if name.lower().endswith(_ARCHIVES) and not way_out([ending(name)])]
+    return f"unpack {found[0]!r} first{_how_to_unpack(Path(where, found[0]), where)}" if found else ""
 
 
 def _nearest(path: Path) -> str:

@@ -333,7 +333,8 @@ def _check_two(layout: Layout, names: Sequence[str], empty: Mapping[str, FoundFi
     raise RequestError(
         f"data: {root} has {there}; each class needs one, and two classes are the least{'; ' + what if what else ''}",
         hint=known_set(names_in(where), where) or package_for(passed.others) or label_file(where).rstrip("; ")
-        or packed_source(where, passed.others) or way_out(passed.others) or ("" if names else folder_notes.images()),
+        or packed_source(where, passed.others) or way_out(passed.others)
+        or folder_typed.packed(where) or ("" if names else folder_notes.images()),
     )  # fmt: skip
 
 

@@ -122,6 +122,24 @@ def test_an_evaluation_on_the_training_data_is_no_validation(tmp_path: Path) -> 
     assert "goes over the data that the model is trained on" in lines(tmp_path / "s")
 
 
+@pytest.mark.parametrize(("sizes", "epochs"), [((12, 12, 12), [3, 6, 9]), ((12, 6, 9), [3])], ids=["alike", "others"])
+def test_an_epoch_of_data_made_anew_ends_once(sizes: tuple[int, ...], epochs: list[int], tmp_path: Path) -> None:
+    images = torch.randn(12, 4)
+
+    def script() -> None:
+        model = torch.nn.Linear(4, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for size in sizes:
+            made = torch.utils.data.TensorDataset(images[:size], torch.arange(size) % 3)
+            for x, y in DataLoader(made, 4):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(x), y).backward()
+                optimizer.step()
+
+    run(script, tmp_path)
+    assert [one.step for one in history(tmp_path / "s").epochs] == epochs
+
+
 def test_pieces_without_a_loader_are_not_guessed_at(tmp_path: Path) -> None:
     run(scripts.in_pieces, tmp_path)
     assert [one.val_loss for one in history(tmp_path / "s").epochs] == [None, None]
@@ -129,9 +147,13 @@ def test_pieces_without_a_loader_are_not_guessed_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", [scripts.folds, scripts.in_two_parts])
-def test_each_fold_and_each_optimizer_is_a_run(script: Callable[[], Any], tmp_path: Path) -> None:
+def test_each_fold_and_each_optimizer_is_a_run(
+    script: Callable[[], Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     alone = run(script, None)
-    told = run(script, tmp_path)
+    told = run(script, tmp_path, doctor=True)
+    examined = [line.split()[2].strip(":") for line in capsys.readouterr().err.splitlines() if "cvtui doctor" in line]
+    assert list(dict.fromkeys(examined)) == ["s", "s-2"]
     for name, one, other in zip(("s", "s-2"), told, alone, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one.trained, other.trained, strict=True))
         found = history(tmp_path / name)
