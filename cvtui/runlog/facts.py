@@ -138,7 +138,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     target_range: list[float] = []
     """[lowest, highest] of that."""
     target_sums: list[float] = []
-    """[lowest, highest] sum of a row of it, where it has rows."""
+    """[lowest, highest] sum of a row of it, where it has rows of 0 and 1, or with several numbers."""
     class_weights: list[float] = []
     """The weight of each class that a cross-entropy was called with, of up to 1,000 classes."""
     left_out_classes: list[int] = []

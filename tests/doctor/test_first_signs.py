@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -517,6 +518,140 @@ class LoadedBody(RandomBody):
         return made
 
 
+class PlanesAsRows(Viewed):
+    """A softmax over the four places of each of four channels; sizes before and after are those of PlacesAsClasses."""
+
+    def net(self) -> nn.Module:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv, self.last = nn.Conv2d(3, 4, 1), nn.Linear(16, CLASSES)
+
+            def forward(self, x: Tensor) -> Tensor:
+                x = self.conv(x.view(-1, 3, 2, 2))
+                return self.last((x * x.view(-1, 4).softmax(1).view(x.shape)).flatten(1))
+
+        return Net()
+
+
+class StoredLast(Viewed):
+    """Data whose sizes say channels first and whose numbers stand channels last, put right."""
+
+    def net(self) -> nn.Module:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv, self.last = nn.Conv2d(3, 16, 2), nn.Linear(16, CLASSES)
+
+            def forward(self, x: Tensor) -> Tensor:
+                x = x.view(-1, 3, 2, 2).reshape(-1, 2, 2, 3).permute(0, 3, 1, 2)
+                return self.last(F.relu(self.conv(x)).flatten(1))
+
+        return Net()
+
+
+class Unlabelled(Loop):
+    """Class 0 is what was not labelled: it counts neither in the loss nor in an accuracy."""
+
+    epochs = 4
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return Adam(model.parameters(), lr=0.01)
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y, ignore_index=0)
+
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return super().right(outputs[y > 0], y[y > 0])
+
+
+class Important(Loop):
+    """One class an image, times what the image counts."""
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, F.one_hot(y, CLASSES) * torch.tensor([0.5, 1, 1, 2])[y][:, None])
+
+
+class FewImages(Loop):
+    """A test of the loop: four images, each of its own class, forty times."""
+
+    epochs = 1
+
+    def batches(self, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
+        x, y = self.train
+        for _ in range(120):
+            yield x[:4], y[:4]
+
+
+class TurnedAtRandom(Mirrored):
+    """Half of the training images come in a mirror; all of them are evaluated as they are, and others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.validation = clouds(60, seed=5)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        for x, y in super().batches(epoch):
+            yield torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(-1), x), y
+
+    def evaluated(self) -> float:
+        with torch.no_grad():
+            for x in self.train[0].split(16):
+                self.model(x)
+        return super().evaluated()
+
+
+class FixedFirst(Loop):
+    """A random projection in front, frozen on purpose; batch norm is trained."""
+
+    def net(self) -> nn.Module:
+        made = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.BatchNorm1d(48), nn.Linear(48, CLASSES))
+        made[0].requires_grad_(False)
+        return made
+
+
+class LastOfAll(KerasMomentum):
+    """One batch an epoch: the last batch is all there is."""
+
+    momentum = 1.0
+
+    def batches(self, epoch: int) -> Iterator[Batch]:  # noqa: ARG002
+        yield self.train
+
+
+class MeanTeacher(Loop):
+    """A copy that follows by hand, in evaluation mode and without gradients, is a part of the model."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.student = UsualMomentum.net(UsualMomentum.__new__(UsualMomentum))
+            self.teacher = copy.deepcopy(self.student).eval()
+
+        def train(self, mode: bool = True) -> MeanTeacher.Net:
+            super().train(mode)
+            self.teacher.eval()
+            return self
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                self.target = self.teacher(x)
+                for mine, its in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
+                    mine.lerp_(its, 0.05)
+            return self.student(x)
+
+    def net(self) -> nn.Module:
+        return self.Net()
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return Adam(model.get_submodule("student").parameters(), lr=3e-3)
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y) + 0.1 * F.mse_loss(
+            outputs.softmax(1), torch.as_tensor(self.model.target).softmax(1)
+        )
+
+
 @pytest.mark.parametrize(
     ("kind", "fault", "words"),
     [
@@ -562,7 +697,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
 @pytest.mark.parametrize(
     "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody,
              SharesUnderCross, Permuted, PlacesThatVote, DividedByParts, NamedScores, UsualMomentum, GentlyPenalised,
-             CutGently],
+             CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
+             LastOfAll, MeanTeacher],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

@@ -145,12 +145,19 @@ def not_trained(obs: Observations) -> RuleResult | None:
         frozen = max(facts.frozen_count or 0, len(facts.frozen))
         at = obs.recipe.get("unfreeze_at")
         until = at if isinstance(at, int) and not obs.own_loop else 0
-        if facts.fresh_norms and obs.own_loop:
+        if facts.fresh_norms and obs.own_loop and _is_body(obs):
             return _random(facts.frozen, frozen, frozen + count, "are frozen (requires_grad is False)")
         asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
         advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
         return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
     return _stands_still(obs)
+
+
+def _is_body(obs: Observations) -> bool:
+    """Return True where batch norms are frozen and layers beside them: neither a fixed filter nor norms alone."""
+    norms = {one.name for one in obs.facts.modules if "BatchNorm" in one.kind}
+    frozen = {name.rpartition(".")[0] for name in obs.facts.frozen}
+    return bool(frozen & norms) and bool(frozen - norms)
 
 
 def _kept(names: list[str], kept: int, count: int, how: str, until: int = 0, advice: str = "") -> RuleResult:

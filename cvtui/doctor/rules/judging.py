@@ -41,7 +41,7 @@ def modes_differ(obs: Observations) -> RuleResult | None:
             step, trained, evaluated = pairs[place]
             return _tell_modes(step, trained, evaluated, slow[0].name if slow else "")
     quick = [m for m in norms if m.options["momentum"] > limit("F23", "quick")]
-    if quick:
+    if quick and not (obs.epochs and obs.epochs[0].step <= 1):  # (of one batch an epoch the last batch is all there is)
         momentum = quick[0].options["momentum"]
         return RuleResult(
             f"{quick[0].name} takes {momentum:.2g} of each batch into its running means: in evaluation it normalises "

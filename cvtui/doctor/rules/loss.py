@@ -227,7 +227,7 @@ def behind_the_last(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F59", "facts")
+@rule("F59", "facts", "epochs")
 def class_left_out(obs: Observations) -> RuleResult | None:
     """Find a class whose images the loss doesn't count."""
     facts, count = obs.facts, obs.facts.left_out_images or 0
@@ -243,7 +243,18 @@ def class_left_out(obs: Observations) -> RuleResult | None:
         value=count,
         threshold=0,
         evidence=f"{count:,} images of class {which} without a part in the loss",
+        severity="note" if _left_out_of_accuracy(obs) else None,
     )
+
+
+def _left_out_of_accuracy(obs: Observations) -> bool:
+    """Return True where more answers are right than there are images of other classes: the accuracy leaves them out."""
+    counts, without = obs.label_counts or obs.facts.batch_labels, obs.facts.left_out_classes
+    if not sum(counts):
+        return False
+    share = sum(counts[number] for number in without if number < len(counts)) / sum(counts)
+    best = max((epoch.val_accuracy or 0.0 for epoch in obs.epochs), default=0.0)
+    return best > 1 - limit("F59", "share") * share
 
 
 @rule("F43", "facts", "steps", "epochs")

@@ -99,6 +99,8 @@ class Fingerprints:
         if known is None or not batches or any(batch is None for batch in batches):
             return {} if known is None else {"distinct_images": [len(set(known)), len(known)]}
         trained = set(known)
+        if self._training_set_too(batches, trained | mirrored):
+            return {"distinct_images": [len(trained), len(known)]}
         found = [[row in trained for row in batch or []] for batch in batches]
         return {
             "distinct_images": [len(trained), len(known)],
@@ -107,6 +109,16 @@ class Fingerprints:
             "evaluated_seen": sum(map(sum, found)),
             "evaluated_together": sum(sum(one) for one in found if any(one) and not all(one)),
         }
+
+    def _training_set_too(self, batches: list[list[bytes] | None], seen: set[bytes]) -> bool:
+        """Return True where batches with images that were seen may be all training images, and others came as well.
+
+        An augmentation leaves some of these unchanged, or in a mirror: that says nothing of validation.
+        """
+        beside = sum(len(batch or []) for batch in batches if not seen.intersection(batch or []))
+        trained, evaluated = self._counts["trained"], self._counts["evaluated"]
+        more = max(map(len, self._trained))
+        return evaluated > trained + more and evaluated - beside >= trained
 
     def repeats(self) -> dict[str, Any]:
         """Return the share of the second epoch's first images that had come in the first, value for value."""

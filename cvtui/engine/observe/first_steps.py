@@ -174,7 +174,7 @@ class Probe:
             "input_shape": list(images.shape[1:]),
             "batch_size": len(images),
             "training_mode": module.training,
-            "idle_norms": idle_norms(module) if module.training else 0,
+            "idle_norms": idle_norms(module, self.optimizers) if module.training else 0,
         }
         with self._within_memory():
             self._first["images"] = _first_of(images.detach())
@@ -382,9 +382,9 @@ class Probe:
             facts["capped_gradient"] = cut
         if (behind := self._casts.most()) is not None:
             facts["stale_casts"] = behind
-        if self._without:
-            facts["no_gradient"] = sorted(map(plain_name, self._without))[:50]
-            facts["no_gradient_count"] = len(self._without)
+        if without := {plain_name(name) for name in self._without or ()} - self._left_out.set_by_hand():
+            facts["no_gradient"] = sorted(without)[:50]
+            facts["no_gradient_count"] = len(without)
         return facts
 
     # ------------------------------------------------------------------ both modes

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
-from cvtui.engine.observe.moved_axes import moved_axes
+from cvtui.engine.observe.moved_axes import RESHAPES, gives_back, may_be_planes, moved_axes
 
 LOSSES = (
     "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
@@ -52,6 +53,8 @@ class LossCalls(TorchFunctionMode):
         self.calls: list[LossCall] = []
         self.names: dict[Any, str] = {}
         self.moved: list[list[int]] = []
+        self._planes: tuple[torch.Size, Tensor] | None = None
+        """The last reshape to N*C x H*W where C is H*W: sizes before, and the rows."""
         self.root: Any = None
         """The graph's node that backward was last called on."""
 
@@ -60,7 +63,7 @@ class LossCalls(TorchFunctionMode):
         if func is Tensor.backward and args:
             self.root = args[0].grad_fn
         result = func(*args, **kwargs)
-        self.moved = self.moved or moved_axes(func, args, result)
+        self._look_at_axes(func, args, result)
         if isinstance(result, Tensor) and result.grad_fn is not None:
             name = _LOSSES.get(func)
             if name is not None:
@@ -70,10 +73,19 @@ class LossCalls(TorchFunctionMode):
                 self.names[result.grad_fn] = _NAMED[func]
         return result
 
+    def _look_at_axes(self, func: Any, args: Any, result: Any) -> None:
+        if gives_back(func, args, result, self.moved):
+            self.moved = []
+        self.moved = self.moved or moved_axes(func, args, result)
+        if func in RESHAPES and isinstance(result, Tensor) and may_be_planes(list(args[0].shape), list(result.shape)):
+            self._planes = args[0].shape, result
+
     def _take(self, name: str, args: Any, kwargs: Any) -> None:
         given = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
         weights = (kwargs.get("weight"), kwargs.get("pos_weight"), args[2] if len(args) > 2 else None)
+        if self._planes is not None and given is self._planes[1]:
+            self.moved = self.moved or [list(self._planes[0]), list(given.shape)]
         if isinstance(given, Tensor) and len(self.calls) < MOST:
             truth = target.detach() if isinstance(target, Tensor) else None
             weighted = any(isinstance(one, Tensor) for one in weights)
@@ -90,7 +102,7 @@ class LossCalls(TorchFunctionMode):
 
     def end(self) -> None:
         """See no more, where no other mode lies above; forget the step."""
-        self.calls, self.names, self.root, self.moved = [], {}, None, []
+        self.calls, self.names, self.root, self.moved, self._planes = [], {}, None, [], None
         stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
         if stack and stack[-1] is self:
             self.__exit__(None, None, None)

@@ -229,7 +229,10 @@ def target_facts(target: Tensor) -> dict[str, Any]:
         binary, rows = bool(((target == 0) | (target == 1)).all()), target.sum(1)
         alone = bool(((rows - 1).abs() < 1e-4).all())
         facts["target_kind"] = ("one-hot" if alone else "several a row") if binary else "shares" if alone else "numbers"
-        facts["target_sums"] = _ends(rows.float())
+        if binary or not bool(
+            ((target != 0).sum(1) <= 1).all()
+        ):  # (one class each, times a weight of the image: sound)
+            facts["target_sums"] = _ends(rows.float())
     elif bool((target == target.round()).all()):
         facts["target_kind"] = "whole numbers"
     else:

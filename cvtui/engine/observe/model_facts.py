@@ -95,6 +95,14 @@ class LeftOut:
             if p.requires_grad and id(p) not in held and not self._unknown
         ]
 
+    def set_by_hand(self) -> set[str]:
+        """Return the names of those that no optimizer holds and that something changes: a copy that follows."""
+        return {
+            name
+            for name, parameter, version, values in self._parameters
+            if parameter._version != version and not torch.equal(values, _some_of(parameter))
+        }
+
     def facts(self, without: Collection[str] | None) -> dict[str, Any]:
         """Return the fields of `Facts` about those that are as they were in the beginning.
 
@@ -164,13 +172,13 @@ def _fresh_norms(model: nn.Module) -> int | None:
 
 
 @torch.no_grad()
-def idle_norms(model: nn.Module) -> int:
+def idle_norms(model: nn.Module, optimizers: Sequence[Optimizer]) -> int:
     """Count batch norms in evaluation mode that no batch has gone through and whose scale is trained."""
-    count = 0
+    count, held = 0, held_by(*optimizers)
     for one in model.modules():
         if not isinstance(one, nn.modules.batchnorm._BatchNorm) or one.training or one.running_mean is None:
             continue
-        trained = isinstance(one.weight, Tensor) and one.weight.requires_grad
+        trained = isinstance(one.weight, Tensor) and one.weight.requires_grad and id(one.weight) in held
         mean, var = one.running_mean, one.running_var
         count += trained and isinstance(var, Tensor) and not bool(mean.any()) and bool((var == 1).all())
     return count

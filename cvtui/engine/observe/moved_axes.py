@@ -10,6 +10,7 @@ from torch import Tensor
 from cvtui.engine.observe.loss_graph import stem
 
 RESHAPES = {Tensor.view, Tensor.reshape, torch.reshape}
+PERMUTES = {Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.movedim, torch.movedim}
 CHANNELS_FIRST = ("ConvolutionBackward", "MaxPool2DWithIndicesBackward", "AvgPool2DBackward", "NativeBatchNormBackward")
 """Nodes whose tensors have their channels as dimension 1."""
 
@@ -20,7 +21,21 @@ def moved_axes(func: Any, args: Any, result: Any) -> list[list[int]]:
     if func not in RESHAPES or not isinstance(given, Tensor) or not isinstance(result, Tensor):
         return []
     before, after = list(given.shape), list(result.shape)
-    return [before, after] if _renamed(before, after) or _rows_of_places(given, after) else []
+    certain = _rows_of_places(given, after) and not may_be_planes(before, after)
+    return [before, after] if _renamed(before, after) or certain else []
+
+
+def may_be_planes(before: list[int], after: list[int]) -> bool:
+    """Return True for N x C x H x W as N*C x H*W where C is H*W: a row a plane, or rows of C; a loss tells which."""
+    return len(before) == 4 and before[1] == before[2] * before[3] > 1 and after == [before[0] * before[1], before[1]]
+
+
+def gives_back(func: Any, args: Any, result: Any, moved: list[list[int]]) -> bool:
+    """Return True where a tensor of the data is permuted to the sizes it came in: its numbers were stored that way."""
+    given = args[0] if args else None
+    if func not in PERMUTES or not isinstance(given, Tensor) or not isinstance(result, Tensor) or len(moved) != 2:
+        return False
+    return given.grad_fn is None and [list(result.shape), list(given.shape)] == moved
 
 
 def _renamed(before: list[int], after: list[int]) -> bool:
