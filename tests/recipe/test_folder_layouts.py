@@ -125,7 +125,7 @@ def test_the_same_subfolders_everywhere_are_asked_about_and_both_answers_can_be_
     told = refusal(tmp_path)
     assert "hold the same subfolders (cat, dog)" in told
     typed = [text for text in shlex.split(told.replace(";", " ")) if text.startswith("folder:")]
-    as_halves, *alone, as_classes = typed
+    as_halves, as_classes, *alone = typed
     last = folders[-1] if folders != ("val", "test") else "test"
     found = facts(Recipe(data=as_halves))
     assert (found.classes, found.validation) == (("cat", "dog", "fox"), 8)

@@ -175,11 +175,12 @@ def _same_subfolders(root: AskedFolder) -> None:
     others = [name for name in root.holding if name != first]
     train, val = ([first], others[:1]) if len(others) == 1 else ([first, *others[:-1]], others[-1:])
     line = root.text(train="+".join(folders[name] for name in train), val=folders[val[0]])
-    if not any(halves.role(name) for name in root.holding):
-        line += f" or one of them, {shlex.quote(f'folder:{os.path.join(root.path, folders[first])}')}"
+    alone = ""
+    if not any(halves.role(name) for name in root.holding):  # last: at 80x24 a long path pushes it out of sight
+        alone = f"; {first} alone: {shlex.quote(f'folder:{os.path.join(root.path, folders[first])}')}"
     raise root.refusal(
         f"{named(root.holding)} hold the same subfolders ({named(same)}): are these the classes, or are those?",
-        f"{named(same, 2)}: {line}; {named(root.holding, 2)}: {root.text(split='none')}",
+        f"{named(same, 2)}: {line}; {named(root.holding, 2)}: {root.text(split='none')}{alone}",
     )
 
 
