@@ -173,6 +173,8 @@ def _show_traceback() -> None:
 def _in_one_line(error: click.ClickException) -> str:
     """Word click's own errors like ours: what was given, what is allowed, the nearest."""
     if isinstance(error, click.NoSuchOption):
+        if error.ctx is not None and error.ctx.info_name == "resume" and _is_of_recipes(error.option_name):
+            return f"{error.option_name}: a resume keeps its recipe; cvtui fork RUN {error.option_name} … changes it"
         close = nearest(error.option_name, error.possibilities or _options_of(error.ctx))
         return f"{error.option_name}: there is no such option{close or '; --help lists them'}"
     if isinstance(error, click.BadOptionUsage):
@@ -211,6 +213,12 @@ def _out_of(allowed: click.IntRange | click.FloatRange, message: str) -> str:
 
 def _argument(error: click.BadParameter) -> str:
     return (error.param.human_readable_name if error.param else error.param_hint) or "argument"  # type: ignore[return-value]
+
+
+def _is_of_recipes(option: str) -> bool:
+    from cvtui.recipe.fields import FIELDS
+
+    return option.removeprefix("--").replace("-", "_") in FIELDS
 
 
 def _options_of(context: click.Context | None) -> list[str]:

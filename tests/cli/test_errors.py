@@ -55,6 +55,8 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         # words that click itself does not take
         (["--lrr", "1"], ["--lrr", "no such option", "did you mean '--lr'?"]),
         (["--epoch", "3", "--no-ui"], ["--epoch", "no such option", "'--epochs'"]),
+        (["resume", "taken", "--batch-size", "8"], ["--batch-size", "keeps its recipe", "cvtui fork RUN --batch-size"]),
+        (["resume", "taken", "--los", "8"], ["--los", "no such option"]),
         (["calc"], ["calc", "NET"]),
         (["a.toml", "b.toml"], ["b.toml"]),
         # nets
