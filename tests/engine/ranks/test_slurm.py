@@ -19,6 +19,8 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.torch, pytest.mark.long]
 
 ASSET = Path(__file__).parents[3] / "assets" / "slurm.sbatch"
+JOB = str(os.getpid())
+"""Jobs that run at once have numbers of their own, and so ports."""
 TOOLS = {
     "scontrol": """
         case $1 in
@@ -59,7 +61,7 @@ def cluster(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "job").write_text(script.replace("\nprocesses=4 ", "\nprocesses=1 "))
     return {
         **os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1",
-        "REQUEUED": str(tmp_path / "requeued"), "SLURM_JOB_ID": "77", "SLURM_JOB_NODELIST": "node[1-2]",
+        "REQUEUED": str(tmp_path / "requeued"), "SLURM_JOB_ID": JOB, "SLURM_JOB_NODELIST": "node[1-2]",
         "SLURM_NNODES": "2", "SLURM_CPUS_PER_TASK": "1",
     }  # fmt: skip
 
@@ -83,7 +85,7 @@ def test_a_job_is_queued_anew_before_its_time_is_up_and_goes_on(cluster: dict[st
         assert job.wait(120) == 0
     finally:
         job.kill()
-    assert (tmp_path / "requeued").read_text() == "77\n"
+    assert (tmp_path / "requeued").read_text() == f"{JOB}\n"
     stopped = history(run)
     assert stopped.end is not None
     assert (stopped.end.status, stopped.end.reason) == ("stopped", "stopped by SIGUSR1")
@@ -96,7 +98,7 @@ def test_a_job_is_queued_anew_before_its_time_is_up_and_goes_on(cluster: dict[st
         assert job.wait(120) == 0
     finally:
         job.kill()
-    assert (tmp_path / "requeued").read_text() == "77\n", "a run that has finished is not queued again"
+    assert (tmp_path / "requeued").read_text() == f"{JOB}\n", "a run that has finished is not queued again"
     done = history(run)
     assert done.end is not None
     assert done.run is not None
