@@ -322,6 +322,20 @@ def table(base: Path, weights: Path, targets: dict[str, Path], seeds: int) -> No
         )
 
 
+def prepared(base: Path, sets: Callable[[], tuple[Pictures, dict[str, Pictures]]], **fields: Any) -> Path:
+    """Make the sets below `base`, and weights trained on the first with these fields, unless they are there."""
+    if not (base / "sets").is_dir():
+        source, targets = sets()
+        for name, pictures in {"source": source, **targets}.items():
+            write(pictures, base / "sets" / name)
+    weights = base / "weights.pt"
+    if not weights.is_file():
+        began, spent = ours(base / "runs", data=f"folder:{base / 'sets' / 'source'}", **fields)
+        print(f"the weights' own set: {accuracy(began):.1%} after {spent:.0f} CPU s", file=sys.stderr, flush=True)
+        (began.folder.checkpoints / "last.pt").rename(weights)
+    return weights
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--search", action="store_true", help="try other fields")
@@ -332,15 +346,7 @@ def main() -> int:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as spare:
         base = given.keep or Path(spare)
-        if not (base / "sets").is_dir():
-            source, targets = sets()
-            for name, pictures in {"source": source, **targets}.items():
-                write(pictures, base / "sets" / name)
-        weights = base / "weights.pt"
-        if not weights.is_file():
-            began, spent = ours(base / "runs", data=f"folder:{base / 'sets' / 'source'}", epochs=12)
-            print(f"the weights' own set: {accuracy(began):.1%} after {spent:.0f} CPU s", file=sys.stderr)
-            (began.folder.checkpoints / "last.pt").rename(weights)
+        weights = prepared(base, sets, epochs=12)
         places = {place.name: place for place in sorted((base / "sets").iterdir()) if place.name != "source"}
         if given.search:
             rates = [float(rate) for rate in given.rates.split(",")]

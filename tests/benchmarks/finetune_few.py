@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.benchmarks.finetune import SIDE, Pictures, accuracy, crops, ours, shape, ways_up, write
+from tests.benchmarks.finetune import SIDE, Pictures, accuracy, crops, ours, prepared, shape, ways_up
 from tests.benchmarks.recipe_sets import FONTS
 
 FEW, HELD, MANY = 5, 40, 100
@@ -143,16 +143,7 @@ def main() -> int:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as spare:
         base = given.keep or Path(spare)
-        if not (base / "sets").is_dir():
-            source, targets = sets()
-            for name, pictures in {"source": source, **targets}.items():
-                write(pictures, base / "sets" / name)
-        weights = base / "weights.pt"
-        if not weights.is_file():
-            fields = {**COMMON, "lr": 0.003, "batch_size": 32, "epochs": 30}
-            began, spent = ours(base / "runs", data=f"folder:{base / 'sets' / 'source'}", **fields)
-            print(f"the weights' own set: {accuracy(began):.1%} after {spent:.0f} CPU s", flush=True)
-            (began.folder.checkpoints / "last.pt").rename(weights)
+        weights = prepared(base, sets, **{**COMMON, "lr": 0.003, "batch_size": 32, "epochs": 30})
         table(base, str(weights), given.seeds, tuple(filter(None, given.only.split("|"))))
     return 0
 
