@@ -141,7 +141,10 @@ class LabsView(Horizontal):
         field = self.query_one(FilterField)
         kept = [LECTURE] if field.keeps(LECTURE, "The lecture") else []
         kept += [name for name, lab in labs().items() if field.keeps(name, lab.title, lab.claim)]
-        self.list.list_only(kept)
+        asked = field.value.strip().lower()
+        self.list.list_only(sorted(kept, key=lambda name: asked not in name))  # those called so come first
+        if asked and kept:
+            self.list.highlighted = 0
         self.query_one("#labs-list").border_subtitle = "" if kept else "no match"
 
     @on(Input.Submitted, "FilterField")
