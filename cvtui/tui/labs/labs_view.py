@@ -66,7 +66,7 @@ class LabsView(Horizontal):
         with Card(id="labs-list") as card:
             card.border_title = "Labs"
             yield FilterField("words of a name, title or claim")
-            yield LabList()
+            yield LabList(self._ask_filter)
             yield Paragraph(id="lab-about")
         yield LecturePage()
 
@@ -124,9 +124,7 @@ class LabsView(Horizontal):
                 self.list.focus()
         self.post_message(self.Moved())
 
-    @on(LabList.FilterAsked)
-    def _ask_filter(self, event: LabList.FilterAsked) -> None:
-        event.stop()
+    def _ask_filter(self) -> None:
         self.query_one(FilterField).reveal()
 
     @on(LabList.AllAsked)
