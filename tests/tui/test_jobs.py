@@ -136,7 +136,7 @@ async def test_an_error_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.M
         table = "a" * 200
         assert wrapped(table, 40) == table
         prose = "    best val. accuracy 95.28% · val. loss 0.1771 · 1.1 s"
-        assert wrapped(prose, 40) == "    best val. accuracy 95.28% · val. loss\n    0.1771 · 1.1 s"
+        assert wrapped(prose, 40) == "    best val. accuracy 95.28% · val.\n    loss 0.1771 · 1.1 s"
 
 
 async def form_of(app: CvtuiApp) -> JobForm:
