@@ -21,6 +21,8 @@ from cvtui.runlog.writer import EventWriter
 POLL_SECONDS = 0.5
 STALL_SECONDS = 600.0
 """Silence of a living run that is told, or three times its longest one before, whichever is longer."""
+START_SECONDS = 60.0
+"""How long a process that no lock shows yet may load before its run is lost: as long as the screen waits for it."""
 LOST_POLLS = 3
 """Polls that must agree on a lost run: the log's last line may come a moment after the lock went."""
 
@@ -46,6 +48,7 @@ class EndWatch:
     stall: float = STALL_SECONDS
     over: bool = False
     """True once nothing more can happen."""
+    _began: float = field(default_factory=time.monotonic)
     _grown: int = 0
     _heard: float = field(default_factory=time.monotonic)
     _longest: float = 0.0
@@ -60,7 +63,7 @@ class EndWatch:
         alive = self.folder.alive()
         found = door.state(self.folder.events)
         size = found.st_size if found is not None else 0
-        if alive or (size <= self.size and starting(self.folder)):
+        if alive or (size <= self.size and (starting(self.folder) or self._may_start())):
             self._lost = 0
             return self._living(size)
         run = summary(self.folder)
@@ -72,6 +75,10 @@ class EndWatch:
             state = "lost"
         self.over = True
         return message_of(run, state)
+
+    def _may_start(self) -> bool:
+        """Return True while the process of a new run may still be loading."""
+        return time.monotonic() < self._began + START_SECONDS and not self.folder.was_taken_before(1.0)
 
     def _living(self, size: int) -> EndMessage | None:
         now = time.monotonic()

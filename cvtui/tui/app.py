@@ -328,7 +328,8 @@ class CvtuiApp(LeavingApp):
 
     def watch_end(self, folder: RunFolder, size: int = 0) -> None:
         """Have the end of a run told; `size`: bytes of its log before it was resumed."""
-        self.follow_end(folder, size)
+        if not self.is_leaving:
+            self.follow_end(folder, size)
         if not self.hooks:
             return
         from cvtui.notify.start import watch_end

@@ -89,6 +89,16 @@ def test_a_run_without_an_end_is_lost_after_several_looks(tmp_path: Path) -> Non
     assert watch.over
 
 
+def test_a_run_whose_engine_still_loads_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its screen was left meanwhile: no lock, no log, and older than what a fresh engine takes."""
+    folder = make_folder(tmp_path)
+    os.utime(folder.recipe, (time.time() - 30, time.time() - 30))
+    assert [EndWatch(folder).poll() for _ in range(LOST_POLLS)] == [None] * LOST_POLLS
+    monkeypatch.setattr("cvtui.notify.end_watch.START_SECONDS", 0.0)
+    watch = EndWatch(folder)
+    assert [message.state for _ in range(LOST_POLLS) if (message := watch.poll()) is not None] == ["lost"]
+
+
 def test_the_old_end_of_a_resumed_run_is_not_told(tmp_path: Path) -> None:
     folder = make_folder(tmp_path)
     written(folder, started(), RunEnded(time=1.0, step=3, status="stopped"))

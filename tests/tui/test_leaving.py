@@ -11,8 +11,14 @@ from textual import events
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
+from cvtui.notify.hooks import EndHooks
+from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.form.form_view import FormView
+from cvtui.tui.prewarm import PrewarmedEngine
+from cvtui.tui.screens.train import TrainScreen
+from tests.waiting import wait_until_async
 
 
 def typed(app: CvtuiApp, *keys: str) -> None:
@@ -54,3 +60,32 @@ async def test_page_up_in_a_palette_without_matches_yet(tmp_path: Path) -> None:
         typed(app, "ctrl+p", "6", "pageup", "pagedown", "escape")
         await pilot.pause()
     assert app.return_code in (0, None)
+
+
+async def test_a_run_that_is_left_while_its_engine_becomes_the_trainer_has_its_end_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[RunFolder] = []
+    monkeypatch.setattr("cvtui.notify.start.watch_end", lambda folder, _hooks, _size: watched.append(folder))
+    app = CvtuiApp(runs=tmp_path, prewarm=False, hooks=EndHooks("true"))
+    engine = PrewarmedEngine(lambda: None, ["sleep", "60"])  # which still loads when the screen is left
+
+    async def leave(_pilot: Pilot[Any]) -> None:
+        screen = app.screen
+        assert isinstance(screen, TrainScreen)
+        await wait_until_async(lambda: screen.query(FormView) and screen.query_one(FormView).complete, what="the form")
+        screen.query_one(FormView)._engine = engine
+        engine.start()
+        await screen.start(Recipe(name="left"))
+        await wait_until_async(lambda: engine.state == "spent", what="its order")
+        app.exit()
+
+    process = None
+    try:
+        await app.run_async(headless=True, size=(80, 24), auto_pilot=leave)
+    finally:
+        process = engine._process
+        if process is not None:
+            process.kill()
+            process.wait()
+    assert (app._exception, [folder.name for folder in watched]) == (None, ["left"])

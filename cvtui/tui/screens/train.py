@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -191,7 +192,12 @@ class TrainScreen(BaseScreen):
     @work(group="starting")
     async def _train(self, folder: RunFolder, form_view: FormView) -> None:
         """Train with the prewarmed engine, or with a fresh one if that can't."""
-        if await form_view.engine.train(folder):
+        try:
+            trains = await form_view.engine.train(folder)
+        except asyncio.CancelledError:  # the screen is left; the engine, which has been told, trains
+            self.session.watch_end(folder)
+            raise
+        if trains:
             self.session.watch_end(folder)
             return
         from cvtui.runlog.worker_process import launch
