@@ -15,7 +15,7 @@ from cvtui.draw.robust_range import typical
 from cvtui.draw.scales import Array, Floats, Kind
 
 DASHES: tuple[tuple[str, tuple[int, ...]], ...] = (
-    ("━", ()), ("╍", (5, 3)), ("┈", (1, 2)), ("╾", (7, 2, 1, 2)), ("┅", (2, 4)),
+    ("━", ()), ("╍", (5, 3)), ("┉", (1, 2)), ("╾", (7, 2, 1, 2)), ("┅", (2, 4)),
 )  # fmt: skip
 """How curves differ where colour doesn't tell: glyph of the legend; dot columns that are drawn, left out, drawn …"""
 

@@ -131,7 +131,7 @@ def test_without_colour_curves_carry_letters_and_dashes():
         drawn[letter] = re.split("[│┤]", found)[1].replace(letter, "")
     assert len({row.count(" ") for row in drawn.values()}) == 3
     coloured = [line.plain for line in draw(Curves(curves=curves), 80, 14)]
-    assert coloured[0] == "━ run 0  ╍ run 1  ┈ run 2"
+    assert coloured[0] == "━ run 0  ╍ run 1  ┉ run 2"
 
 
 def test_without_colour_faint_curves_carry_letters_too():
