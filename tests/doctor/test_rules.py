@@ -302,6 +302,12 @@ def test_one_fault_is_told_first_and_is_no_note(fault: str) -> None:
     assert (roots[0].id, roots[0].severity == "note") == (fault, fault == "L01")
 
 
+def test_a_stem_that_leaves_padding_alone_unread_is_no_fault() -> None:
+    """(8 + 2·2 − 5)/2 + 1 is not whole, and yet each pixel is read; without padding one row is not."""
+    assert "L05" not in found(recipe(net="conv8f5s2-relu-gap-fc"))
+    assert "L05" in found(recipe(net="conv8f5s2p0-relu-gap-fc"))
+
+
 def test_ended_well_one_answer_is_past_and_warns_no_more() -> None:
     """200 steps of one answer, then 86 % of two classes, which cost 0.62 of a guess."""
     everything = found(
