@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _LONGEST = 20
@@ -29,6 +29,16 @@ def child_name(parent: str, before: str, after: str, otherwise: str) -> str:
     known = re.fullmatch(r"(.+?-\d{1,9})-.+", parent)
     words = [_change(key, value) for key, value in _differing(before, after)][:2]
     return f"{known[1] if known else parent}-{'-'.join(words) or otherwise}"
+
+
+def race_names(data: str, taken: Iterable[str], varied: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of runs that differ by these fields: `pics-4-lr1e-2`, `pics-4-lr1e-3`, all with one number."""
+    stem = stem_of(data)
+    number = next_number(stem, taken)
+    return [
+        f"{stem}-{number}-{'-'.join(_change(key, value) for key, value in list(fields.items())[:3])}"
+        for fields in varied
+    ]
 
 
 def _differing(before: str, after: str) -> list[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
 from cvtui.runlog.folder import RunFolder, list_runs, newest
 from cvtui.runlog.origin import recipe_of
-from cvtui.runlog.run_names import child_name
+from cvtui.runlog.run_names import child_name, race_names
 from cvtui.runlog.worker_process import launch, usable_cores, worker_environment, worker_threads
 from tests.runlog.making import RECIPE, make_folder
 from tests.waiting import wait_until
@@ -209,3 +209,9 @@ def test_a_broken_recipe_is_said_of_its_run(tmp_path: Path) -> None:
     folder.recipe.write_text("epochs = = 3\n")
     with pytest.raises(RequestError, match=r"^'mine' can't be resumed: recipe.toml is not valid TOML"):
         recipe_of(folder, "resumed")
+
+
+def test_runs_of_a_sweep_are_called_after_the_data_and_what_differs() -> None:
+    taken = ["pics-3", "pics-3-lr1e-2", "other-9"]
+    varied = [{"lr": 0.01, "init": "he"}, {"lr": 0.001, "init": "normal(0.01)"}]
+    assert race_names("folder:/a/pics", taken, varied) == ["pics-4-lr1e-2-he", "pics-4-lr1e-3-normal-0-01"]

@@ -92,7 +92,9 @@ def sweep(
     if not as_json:
         tell_fitted(fitted)
         tell_notes(note for entrant in entrants for note in entrant.checked.data.notes)
-    stem = given.get("name") or time.strftime("%Y-%m-%d-%H%M%S-sweep")
+    stem = given.get("name") or ""
+    if not stem:
+        entrants = _named(entrants, [name for name, values in lists.items() if len(values) > 1], runs)
     with Race(entrants, runs, stem, jobs, gpus=gpus, cluster=cluster) as race:
         watch_race(race, quiet=as_json)
         labels = [racer.label for racer in race.racers]
@@ -108,6 +110,18 @@ def sweep(
         for racer in refused:
             racer.folder.discard()
     return 0 if any(outcome.state in ("finished", "diverged") for outcome in result.outcomes) else 1
+
+
+def _named(entrants: Sequence[Entrant], varied: Sequence[str], runs: Path) -> list[Entrant]:
+    """Call the runs after their data and what differs, with the next number of the folder."""
+    from dataclasses import replace
+
+    from cvtui.runlog.run_names import race_names
+
+    recipes = [entrant.checked.asked for entrant in entrants]
+    taken = [path.name for path in runs.iterdir()] if runs.is_dir() else []
+    names = race_names(recipes[0].data, taken, [{key: getattr(recipe, key) for key in varied} for recipe in recipes])
+    return [replace(entrant, name=name) for entrant, name in zip(entrants, names, strict=True)]
 
 
 def _tell(result: Any, labels: Sequence[str], ends: Sequence[RunEnded | None], as_json: bool) -> None:
