@@ -17,7 +17,6 @@ from cvtui.engine.data.user_dataset import read_callable
 from cvtui.errors import RequestError
 from tests.doctor.test_check import run_precheck
 from tests.engine.making import pixels_of
-from tests.engine_within import engines_within
 
 
 class Items(Dataset[Any]):
@@ -198,11 +197,9 @@ def test_check_does_not_tick_labels_where_a_class_is_empty(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     question = "labels in range, one output per class"
-    with engines_within():
-        _, items = run_precheck(data="checkedset:gap", net="fc", batch_size=8)
+    _, items = run_precheck(data="checkedset:gap", net="fc", batch_size=8)
     assert items[question].mark == "doubt"
     assert "3 classes, 3 outputs; 1 class without a training image" in items[question].answer
-    with engines_within():
-        _, items = run_precheck(data="checkedset:from_one", net="fc", batch_size=8)
+    _, items = run_precheck(data="checkedset:from_one", net="fc", batch_size=8)
     assert items[question].mark == "ok"
     assert "0 to 1, 2 classes, 2 outputs" in items[question].answer
