@@ -1,4 +1,4 @@
-"""Engines that run to their end within the test's process, which has PyTorch: its import is a second of each of them.
+"""Engines and labs that run to their end in the test's process: importing PyTorch is a second of each of them.
 
 For what an engine does with a recipe, a folder or a request. Its start, its signals, its streams and what it does
 beside its parent are a process's own, and are tested with real ones: in tests/cli/test_headless.py, test_service.py,
@@ -7,7 +7,7 @@ tests/engine/test_run.py, and wherever `tests.cli.running.cvtui` or `tests.engin
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import io
 import os
 import subprocess
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 from unittest import mock
@@ -35,12 +36,10 @@ class _Popen(subprocess.Popen):
     """`subprocess.Popen` that runs an engine itself, and starts anything else."""
 
     def __init__(self, args: Any, *rest: Any, **how: Any) -> None:
-        start = own_module("cvtui.engine")
         words = [str(word) for word in args] if isinstance(args, list) else []
-        ours = words[: len(start)] == start
-        if ours and words[len(start) :] == ["--early"]:
+        if words == own_module("cvtui.engine", "--early"):
             raise OSError("a run is trained once it is known")
-        self._work = _work(words[len(start) :]) if ours else None
+        self._work = _work(words)
         if self._work is None:
             super().__init__(args, *rest, **how)
             return
@@ -75,26 +74,44 @@ class _Popen(subprocess.Popen):
 
 
 def _work(words: list[str]) -> Callable[[], int] | None:
-    """Return what `python -m cvtui.engine WORDS` does; None for what has to be a process."""
-    if importlib.util.find_spec("torch") is None:
+    """Return what a command line of an engine or a lab does; None for what has to be a process."""
+    start = len(own_module(""))
+    if words[:start] not in (own_module("cvtui.engine"), own_module("cvtui.labs")) or not find_spec("torch"):
         return None
+    if words[start - 1] == "cvtui.labs":
+        return partial(_run_lab, words[start:])
     from cvtui.engine.data.user_dataset import tell_facts
     from cvtui.engine.mistakes import tell_mistakes
     from cvtui.engine.precheck import check_stdin
     from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
 
-    match words:
+    match words[start:]:
         case ["--facts", what, size, share, *drawn]:
             return partial(tell_facts, what, size, float(share), int("".join(drawn) or 0), bool(drawn))
         case ["--check"]:
             return check_stdin
         case [folder, "--mistakes", *named] if not folder.startswith("-"):
             return partial(tell_mistakes, Path(folder), *named)
-        case [folder] | [folder, "--resume", *_] if not folder.startswith("-"):
-            rate = "".join(words[2:])
-            return partial(train_folder, Path(folder), Signals(), resume=len(words) > 1, rate=rate)
+        case [folder] if not folder.startswith("-"):
+            return partial(train_folder, Path(folder), Signals())
+        case [folder, "--resume", *rate]:
+            return partial(train_folder, Path(folder), Signals(), resume=True, rate="".join(rate))
     return None
+
+
+def _run_lab(words: list[str]) -> int:
+    """Run a lab without its handlers of signals, and on the threads of this process afterwards."""
+    import torch
+
+    from cvtui.labs import worker
+
+    threads = torch.get_num_threads()
+    with mock.patch.object(worker, "_stop_on_signals"):
+        try:
+            return worker.main(words)
+        finally:
+            torch.set_num_threads(threads)
 
 
 class _Stream:
