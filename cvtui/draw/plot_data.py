@@ -165,11 +165,20 @@ class Track:
 
     def reach(self, kind: Kind, low: float = -math.inf, high: float = math.inf) -> tuple[float, float] | None:
         """Smallest and largest y that can be drawn, for x within low … high; None where there is none."""
+        start, end = self._span(low, high)
+        lows, highs = self.pyramid(kind).reach(np.array([start]), np.array([end]))
+        return (float(lows[0]), float(highs[0])) if highs[0] >= lows[0] else None
+
+    def _span(self, low: float, high: float) -> tuple[int, int]:
         start, end = int(np.searchsorted(self.x, low, "left")), int(np.searchsorted(self.x, high, "right"))
         if end - start < 2:  # the line that passes is that of the neighbours
             start, end = max(0, start - 1), min(len(self.x), end + 1)
-        lows, highs = self.pyramid(kind).reach(np.array([start]), np.array([end]))
-        return (float(lows[0]), float(highs[0])) if highs[0] >= lows[0] else None
+        return start, end
+
+    def values(self, low: float, high: float) -> Floats:
+        """Return the values whose range `reach` tells."""
+        start, end = self._span(low, high)
+        return self.y[start:end]
 
     def typical(self, low: float, high: float) -> tuple[float, float] | None:
         """Return the same without the few most extreme values; None where there are too few to tell."""

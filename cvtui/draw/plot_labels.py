@@ -175,17 +175,15 @@ class PlotLabels:
                 if (reach := track.reach("linear", *x)) is not None and sign * reach[sign > 0] > sign * level
                 for peak in track.beyond(x.low, x.high, level, sign)
             ]
-            taken: set[int] = set()
+            peaks: dict[int, float] = {}
             for at, value in sorted(found, key=lambda peak: -sign * peak[1]):
-                column = (frame.column_of(at) or 0) // 2
-                if column in taken:
-                    continue
-                taken.add(column)
+                peaks.setdefault((frame.column_of(at) or 0) // 2, value)
+            for column in peaks:  # all arrows before the first number: none may lie in another's words
                 self.canvas.put(frame.left + column, frame.top + row, arrow, "mark")
                 self.busy[row, column] = TAKEN
+            for column, value in list(peaks.items())[:3]:
                 text = read_out(value, self.scene.y_kind)
-                if len(taken) <= 3:
-                    self._place(text, [(column + 1, row), (column - cell_len(text), row)], "words mark")
+                self._place(text, [(column + 1, row), (column - cell_len(text), row)], "words mark")
 
     def _warnings(self) -> None:
         scene = self.scene

@@ -11,7 +11,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from cvtui.draw.plot_data import Guide, Mark, Track
-from cvtui.draw.robust_range import cut
+from cvtui.draw.robust_range import cut, typical_of_all
 from cvtui.draw.scales import Kind, Limits, Scale, widened
 from cvtui.draw.ticks import labels, linear_ticks, log_ticks, nice_step
 
@@ -104,10 +104,8 @@ class Scene:
 
     def _without_spikes(self, x: Limits, full: tuple[float, float], levels: list[float]) -> tuple[float, float]:
         lines = [track for track in self.tracks if track.line.fit and track.reach("linear", *x) is not None]
-        most = [track.typical(*x) or track.reach("linear", *x) or full for track in lines]
-        if not most:
-            return full
-        return cut(full, (min([low for low, _ in most] + levels), max([high for _, high in most] + levels)))
+        most = typical_of_all([track.typical(*x) for track in lines], [track.values(*x) for track in lines])
+        return full if most is None else cut(full, (min([most[0], *levels]), max([most[1], *levels])))
 
     def cuts_spikes(self, frame: PlotFrame) -> bool:
         """Return True if values may lie beyond the ends of the y axis that nobody has chosen."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cvtui.draw.robust_range import cut, typical
+from cvtui.draw.robust_range import cut, typical, typical_of_all
 from cvtui.draw.scales import Floats, Kind, Limits, Scale, widened
 from cvtui.draw.ticks import labels, linear_ticks, log_ticks
 from cvtui.export.words import escape
@@ -103,13 +103,12 @@ def _scale(columns: Sequence[Floats], kind: Kind, share: float = 0.04) -> Scale:
 
 def _without_spikes(scale: Scale, columns: Sequence[Floats], levels: Floats) -> Scale:
     """Return the scale of most values where a few stick out far."""
-    most = [reach for y in columns if (reach := typical(y) or _reach(y)) is not None]
-    if not most:
-        return scale
-    reached = [*most, *((float(level), float(level)) for level in levels if np.isfinite(level))]
+    most = typical_of_all([typical(y) for y in columns], columns)
     full = _reach(np.concatenate([*columns, levels]))
-    assert full is not None
-    low, high = cut(full, (min(low for low, _ in reached), max(high for _, high in reached)))
+    if most is None or full is None:
+        return scale
+    there = [float(level) for level in levels if np.isfinite(level)]
+    low, high = cut(full, (min([most[0], *there]), max([most[1], *there])))
     return scale if (low, high) == full else Scale(widened(low, high, "linear"), "linear")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from cvtui import door
 from cvtui.calc.table import size_text
+from cvtui.draw.robust_range import typical, typical_of_all
 from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.evaluation_page import evaluation_html
 from cvtui.export.pictures import pictures_html
@@ -22,6 +23,10 @@ from cvtui.runlog.series import FloatColumn
 from cvtui.text import compact, counted, percent
 
 SMOOTHING = 0.98
+
+
+FAR = 1000.0
+"""A loss so many times as large as most others is cut off."""
 
 
 def charts(history: History) -> list[Chart]:
@@ -48,10 +53,13 @@ def charts(history: History) -> list[Chart]:
     ]
     values = [curve.y[np.isfinite(curve.y)] for curve in loss]
     positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
+    most = typical_of_all([typical(part) for part in values], values)
+    # A spike of 5e27 leaves the rest no more room on a logarithmic axis than on a linear one, where it is cut off.
+    readable = most is None or max(float(part.max()) for part in values if len(part)) < FAR * most[1]
     rule = known.rule if known is not None else "ln C"
     guides = [(float(first), f"{rule} = {float(first):.3f}")] if isinstance(first, int | float) else []
     return [
-        Chart(title="Loss", curves=loss, log_y=positive, guides=guides, marks=marks),
+        Chart(title="Loss", curves=loss, log_y=positive and readable, guides=guides, marks=marks),
         Chart(title="Accuracy", curves=accuracy, percent=True, marks=marks),
         Chart(title="Learning rate", curves=[ChartCurve(name="lr", x=x, y=steps.lr, kind="rate")], marks=marks),
     ]
