@@ -89,6 +89,12 @@ async def test_stop(key: str, answer: bool) -> None:
         assert app.answers == [answer]
 
 
+def test_stopping_a_custom_loop_does_not_promise_to_save_it() -> None:
+    """Its stop writes no checkpoint: tests/engine/test_watch.py."""
+    assert "not saved" in StopModal(custom_loop=True)._text
+    assert "saved first" in StopModal()._text
+
+
 @pytest.mark.parametrize(("key", "answer"), [("q", "keep"), ("x", "stop"), ("escape", "stay"), ("enter", "keep")])
 async def test_leave(key: str, answer: str) -> None:
     app = Asking(LeaveModal("a-run"))

@@ -105,8 +105,14 @@ class StopModal(ConfirmModal):
     ]
     QUESTION, YES, NO = "Stop the run?", "Stop training", "Keep training"
 
-    def __init__(self) -> None:
-        super().__init__("The model is saved first. A stopped run is finished; u continues it later.")
+    def __init__(self, *, custom_loop: bool = False) -> None:
+        """`custom_loop`: the run is a script's own, which saves and resumes by itself."""
+        super().__init__(
+            "The weights are not saved by this: s saves them. The loop of the script ends at its next step; only the "
+            "script can train on."
+            if custom_loop
+            else "The model is saved first. A stopped run is finished; u continues it later."
+        )
 
 
 Leaving = Literal["keep", "stop", "stay"]

@@ -122,7 +122,8 @@ class RunCommands:
             if stop:
                 self.send("stop")
 
-        self._live.app.push_screen(StopModal(), apply)
+        run = self._live.history.run
+        self._live.app.push_screen(StopModal(custom_loop=run is not None and run.kind == "watch"), apply)
 
     def resume(self) -> None:
         """Resume a run that ended early from its newest checkpoint, in a process of its own."""
