@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from textual.app import App
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from cvtui.errors import RequestError
 from cvtui.recipe.learning_rate import parse_rate
@@ -89,10 +89,13 @@ async def test_stop(key: str, answer: bool) -> None:
         assert app.answers == [answer]
 
 
-def test_stopping_a_custom_loop_does_not_promise_to_save_it() -> None:
+async def test_stopping_a_custom_loop_does_not_promise_to_save_it() -> None:
     """Its stop writes no checkpoint: tests/engine/test_watch.py."""
     assert "not saved" in StopModal(custom_loop=True)._text
     assert "saved first" in StopModal()._text
+    app = Asking(LeaveModal("a-run", custom_loop=True))
+    async with app.run_test():
+        assert str(app.screen.query_one("#stop", Button).label) == "Stop without saving (x)"
 
 
 @pytest.mark.parametrize(("key", "answer"), [("q", "keep"), ("x", "stop"), ("escape", "stay"), ("enter", "keep")])

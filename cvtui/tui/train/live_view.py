@@ -62,7 +62,7 @@ class LiveView(DetailWindows):
         Binding("space", "pause", "Pause", tooltip="Pause the training, or go on"),
         Binding("l", "rate", "Rate", tooltip="Change the learning rate"),
         Binding("s", "save", "Save", tooltip="Save a checkpoint now"),
-        Binding("x", "stop", "Stop", tooltip="Save and end the run (asks first)"),
+        Binding("x", "stop", "Stop", tooltip="End the run (asks first)"),
         Binding("a", "x_axis", "Axis", tooltip="x axis: steps, epochs, samples or time"),
         Binding("y", "range", "Range", tooltip="y axis of this pane (or the loss): without spikes, all, logarithmic"),
         Binding("m", "smoothing", "Smooth", show=False, tooltip="Smooth the curves: light, medium, strong or off"),

@@ -123,13 +123,15 @@ class LeaveModal(BoxModal[Leaving]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "dismiss('keep')", "Quit", tooltip="Quit; training continues in the background"),
-        Binding("x", "dismiss('stop')", "Stop", tooltip="Save, stop training, quit"),
+        Binding("x", "dismiss('stop')", "Stop", tooltip="Stop training (a run of cvtui is saved first), quit"),
         Binding("escape", "dismiss('stay')", "Stay"),
     ]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, custom_loop: bool = False) -> None:
+        """`custom_loop`: the run is a script's own, which no stop saves."""
         super().__init__()
         self._name_of_run = clean(name)
+        self._custom_loop = custom_loop
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
@@ -142,7 +144,8 @@ class LeaveModal(BoxModal[Leaving]):
             )
             with Horizontal(classes="buttons"):
                 yield Button("Keep training (q)", id="keep", variant="primary", compact=True)
-                yield Button("Save and stop (x)", id="stop", variant="warning", compact=True)
+                stop = "Stop without saving (x)" if self._custom_loop else "Save and stop (x)"
+                yield Button(stop, id="stop", variant="warning", compact=True)
                 yield Button("Stay", id="stay", compact=True)
 
     def on_mount(self) -> None:

@@ -117,13 +117,17 @@ class RunCommands:
             modal = RateModal(now, lr, self._live.history.group_rates)
             self._live.app.push_screen(modal, apply)
 
+    @property
+    def _is_custom_loop(self) -> bool:
+        run = self._live.history.run
+        return run is not None and run.kind == "watch"
+
     def stop(self) -> None:
         def apply(stop: bool | None) -> None:
             if stop:
                 self.send("stop")
 
-        run = self._live.history.run
-        self._live.app.push_screen(StopModal(custom_loop=run is not None and run.kind == "watch"), apply)
+        self._live.app.push_screen(StopModal(custom_loop=self._is_custom_loop), apply)
 
     def resume(self) -> None:
         """Resume a run that ended early from its newest checkpoint, in a process of its own."""
@@ -170,7 +174,7 @@ class RunCommands:
             if choice in ("keep", "stop"):
                 self._live.post_message(Left(self._live.folder, choice))
 
-        self._live.app.push_screen(LeaveModal(self._live.folder.name), apply)
+        self._live.app.push_screen(LeaveModal(self._live.folder.name, custom_loop=self._is_custom_loop), apply)
 
     def fork(self, changes: str = "", epoch: int | None = None) -> None:
         """Ask for a checkpoint and changes (`changes` is filled in already) and start the child run."""
