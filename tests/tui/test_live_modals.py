@@ -95,7 +95,7 @@ async def test_stopping_a_custom_loop_does_not_promise_to_save_it() -> None:
     assert "saved first" in StopModal()._text
     app = Asking(LeaveModal("a-run", custom_loop=True))
     async with app.run_test():
-        assert str(app.screen.query_one("#stop", Button).label) == "Stop without saving (x)"
+        assert str(app.screen.query_one("#stop", Button).label) == "Stop unsaved (x)"
 
 
 @pytest.mark.parametrize(("key", "answer"), [("q", "keep"), ("x", "stop"), ("escape", "stay"), ("enter", "keep")])

@@ -144,7 +144,7 @@ class LeaveModal(BoxModal[Leaving]):
             )
             with Horizontal(classes="buttons"):
                 yield Button("Keep training (q)", id="keep", variant="primary", compact=True)
-                stop = "Stop without saving (x)" if self._custom_loop else "Save and stop (x)"
+                stop = "Stop unsaved (x)" if self._custom_loop else "Save and stop (x)"
                 yield Button(stop, id="stop", variant="warning", compact=True)
                 yield Button("Stay", id="stay", compact=True)
 
