@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._compositor import Compositor
 from textual.pilot import Pilot
 
 from cvtui.recipe.fields import FIELDS
@@ -260,10 +261,19 @@ async def test_choices_by_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And hardly one of them draws the whole screen, a fifth of an arrow key's time."""
+    whole: list[Compositor] = []
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
+        await pilot.pause()
+        frame = Compositor.render_full_update
+        monkeypatch.setattr(
+            Compositor, "render_full_update", lambda self, **how: whole.append(self) or frame(self, **how)
+        )
         form = form_view_of(app).form
         for shown in form.rows.values():
             await wait_until_async(partial(lambda shown: form.current is shown, shown), what=shown.field.name)
@@ -272,6 +282,7 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
             )
             assert form_view_of(app).query_one("#explanation").render()
             await pilot.press("down")
+        assert len(whole) < len(form.rows) / 4
 
 
 async def the_curve_is_the_schedules(pilot: Pilot[None], app: CvtuiApp) -> None:
