@@ -143,8 +143,11 @@ async def test_enter_sends_the_net_to_the_train_place(tmp_path: Path) -> None:
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
         screen = app.screen
         assert isinstance(screen, TrainScreen)
-        assert screen.form_view is not None
-        assert "conv6f5-relu-pool-fc" in screen.form_view.validation.texts["net"]
+        view = screen.form_view
+        assert view is not None
+        await wait_until_async(
+            lambda: view.complete and "conv6f5-relu-pool-fc" in view.validation.texts["net"], what="the net in the form"
+        )
 
 
 @pytest.mark.parametrize("text", ["conv6-" * 170_000, "fc*1000000000", "(" * 10_000 + "fc" + ")" * 10_000])
