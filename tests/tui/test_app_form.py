@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
-from textual._compositor import Compositor
+from textual._compositor import Compositor, LayoutUpdate
 from textual.pilot import Pilot
 
 from cvtui.recipe.fields import FIELDS
@@ -271,9 +271,12 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(
         await ready(app)
         await pilot.pause()
         frame = Compositor.render_full_update
-        monkeypatch.setattr(
-            Compositor, "render_full_update", lambda self, **how: whole.append(self) or frame(self, **how)
-        )
+
+        def counted(self: Compositor, simplify: bool = False) -> LayoutUpdate:
+            whole.append(self)
+            return frame(self, simplify)
+
+        monkeypatch.setattr(Compositor, "render_full_update", counted)
         form = form_view_of(app).form
         for shown in form.rows.values():
             await wait_until_async(partial(lambda shown: form.current is shown, shown), what=shown.field.name)
