@@ -20,6 +20,8 @@ IDLE_SECONDS = 0.01
 """Textual takes 20 ms. 10 tell the same, as everything that a key sets going in this process runs in one thread."""
 LONGEST_SECONDS = 5.0
 """A handler that waits for something else (a process, a key) is no reason to wait for ever."""
+BELOW_SECONDS = 1.0
+"""As long, at most, for what another place or the screen below goes on with: a key that leads from there to here."""
 
 _idle = _wait.wait_for_idle
 
@@ -49,12 +51,15 @@ async def _wait_for_screen(self: pilot.Pilot[Any], timeout: float = 30.0) -> boo
 
     Return False after an error in the app, as Pilot's own does.
     """
-    until = time.monotonic() + timeout
-    while _at_work() and not self.app._exception_event.is_set():
-        if time.monotonic() >= until:
+    began = time.monotonic()
+    while not self.app._exception_event.is_set():
+        waited = time.monotonic() - began
+        if not _at_work() and not (waited < BELOW_SECONDS and any(map(_handling, list(self.app._registry)))):
+            return True
+        if waited >= timeout:
             raise pilot.WaitForScreenTimeout("a widget is still at work")
         await asyncio.sleep(0.001)
-    return not self.app._exception_event.is_set()
+    return False
 
 
 def _at_work() -> bool:

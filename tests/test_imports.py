@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,20 @@ HALF_A_SECOND = {"torch.utils.flop_counter", "triton"}
 """Of a training's start, which needs neither: whoever counts operations imports the first then, and with it Triton."""
 
 
-def loaded(code: str, cwd: Path) -> set[str]:
-    """Top-level names in sys.modules after `code` (with cvtui's rooms by their full name)."""
-    report = (
-        "import atexit, json, os, sys\n"
-        "atexit.register(lambda: open(os.environ['SEEN'], 'w').write(json.dumps(sorted(sys.modules))))\n"
-    )
+def run(*words: str) -> str:
+    return f"sys.argv = ['cvtui', *{list(words)!r}]\nfrom cvtui.cli.main import main\nmain()"
+
+
+def loaded(steps: Sequence[str], cwd: Path) -> list[set[str]]:
+    """Top-level names in sys.modules after each of `steps`, one after the other in a process of their own.
+
+    With cvtui's rooms by their full name.
+    """
     seen = cwd / "seen.json"
     done = subprocess.run(
-        [sys.executable, "-c", report + code],
+        [sys.executable, "-c", STEPS],
         cwd=cwd,
-        env={**os.environ, "SEEN": str(seen)},
+        env={**os.environ, "SEEN": str(seen), "STEPS": json.dumps(steps)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -36,43 +40,61 @@ def loaded(code: str, cwd: Path) -> set[str]:
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
-    names = json.loads(seen.read_text())
-    rooms = {".".join(name.split(".")[: 2 if name.startswith("cvtui.") else 1]) for name in names}
-    return rooms | {name for name in names if name in HALF_A_SECOND}
+    return [
+        {".".join(name.split(".")[: 2 if name.startswith("cvtui.") else 1]) for name in names}
+        | {name for name in names if name in HALF_A_SECOND}
+        for names in json.loads(seen.read_text())
+    ]
 
 
-def run(*words: str) -> str:
-    return f"sys.argv = ['cvtui', *{list(words)!r}]\nfrom cvtui.cli.main import main\nmain()"
+STEPS = """
+import json, os, sys
+found = []
+for step in json.loads(os.environ["STEPS"]):
+    try:
+        exec(step)
+    except SystemExit:
+        pass
+    found.append(sorted(sys.modules))
+open(os.environ["SEEN"], "w").write(json.dumps(found))
+"""
+
+LIGHT = [
+    ("import cvtui", HEAVY | {"cvtui.calc"}),
+    ("import cvtui.calc", HEAVY | {"cvtui.recipe", "cvtui.runlog"}),
+    ("import cvtui.calc, cvtui.calc.net.parser; cvtui.calc.net.parser.parse('conv8-fc')", HEAVY),
+    (
+        "from cvtui.recipe.recipe import Recipe; from cvtui.recipe.validation import check; check(Recipe())",
+        HEAVY - {"msgspec"},
+    ),
+    ("import cvtui.runlog.writer", HEAVY - {"msgspec"}),
+    ("import cvtui.runlog.history", {"torch", "textual", "rich", "click"}),
+    ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs.experiments", "cvtui.cli"}),
+]
+COMMANDS = [
+    ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),
+    (run("--help"), HEAVY - {"click", "msgspec"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
+    (run("runs"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
+    (run("--no-ui", "--lr", "-1"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
+]
+ENGINE = [
+    ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
+    (
+        "import cvtui.engine.prewarm",
+        {"textual", "rich", "click", "cvtui.tui", "cvtui.cli", "torchvision"} | HALF_A_SECOND,
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("code", "never"),
-    [
-        ("import cvtui", HEAVY | {"cvtui.calc"}),
-        ("import cvtui.calc", HEAVY | {"cvtui.recipe", "cvtui.runlog"}),
-        ("import cvtui.calc, cvtui.calc.net.parser; cvtui.calc.net.parser.parse('conv8-fc')", HEAVY),
-        (
-            "from cvtui.recipe.recipe import Recipe; from cvtui.recipe.validation import check; check(Recipe())",
-            HEAVY - {"msgspec"},
-        ),
-        ("import cvtui.runlog.writer", HEAVY - {"msgspec"}),
-        ("import cvtui.runlog.history", {"torch", "textual", "rich", "click"}),
-        ("import cvtui.tui.app", {"torch", "torchvision", "cvtui.engine", "cvtui.labs.experiments", "cvtui.cli"}),
-        ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
-        pytest.param(
-            "import cvtui.engine.prewarm",
-            {"textual", "rich", "click", "cvtui.tui", "cvtui.cli", "torchvision"} | HALF_A_SECOND,
-            marks=pytest.mark.torch,
-        ),
-        ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),
-        (run("--help"), HEAVY - {"click", "msgspec"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
-        (run("runs"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
-        (run("--no-ui", "--lr", "-1"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
-    ],
-    ids=lambda value: value.splitlines()[0][:60] if isinstance(value, str) else "",
+    "steps",
+    [LIGHT, COMMANDS, ENGINE[:1], pytest.param(ENGINE, marks=pytest.mark.torch)],
+    ids=["light", "commands", "engine", "engine with PyTorch"],
 )
-def test_nothing_heavy_where_it_is_not_needed(code: str, never: set[str], tmp_path: Path) -> None:
-    assert not loaded(code, tmp_path) & never
+def test_nothing_heavy_where_it_is_not_needed(steps: Sequence[tuple[str, set[str]]], tmp_path: Path) -> None:
+    """Each step may load what the next may not do without, and nothing that one of the next must be without."""
+    for (code, never), names in zip(steps, loaded([code for code, _ in steps], tmp_path), strict=True):
+        assert not names & never, code
 
 
 def test_the_contracts_of_who_may_import_whom_hold() -> None:

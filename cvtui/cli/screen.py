@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SMALLEST = (40, 10)
 """Room for one pane of a run. The form, Calc and Labs need more, and say so in the screen."""
-TERMINAL_SECONDS = 2.0
+TERMINAL_SECONDS = 0.5
 """Seconds between two looks at whether the terminal is still there: without SIGHUP (a session that has none as its own)
-a screen once went on unseen for two hours, at a third of a core."""
+a screen once went on unseen for two hours, at a third of a core. Until the look, Textual reads its end in a circle."""
 
 
 def in_browser() -> bool:

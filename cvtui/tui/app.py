@@ -22,7 +22,7 @@ from cvtui.tui.app_commands import FULL_FPS, app_commands
 from cvtui.tui.jobs.catalog import JOBS, spec_of
 from cvtui.tui.leaving_app import LeavingApp
 from cvtui.tui.plot.theme_colors import shows_colours
-from cvtui.tui.screens.base import SCREENS, BaseScreen, TopBar
+from cvtui.tui.screens.base import SCREENS, BaseScreen, ScreenEntry, TopBar
 from cvtui.tui.screens.themes import DARK, FEW_COLOURS, LIGHT
 from cvtui.tui.widgets.moves import capital
 
@@ -131,11 +131,15 @@ class CvtuiApp(LeavingApp):
     # ------------------------------------------------------------------ places
 
     def get_default_screen(self) -> BaseScreen:
-        return SCREENS[0].screen()
+        return self._first.screen()
+
+    @property
+    def _first(self) -> ScreenEntry:
+        return next(entry for entry in SCREENS if entry.name == self.DEFAULT_MODE)
 
     def on_mount(self) -> None:
         self.set_class(not shows_colours(self), "-few-colours")
-        self.add_mode(SCREENS[0].name, SCREENS[0].screen)  # for going back to it: it is never made a second time
+        self.add_mode(self.DEFAULT_MODE, self._first.screen)  # for going back to it: it is never made a second time
 
     async def action_go_to(self, name: str) -> None:
         from textual.command import CommandPalette

@@ -138,7 +138,7 @@ def test_a_value_from_the_command_line_is_called_by_its_option_one_from_a_file_b
 
 
 def test_the_screen_without_a_terminal_names_no_ui(tmp_path: Path) -> None:
-    done = cvtui(cwd=tmp_path)
+    done = within(cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "terminal" in done.stderr
@@ -167,7 +167,7 @@ def test_a_folder_that_is_not_writable(tmp_path: Path) -> None:
 def test_a_read_only_file_system_is_refused_before_anything_starts(tmp_path: Path) -> None:
     if not os.path.isdir("/proc/self"):
         pytest.skip("no file system here that refuses everybody")
-    done = cvtui("--no-ui", "--runs", "/proc/self/runs", cwd=tmp_path)
+    done = within("--no-ui", "--runs", "/proc/self/runs", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--runs" in done.stderr

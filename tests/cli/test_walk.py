@@ -90,8 +90,9 @@ class Screen(Terminal):
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) -> None:
-    with Screen(cwd=folder, size=size) as screen:
+    with Screen(cwd=folder, size=size, PYTHONPATH=without_torch(folder)) as screen:
         screen.until("standardise")
+        it_is_drawn_while_the_terminal_grows_under_a_window(screen, size)
         screen.walk(
             ("?", "Train: keys"), (ESC, "!Train: keys"),
             (ENTER, "half circles"), (ESC, "!half circles"),
@@ -124,13 +125,11 @@ def test_a_run_with_its_panes_windows_and_questions(size: tuple[int, int], folde
         screen.leave()
 
 
-def test_a_terminal_that_grows_under_a_window_is_drawn(folder: Path) -> None:
-    """The screen below has its old size for a moment longer than the window over it."""
-    with Screen(cwd=folder, size=(80, 24), PYTHONPATH=without_torch(folder)) as screen:
-        screen.until("standardise")
-        screen.walk(("?", "Train: keys"))
-        for size in ((81, 24), (81, 25), (120, 40), (90, 30)):
-            screen.resize(*size)
-            screen.until("Train: keys")
-        screen.walk((ESC, "!Train: keys"))
-        screen.leave()
+def it_is_drawn_while_the_terminal_grows_under_a_window(screen: Screen, size: tuple[int, int]) -> None:
+    """Resize with help open: the screen below has its old size for a moment longer than the window over it."""
+    columns, lines = size
+    screen.walk(("?", "Train: keys"))
+    for now in ((columns + 1, lines), (columns + 1, lines + 1), (columns + 40, lines + 16), (90, 30), size):
+        screen.resize(*now)
+        screen.until("Train: keys")
+    screen.walk((ESC, "!Train: keys"))

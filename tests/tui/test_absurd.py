@@ -18,6 +18,7 @@ from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS
 from cvtui.tui.train import LiveView
 from tests.runlog.absurd import ABSURD, RECORDS, together
+from tests.tui.places import begun_at
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.walked
@@ -64,9 +65,8 @@ async def test_the_list_shows_and_sorts_them_beside_a_good_one(tmp_path: Path) -
     runs = absurd_runs(tmp_path, list(ABSURD))
     good = RunFolder.create(tmp_path, "good", dumps(Recipe()))
     good.events.write_bytes(b"\n".join(json.dumps(record).encode() for record in RECORDS) + b"\n")
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("runs", tmp_path)
     async with app.run_test(size=(160, 50)) as pilot:
-        await pilot.press("4")
         assert isinstance(app.screen, RunsScreen)
         screen = app.screen
         await wait_until_async(lambda: len(screen.table.rows) == len(runs) + 2, what="the runs")

@@ -16,6 +16,7 @@ from cvtui.tui.app import CvtuiApp
 from cvtui.tui.calc.layer_summary import summary_lines
 from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.train import TrainScreen
+from tests.tui.places import begun_at
 from tests.waiting import wait_until_async
 
 pytestmark = pytest.mark.walked
@@ -29,10 +30,8 @@ def place(app: CvtuiApp) -> CalcScreen:
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
 async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=size) as pilot:
-        await pilot.press("2")
-        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
         screen = place(app)
         await wait_until_async(lambda: screen.line("net").input.has_focus, what="the focus")
         await pilot.press("end", "ctrl+u", *"conv10f5")
@@ -52,10 +51,8 @@ async def test_the_table_follows_every_keystroke(tmp_path: Path, size: tuple[int
 
 
 async def test_wrong_sizes(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("2")
-        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+    app = begun_at("calc", tmp_path)
+    async with app.run_test(size=(80, 24)):
         screen = place(app)
         for name, texts in (("input", ("32x", "0x3", "")), ("classes", ("0", "x"))):
             line = screen.line(name)
@@ -72,10 +69,8 @@ async def test_wrong_sizes(tmp_path: Path) -> None:
 
 
 async def test_the_net_goes_to_the_form(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("2")
-        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
         await wait_until_async(lambda: place(app).line("net").input.has_focus, what="the focus")
         await pilot.press("end", "ctrl+u")
         place(app).line("net").input.post_message(events.Paste("fc32-relu-fc"))
@@ -103,10 +98,8 @@ def test_a_layer_in_words(net: str) -> None:
 
 
 async def test_the_layer_under_the_cursor(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("2")
-        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
         await pilot.press("enter")
         await wait_until_async(lambda: place(app).table.has_focus, what="the table's focus")
         await pilot.press("down", "down")
@@ -135,10 +128,8 @@ class Net(nn.Module):
 async def test_pytorch_code_is_counted_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_to_count.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("2")
-        await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+    app = begun_at("calc", tmp_path)
+    async with app.run_test(size=(80, 24)):
         screen = place(app)
         before = screen.line("input").input.value
         screen.line("net").input.value = "mine_to_count:"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._compositor import Compositor, LayoutUpdate
 from textual.pilot import Pilot
 
 from cvtui.recipe.fields import FIELDS
@@ -129,72 +130,66 @@ async def test_the_form_begins_with_the_recipe(tmp_path: Path, size: tuple[int, 
         assert not form_view_of(app).validation.problems
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_wrong_net_is_underlined_at_its_column(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=size) as pilot:
-        await ready(app)
-        await type_into(pilot, app, "net", "conv32-relo-fc")
-        shown = row(app, "net")
-        assert shown.problem is not None
-        assert shown.problem.column == 7
-        field = shown.query_one(TextField)
-        await wait_until_async(lambda: shown.size.height > 1, what="room for the error")
-        caret = next(line for line in shown.render().plain.splitlines() if "^" in line)
-        assert caret.index("^") == field.content_region.x - shown.region.x + 7
-        assert "did you mean 'relu'?" in shown.render().plain
-        assert form_view_of(app).preview.table.stale
-        await type_into(pilot, app, "net", "conv32-relu-fc")
-        assert shown.problem is None
-        await wait_until_async(lambda: shown.size.height == 1, what="the row as it was")
-        assert not form_view_of(app).preview.table.stale
-        assert form_view_of(app).validation.table == check(Recipe(net="conv32-relu-fc")).table
+async def numbers_follow_what_is_typed(pilot: Pilot[None], app: CvtuiApp) -> None:
+    form_view = form_view_of(app)
+    await type_into(pilot, app, "batch_size", "100")
+    await type_into(pilot, app, "epochs", "4")
+    checked = check(Recipe(batch_size=100, epochs=4))
+    said = form_view.preview.facts.facts
+    numbers = {name: number for name, number, _ in said}
+    assert numbers["steps per epoch"] == str(checked.steps_per_epoch)
+    assert numbers["steps in all"] == str(checked.total_steps)
+    assert numbers["parameters"] == f"{checked.table.parameters:,}"
+    assert float(numbers["first loss"]) == pytest.approx(math.log(10), abs=1e-3)
+
+
+async def a_wrong_net_is_underlined_at_its_column(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await type_into(pilot, app, "net", "conv32-relo-fc")
+    shown = row(app, "net")
+    assert shown.problem is not None
+    assert shown.problem.column == 7
+    field = shown.query_one(TextField)
+    await wait_until_async(lambda: shown.size.height > 1, what="room for the error")
+    caret = next(line for line in shown.render().plain.splitlines() if "^" in line)
+    assert caret.index("^") == field.content_region.x - shown.region.x + 7
+    assert "did you mean 'relu'?" in shown.render().plain
+    assert form_view_of(app).preview.table.stale
+    await type_into(pilot, app, "net", "conv32-relu-fc")
+    assert shown.problem is None
+    await wait_until_async(lambda: shown.size.height == 1, what="the row as it was")
+    assert not form_view_of(app).preview.table.stale
+    assert form_view_of(app).validation.table == check(Recipe(net="conv32-relu-fc")).table
+
+
+async def start_is_refused_at_the_first_wrong_field(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await type_into(pilot, app, "lr", "-1")
+    await type_into(pilot, app, "seed", "x")
+    await pilot.press("ctrl+r")
+    await wait_until_async(lambda: form_view_of(app).form.current is row(app, "lr"), what="the first wrong field")
+    assert "above 0" in row(app, "lr").render().plain
+    assert not app.runs.exists()
+    status = form_view_of(app).query_one("#status").render()
+    assert "lr, seed" in str(status)
+
+
+async def a_long_message_is_told_in_full_below_the_form(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await type_into(pilot, app, "net", "conv32-fc-pool")
+    problem = row(app, "net").problem
+    assert problem is not None
+    assert problem.message not in row(app, "net").render().plain  # no room
+    assert problem.message in str(form_view_of(app).query_one("#explanation").render())
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_start_is_refused_at_the_first_wrong_field(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_what_is_typed_is_judged_at_once(tmp_path: Path, size: tuple[int, int]) -> None:
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
-        await type_into(pilot, app, "lr", "-1")
-        await type_into(pilot, app, "seed", "x")
-        await pilot.press("ctrl+r")
-        await wait_until_async(lambda: form_view_of(app).form.current is row(app, "lr"), what="the first wrong field")
-        assert "above 0" in row(app, "lr").render().plain
-        assert not (tmp_path / "runs").exists()
-        status = form_view_of(app).query_one("#status").render()
-        assert "lr, seed" in str(status)
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_numbers_follow_what_is_typed(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=size) as pilot:
-        await ready(app)
-        form_view = form_view_of(app)
-        await type_into(pilot, app, "batch_size", "100")
-        await type_into(pilot, app, "epochs", "4")
-        checked = check(Recipe(batch_size=100, epochs=4))
-        said = form_view.preview.facts.facts
-        numbers = {name: number for name, number, _ in said}
-        assert numbers["steps per epoch"] == str(checked.steps_per_epoch)
-        assert numbers["steps in all"] == str(checked.total_steps)
-        assert numbers["parameters"] == f"{checked.table.parameters:,}"
-        assert float(numbers["first loss"]) == pytest.approx(math.log(10), abs=1e-3)
-
-
-async def test_the_curve_is_the_schedules(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await ready(app)
-        preview = form_view_of(app).preview
-        await wait_until_async(lambda: preview.plot is not None, what="the plot")
-        await type_into(pilot, app, "warmup", "100")
-        assert preview.plot is not None
-        (line,) = preview.plot.lines
-        schedule = check(Recipe(warmup="100")).schedule
-        assert [schedule.lr_at(int(step)) for step in line.x] == pytest.approx(list(line.y))
-        assert schedule.describe() in str(preview.query_one(".describe").render())
+        await numbers_follow_what_is_typed(pilot, app)
+        await a_wrong_net_is_underlined_at_its_column(pilot, app)
+        await start_is_refused_at_the_first_wrong_field(pilot, app)
+        if size == (80, 24):
+            await a_long_message_is_told_in_full_below_the_form(pilot, app)
 
 
 def chosen_in_list(app: CvtuiApp) -> str | None:
@@ -203,68 +198,85 @@ def chosen_in_list(app: CvtuiApp) -> str | None:
     return option.id if option is not None else None
 
 
-async def test_a_choice_by_list_by_letter_and_by_arrows(tmp_path: Path) -> None:
+async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: CvtuiApp) -> None:
+    assert row(app, "data").has_focus_within
+    await pilot.press("enter", "s", "enter")
+    await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
+    await examined(app)
+    data = form_view_of(app).validation.data
+    assert data is not None
+    assert data.name == "shapes"
+    await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
+    await pilot.press("left")
+    await wait_until_async(lambda: row(app, "data").text == "digits", what="the choice before")
+    await pilot.press("enter", "down", "escape")
+    await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
+    assert row(app, "data").text == "digits"
+    assert isinstance(app.focused, Picker)
+    await pilot.press("enter", *"fol")
+    await wait_until_async(lambda: chosen_in_list(app) == "folder", what="the name that begins so")
+    await pilot.press("escape", "enter", "q", "1", "4")  # letters belong to the list while it is open
+    await pilot.pause()
+    assert app.current_mode == "train"
+    assert app.is_running
+    await pilot.press("escape")
+
+
+async def a_choice_with_parameters(pilot: Pilot[None], app: CvtuiApp) -> None:
+    form_view_of(app).form.focus_field("init")
+    await pilot.press("enter", "n", "enter")
+    await wait_until_async(lambda: len(row(app, "init").query(TextField)) == 1, what="the field for parameters")
+    await pilot.press("tab", *"0.02")
+    await wait_until_async(lambda: row(app, "init").text == "normal(0.02)", what="the parameter")
+    await examined(app)
+    recipe = form_view_of(app).validation.recipe
+    assert recipe is not None
+    assert recipe.init == "normal(0.02)"
+    await pilot.press("ctrl+u", *"-3")
+    await wait_until_async(lambda: "can't be -3" in row(app, "init").render().plain, what="the error")
+    form_view_of(app).form.focus_field("init")
+    await pilot.press("left")
+    await wait_until_async(lambda: row(app, "init").text == "xavier", what="the choice before")
+    await wait_until_async(lambda: not row(app, "init").query(TextField), what="the end of the parameters")
+
+
+def quick_arrows_are_all_counted(app: CvtuiApp) -> None:
+    form = form_view_of(app).form
+    form.focus_field("data")
+    for _ in range(3):
+        form.action_field(1)
+    assert form.current is list(form.rows.values())[3]
+
+
+async def test_choices_by_keys(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        assert row(app, "data").has_focus_within
-        await pilot.press("enter", "s", "enter")
-        await wait_until_async(lambda: row(app, "data").text == "shapes", what="the choice")
-        await examined(app)
-        data = form_view_of(app).validation.data
-        assert data is not None
-        assert data.name == "shapes"
-        await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
-        await pilot.press("left")
-        await wait_until_async(lambda: row(app, "data").text == "digits", what="the choice before")
-        await pilot.press("enter", "down", "escape")
-        await wait_until_async(lambda: isinstance(app.focused, Picker), what="the focus back")
-        assert row(app, "data").text == "digits"
-        assert isinstance(app.focused, Picker)
-        await pilot.press("enter", *"fol")
-        await wait_until_async(lambda: chosen_in_list(app) == "folder", what="the name that begins so")
-        await pilot.press("escape", "enter", "q", "1", "4")  # letters belong to the list while it is open
+        await a_choice_by_list_by_letter_and_by_arrows(pilot, app)
+        await a_choice_with_parameters(pilot, app)
+        quick_arrows_are_all_counted(app)
+        await pilot.press("ctrl+q")
         await pilot.pause()
-        assert app.current_mode == "train"
-        assert app.is_running
-
-
-async def test_a_choice_by_mouse(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await ready(app)
-        await pilot.click("#field-schedule Picker")
-        await pilot.pause()
-        await pilot.click("PickerList", offset=(4, 2))
-        await wait_until_async(lambda: row(app, "schedule").text == "step", what="the choice")
-
-
-async def test_a_choice_with_parameters(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        form_view_of(app).form.focus_field("init")
-        await pilot.press("enter", "n", "enter")
-        await wait_until_async(lambda: len(row(app, "init").query(TextField)) == 1, what="the field for parameters")
-        await pilot.press("tab", *"0.02")
-        await wait_until_async(lambda: row(app, "init").text == "normal(0.02)", what="the parameter")
-        await examined(app)
-        recipe = form_view_of(app).validation.recipe
-        assert recipe is not None
-        assert recipe.init == "normal(0.02)"
-        await pilot.press("ctrl+u", *"-3")
-        await wait_until_async(lambda: "can't be -3" in row(app, "init").render().plain, what="the error")
-        form_view_of(app).form.focus_field("init")
-        await pilot.press("left")
-        await wait_until_async(lambda: row(app, "init").text == "xavier", what="the choice before")
-        await wait_until_async(lambda: not row(app, "init").query(TextField), what="the end of the parameters")
+    assert app.return_code == 0, "leaving without a run asks nothing"
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
+async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(
+    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And hardly one of them draws the whole screen, a fifth of an arrow key's time."""
+    whole: list[Compositor] = []
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
+        await pilot.pause()
+        frame = Compositor.render_full_update
+
+        def counted(self: Compositor, simplify: bool = False) -> LayoutUpdate:
+            whole.append(self)
+            return frame(self, simplify)
+
+        monkeypatch.setattr(Compositor, "render_full_update", counted)
         form = form_view_of(app).form
         for shown in form.rows.values():
             await wait_until_async(partial(lambda shown: form.current is shown, shown), what=shown.field.name)
@@ -273,69 +285,87 @@ async def test_every_field_is_reached_with_the_arrows_and_is_in_sight(tmp_path: 
             )
             assert form_view_of(app).query_one("#explanation").render()
             await pilot.press("down")
+        assert len(whole) < len(form.rows) / 4
 
 
-async def test_a_field_that_counts_only_beside_another_is_faint(tmp_path: Path) -> None:
+async def the_curve_is_the_schedules(pilot: Pilot[None], app: CvtuiApp) -> None:
+    preview = form_view_of(app).preview
+    await wait_until_async(lambda: preview.plot is not None, what="the plot")
+    await type_into(pilot, app, "warmup", "100")
+    assert preview.plot is not None
+    (line,) = preview.plot.lines
+    schedule = check(Recipe(optimizer="adagrad", warmup="100")).schedule
+    assert [schedule.lr_at(int(step)) for step in line.x] == pytest.approx(list(line.y))
+    assert schedule.describe() in str(preview.query_one(".describe").render())
+
+
+async def a_field_that_counts_only_beside_another_is_faint(pilot: Pilot[None], app: CvtuiApp) -> None:
+    assert row(app, "momentum").unused
+    form_view_of(app).form.focus_field("optimizer")
+    await pilot.press("left")
+    await wait_until_async(lambda: row(app, "optimizer").text == "nesterov", what="the choice before")
+    await wait_until_async(lambda: not row(app, "momentum").unused, what="momentum to count")
+
+
+async def a_choice_by_mouse(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await pilot.click("#field-schedule Picker")
+    await pilot.pause()
+    await pilot.click("PickerList", offset=(4, 2))
+    await wait_until_async(lambda: row(app, "schedule").text == "step", what="the choice")
+
+
+async def the_page_of_keys_tells_every_key_of_the_place(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await pilot.press("question_mark")
+    await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the page")
+    await wait_until_async(lambda: len(app.screen.query("Static")) > 0, what="its text")
+    text = "\n".join(str(static.render()) for static in app.screen.query("Static"))
+    for words in ("ctrl+r", "ctrl+o", "Start the run", "ctrl+p", "The field above", "Every number of a net"):
+        assert words in text
+    await pilot.press("escape")
+    await wait_until_async(lambda: isinstance(app.screen, TrainScreen), what="the place again")
+
+
+async def test_the_form_in_a_wide_terminal(tmp_path: Path) -> None:
     app = session(tmp_path, Recipe(optimizer="adagrad"))
     async with app.run_test(size=(160, 45)) as pilot:
         await ready(app)
-        assert row(app, "momentum").unused
-        form_view_of(app).form.focus_field("optimizer")
-        await pilot.press("left")
-        await wait_until_async(lambda: row(app, "optimizer").text == "nesterov", what="the choice before")
-        await wait_until_async(lambda: not row(app, "momentum").unused, what="momentum to count")
+        await the_curve_is_the_schedules(pilot, app)
+        await a_field_that_counts_only_beside_another_is_faint(pilot, app)
+        await a_choice_by_mouse(pilot, app)
+        await the_page_of_keys_tells_every_key_of_the_place(pilot, app)
 
 
-async def test_a_long_message_is_told_in_full_below_the_form(tmp_path: Path) -> None:
+async def form_and_preview_fold_where_both_do_not_fit(pilot: Pilot[None], app: CvtuiApp) -> None:
+    form_view = form_view_of(app)
+    assert (form_view.form.region.width > 60, form_view.preview.region.width) == (True, 0)
+    await pilot.press("ctrl+o")
+    await wait_until_async(lambda: form_view.preview.region.width == 80, what="the preview")
+    assert form_view.form.region.width == 0
+    await wait_until_async(lambda: "total" in form_view.preview.table.text, what="the table")
+    await pilot.click("Tabs", offset=(3, 0))
+    await wait_until_async(lambda: form_view.form.region.width > 60, what="the form")
+    assert form_view.preview.region.width == 0
+    await pilot.resize_terminal(160, 45)
+    await wait_until_async(lambda: 0 < form_view.form.region.width < form_view.preview.region.x, what="both")
+
+
+async def a_terminal_that_is_too_small_says_so_and_recovers(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await pilot.resize_terminal(79, 24)
+    cover = app.screen.query_one(TooSmall)
+    assert cover.display
+    assert "needs 80x24" in str(cover.render())
+    await pilot.resize_terminal(80, 24)
+    await wait_until_async(lambda: not cover.display, what="the place again")
+    await pilot.resize_terminal(100, 20)
+    await wait_until_async(lambda: cover.display, what="the cover")
+
+
+async def test_the_form_in_terminals_of_any_size(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        await type_into(pilot, app, "net", "conv32-fc-pool")
-        problem = row(app, "net").problem
-        assert problem is not None
-        assert problem.message not in row(app, "net").render().plain  # no room
-        assert problem.message in str(form_view_of(app).query_one("#explanation").render())
-
-
-async def test_quick_arrows_are_all_counted(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)):
-        await ready(app)
-        form = form_view_of(app).form
-        for _ in range(3):
-            form.action_field(1)
-        assert form.current is list(form.rows.values())[3]
-
-
-async def test_form_and_preview_fold_where_both_do_not_fit(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        form_view = form_view_of(app)
-        assert (form_view.form.region.width > 60, form_view.preview.region.width) == (True, 0)
-        await pilot.press("ctrl+o")
-        await wait_until_async(lambda: form_view.preview.region.width == 80, what="the preview")
-        assert form_view.form.region.width == 0
-        await wait_until_async(lambda: "total" in form_view.preview.table.text, what="the table")
-        await pilot.click("Tabs", offset=(3, 0))
-        await wait_until_async(lambda: form_view.form.region.width > 60, what="the form")
-        assert form_view.preview.region.width == 0
-        await pilot.resize_terminal(160, 45)
-        await wait_until_async(lambda: 0 < form_view.form.region.width < form_view.preview.region.x, what="both")
-
-
-async def test_a_terminal_that_is_too_small_says_so_and_recovers(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(79, 24)) as pilot:
-        await ready(app)
-        await pilot.pause()
-        cover = app.screen.query_one(TooSmall)
-        assert cover.display
-        assert "needs 80x24" in str(cover.render())
-        await pilot.resize_terminal(80, 24)
-        await wait_until_async(lambda: not cover.display, what="the place again")
-        await pilot.resize_terminal(100, 20)
-        await wait_until_async(lambda: cover.display, what="the cover")
+        await form_and_preview_fold_where_both_do_not_fit(pilot, app)
+        await a_terminal_that_is_too_small_says_so_and_recovers(pilot, app)
 
 
 async def test_a_small_terminal_shows_one_pane_of_a_run_and_the_form_says_how_to_go_on(tmp_path: Path) -> None:
@@ -371,41 +401,71 @@ async def test_a_small_terminal_shows_one_pane_of_a_run_and_the_form_says_how_to
 # ---------------------------------------------------------------------- keys and places
 
 
-async def test_places_by_key_and_by_mouse(tmp_path: Path) -> None:
+def the_terminal_is_never_suspended(app: CvtuiApp) -> None:
+    """ctrl+z leaves a raw terminal in Textual 8.2 (its issue 6298)."""
+    assert "ctrl+z" not in app.screen.active_bindings
+
+
+async def places_by_key_and_by_mouse(pilot: Pilot[None], app: CvtuiApp) -> None:
+    for place in reversed(SCREENS):
+        if app.current_mode == "calc":
+            await pilot.press("escape")
+        await pilot.press(place.key)
+        await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
+    bar = str(app.screen.query_one(TopBar).render())
+    for place in SCREENS:
+        await pilot.click(TopBar, offset=(bar.index(place.title), 0))
+        await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
+
+
+async def dark_and_light(pilot: Pilot[None], app: CvtuiApp) -> None:
+    assert app.current_theme.dark
+    await pilot.press("t")
+    assert not app.current_theme.dark
+    await pilot.press("t")
+    assert app.current_theme.dark
+
+
+async def letters_belong_to_a_text_field_while_it_has_the_focus(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await app.action_go_to("train")
+    form_view_of(app).form.focus_field("name")
+    await pilot.press(*"q124?t")
+    await wait_until_async(lambda: row(app, "name").text == "q124?t", what="the letters")
+    assert app.current_mode == "train"
+    await pilot.press("escape", "4")
+    await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
+
+
+async def values_stay_while_one_looks_elsewhere(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await app.action_go_to("train")
+    await type_into(pilot, app, "net", "fc32-relu-fc")
+    await pilot.press("escape", "4", "1")
+    await pilot.pause()
+    assert row(app, "net").text == "fc32-relu-fc"
+
+
+async def commands_of_the_palette(pilot: Pilot[None], app: CvtuiApp) -> None:
+    titles = [command.title for command in app.get_system_commands(app.screen)]
+    for place in SCREENS:
+        assert f"Go to {place.title}" in titles
+    assert {"New run", "Light theme", "Keys", "Quit"} <= set(titles)
+    await pilot.press("ctrl+p", *"go to runs", "enter")
+    await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
+
+
+async def test_keys_and_places(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app)
-        for place in reversed(SCREENS):
-            if app.current_mode == "calc":
-                await pilot.press("escape")
-            await pilot.press(place.key)
-            await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
-        bar = str(app.screen.query_one(TopBar).render())
-        for place in SCREENS:
-            await pilot.click(TopBar, offset=(bar.index(place.title), 0))
-            await wait_until_async(partial(lambda place: app.current_mode == place.name, place), what=place.title)
-
-
-async def test_letters_belong_to_a_text_field_while_it_has_the_focus(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        form_view_of(app).form.focus_field("name")
-        await pilot.press(*"q124?t")
-        await wait_until_async(lambda: row(app, "name").text == "q124?t", what="the letters")
-        assert app.current_mode == "train"
-        await pilot.press("escape", "4")
-        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
-
-
-async def test_values_stay_while_one_looks_elsewhere(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        await type_into(pilot, app, "net", "fc32-relu-fc")
-        await pilot.press("escape", "4", "1")
+        the_terminal_is_never_suspended(app)
+        await places_by_key_and_by_mouse(pilot, app)
+        await dark_and_light(pilot, app)
+        await letters_belong_to_a_text_field_while_it_has_the_focus(pilot, app)
+        await values_stay_while_one_looks_elsewhere(pilot, app)
+        await commands_of_the_palette(pilot, app)
+        await pilot.press("q")
         await pilot.pause()
-        assert row(app, "net").text == "fc32-relu-fc"
+    assert app.return_code == 0, "leaving without a run asks nothing"
 
 
 def test_the_page_of_keys_names_no_key_that_a_widget_left_to_others() -> None:
@@ -413,61 +473,6 @@ def test_the_page_of_keys_names_no_key_that_a_widget_left_to_others() -> None:
     keys = " ".join(line.keys for line in keys_of(CurvePlot())).split()
     assert not {"shift+←", "shift+→", "r", "y"} & set(keys)
     assert {"ctrl+←", "ctrl+→"} <= set(keys)
-
-
-async def test_the_page_of_keys_tells_every_key_of_the_place(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await ready(app)
-        await pilot.press("question_mark")
-        await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the page")
-        await wait_until_async(lambda: len(app.screen.query("Static")) > 0, what="its text")
-        text = "\n".join(str(static.render()) for static in app.screen.query("Static"))
-        for words in ("ctrl+r", "ctrl+o", "Start the run", "ctrl+p", "The field above", "Every number of a net"):
-            assert words in text
-        await pilot.press("escape")
-        await wait_until_async(lambda: isinstance(app.screen, TrainScreen), what="the place again")
-
-
-async def test_dark_and_light(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        assert app.current_theme.dark
-        await pilot.press("t")
-        assert not app.current_theme.dark
-        await pilot.press("t")
-        assert app.current_theme.dark
-
-
-async def test_commands_of_the_palette(tmp_path: Path) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        titles = [command.title for command in app.get_system_commands(app.screen)]
-        for place in SCREENS:
-            assert f"Go to {place.title}" in titles
-        assert {"New run", "Light theme", "Keys", "Quit"} <= set(titles)
-        await pilot.press("ctrl+p", *"go to runs", "enter")
-        await wait_until_async(lambda: app.current_mode == "runs", what="the Runs place")
-
-
-async def test_the_terminal_is_never_suspended(tmp_path: Path) -> None:
-    """ctrl+z leaves a raw terminal in Textual 8.2 (its issue 6298)."""
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)):
-        await ready(app)
-        assert "ctrl+z" not in app.screen.active_bindings
-
-
-@pytest.mark.parametrize("key", ["q", "ctrl+q"])
-async def test_leaving_without_a_run_asks_nothing(tmp_path: Path, key: str) -> None:
-    app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(app)
-        await pilot.press(key)
-        await pilot.pause()
-    assert app.return_code == 0
 
 
 def test_all_fields_have_words() -> None:

@@ -15,6 +15,7 @@ from cvtui.tui.calc.demo import Demo, demo_of
 from cvtui.tui.calc.pictures import VIEWS, View, draw, positions_of
 from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.train import TrainScreen
+from tests.tui.places import begun_at
 from tests.waiting import wait_until_async
 
 NETS = [
@@ -91,9 +92,7 @@ def test_every_layer_can_be_drawn_in_any_room(width: int, view: str) -> None:
     assert all(draw(row, View(view, 0), flat.input, width, 20) for row in flat.rows)
 
 
-async def at_calc(app: CvtuiApp, pilot: object) -> CalcScreen:
-    await pilot.press("2")  # type: ignore[attr-defined]
-    await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
+async def at_calc(app: CvtuiApp) -> CalcScreen:
     screen = app.screen
     assert isinstance(screen, CalcScreen)
     screen.line("net").input.value = "conv6f5-relu-pool-fc"
@@ -105,9 +104,9 @@ async def at_calc(app: CvtuiApp, pilot: object) -> CalcScreen:
 
 
 async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
-        screen = await at_calc(app, pilot)
+        screen = await at_calc(app)
         await wait_until_async(lambda: "place 1 of" in screen.picture.text, what="the first place")
         await pilot.press("right", "right", "right", "left")
         assert "place 3 of" in screen.picture.text
@@ -124,9 +123,9 @@ async def test_stepping_playing_and_turning_pictures(tmp_path: Path) -> None:
 
 
 async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_back(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        screen = await at_calc(app, pilot)
+        screen = await at_calc(app)
         assert not screen.query_one("#calc-picture").display
         await pilot.press("w")
         await wait_until_async(lambda: screen.query_one("#calc-picture").display, what="the picture")
@@ -137,22 +136,25 @@ async def test_at_80_columns_the_picture_takes_the_tables_place_and_gives_it_bac
 
 
 async def test_enter_sends_the_net_to_the_train_place(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
-        await at_calc(app, pilot)
+        await at_calc(app)
         await pilot.press("enter")
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
         screen = app.screen
         assert isinstance(screen, TrainScreen)
-        assert screen.form_view is not None
-        assert "conv6f5-relu-pool-fc" in screen.form_view.validation.texts["net"]
+        view = screen.form_view
+        assert view is not None
+        await wait_until_async(
+            lambda: view.complete and "conv6f5-relu-pool-fc" in view.validation.texts["net"], what="the net in the form"
+        )
 
 
 @pytest.mark.parametrize("text", ["conv6-" * 170_000, "fc*1000000000", "(" * 10_000 + "fc" + ")" * 10_000])
 async def test_monstrous_expressions_are_one_line_of_error(tmp_path: Path, text: str) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
-    async with app.run_test(size=(160, 45)) as pilot:
-        screen = await at_calc(app, pilot)
+    app = begun_at("calc", tmp_path)
+    async with app.run_test(size=(160, 45)):
+        screen = await at_calc(app)
         screen.line("net").input.value = text
         await wait_until_async(lambda: screen.line("net").error is not None, what="the error")
         assert screen.table.stale

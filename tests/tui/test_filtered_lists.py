@@ -28,6 +28,7 @@ from cvtui.tui.widgets.picker_list import PickerList
 from tests.docs import keys
 from tests.draw.test_evaluation_text import evaluation
 from tests.tui.live_host import LiveHost
+from tests.tui.places import begun_at
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
@@ -112,9 +113,8 @@ async def test_checkpoints_to_fork_from_are_filtered(tmp_path: Path) -> None:
 
 
 async def test_claims_of_the_lecture_are_filtered(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 45)) as pilot:
-        await pilot.press("3")
         await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
         await pilot.press("enter")
         claims = app.screen.query_one(ClaimList)
@@ -129,9 +129,8 @@ async def test_claims_of_the_lecture_are_filtered(tmp_path: Path) -> None:
 
 
 async def test_layers_of_calc_are_filtered_below_the_total_of_all(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("calc", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("2")
         await wait_until_async(lambda: isinstance(app.screen, CalcScreen), what="the Calc place")
         screen = app.screen
         assert isinstance(screen, CalcScreen)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from textual.message import Message
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
+from cvtui.tui.app import CvtuiApp
 from cvtui.tui.form.form_view import FormView
 from cvtui.tui.form.validation import engine_problems
 from tests.tui.test_app_form import examined, form_view_of, ready, row, session, type_into
@@ -20,8 +22,42 @@ pytestmark = pytest.mark.walked
 SIZES = [(80, 24), (160, 45)]
 
 
+async def weights_that_are_not_there_are_said_at_their_field(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await type_into(pilot, app, "weights", "nowhere.pt")
+    problem = row(app, "weights").problem
+    assert problem is not None
+    assert "there is no file and no run 'nowhere.pt'" in problem.message
+    await wait_until_async(lambda: row(app, "preprocess").text == "weights", what="the usual preprocessing")
+    await type_into(pilot, app, "weights", "w.pt")
+    await examined(app)
+    assert row(app, "weights").problem is None
+    await type_into(pilot, app, "weights", "")
+    await wait_until_async(lambda: row(app, "preprocess").text == "standardise", what="the usual preprocessing")
+    await examined(app)
+    assert not form_view_of(app).validation.problems
+
+
+async def a_net_that_the_engine_cannot_build_is_said_at_the_net(pilot: Pilot[None], app: CvtuiApp) -> None:
+    await type_into(pilot, app, "net", "torchvision:resnet19")
+    await wait_until_async(lambda: row(app, "init").text == "own", what="the usual initialization")
+    await examined(app)
+    view = form_view_of(app)
+    view.engine.answered = view.validation.recipe
+    view.engine.answer = {"error": "torchvision:resnet19: no such classification model; did you mean 'resnet18'?"}
+    view._engine_changed()
+    problem = row(app, "net").problem
+    assert problem is not None
+    assert "did you mean 'resnet18'?" in problem.message
+    status = view.query_one("#status", Static)
+    assert str(status.content) == "✗ fix: net"
+    view.validate(again=True)  # of the same recipe: what the engine said of it still holds
+    assert str(status.content) == "✗ fix: net"
+    await type_into(pilot, app, "net", "conv8-fc")
+    assert row(app, "net").problem is None
+
+
 @pytest.mark.parametrize("size", SIZES)
-async def test_weights_that_are_not_there_are_said_at_their_field(
+async def test_what_is_wrong_is_said_at_its_field(
     tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -29,44 +65,8 @@ async def test_weights_that_are_not_there_are_said_at_their_field(
     app = session(tmp_path)
     async with app.run_test(size=size) as pilot:
         await ready(app)
-        await type_into(pilot, app, "weights", "nowhere.pt")
-        problem = row(app, "weights").problem
-        assert problem is not None
-        assert "there is no file and no run 'nowhere.pt'" in problem.message
-        await wait_until_async(lambda: row(app, "preprocess").text == "weights", what="the usual preprocessing")
-        await type_into(pilot, app, "weights", "w.pt")
-        await examined(app)
-        assert row(app, "weights").problem is None
-        await type_into(pilot, app, "weights", "")
-        await wait_until_async(lambda: row(app, "preprocess").text == "standardise", what="the usual preprocessing")
-        await examined(app)
-        assert not form_view_of(app).validation.problems
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_net_that_the_engine_cannot_build_is_said_at_the_net(
-    tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    app = session(tmp_path)
-    async with app.run_test(size=size) as pilot:
-        await ready(app)
-        await type_into(pilot, app, "net", "torchvision:resnet19")
-        await wait_until_async(lambda: row(app, "init").text == "own", what="the usual initialization")
-        await examined(app)
-        view = form_view_of(app)
-        view.engine.answered = view.validation.recipe
-        view.engine.answer = {"error": "torchvision:resnet19: no such classification model; did you mean 'resnet18'?"}
-        view._engine_changed()
-        problem = row(app, "net").problem
-        assert problem is not None
-        assert "did you mean 'resnet18'?" in problem.message
-        status = view.query_one("#status", Static)
-        assert str(status.content) == "✗ fix: net"
-        view.validate(again=True)  # of the same recipe: what the engine said of it still holds
-        assert str(status.content) == "✗ fix: net"
-        await type_into(pilot, app, "net", "conv8-fc")
-        assert row(app, "net").problem is None
+        await weights_that_are_not_there_are_said_at_their_field(pilot, app)
+        await a_net_that_the_engine_cannot_build_is_said_at_the_net(pilot, app)
 
 
 ENGINE = """

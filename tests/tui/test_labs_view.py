@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from textual.app import App, ComposeResult
-from textual.pilot import Pilot
 
 from cvtui.draw.figures import Heat, Points
 from cvtui.labs.folder import LabFolder
@@ -25,6 +24,7 @@ from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
+from tests.tui.places import begun_at
 from tests.waiting import wait_until, wait_until_async
 
 pytestmark = pytest.mark.walked
@@ -32,8 +32,7 @@ pytestmark = pytest.mark.walked
 SIZES = [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)]
 
 
-async def place(app: CvtuiApp, pilot: Pilot[None]) -> LabsView:
-    await pilot.press("3")
+async def place(app: CvtuiApp) -> LabsView:
     await wait_until_async(lambda: isinstance(app.screen, LabsScreen), what="the Labs place")
     await wait_until_async(lambda: app.screen.query(LabsView) and app.screen.query_one(LabsView).list.has_focus)
     return app.screen.query_one(LabsView)
@@ -49,9 +48,9 @@ def page_of(labs_place: LabsView) -> LabPage:
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size: tuple[int, int], every: int) -> None:
     """`every`: how many of the labs have one page that is opened."""
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=size) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         assert [option.id for option in here.list.options] == ["lecture", *labs()]
         assert here.list.region.height >= 1 + len(labs())  # all of them are visible at once
         for name, lab in list(labs().items())[::every]:
@@ -73,9 +72,9 @@ async def test_the_list_shows_every_lab_and_opens_its_page(tmp_path: Path, size:
 @pytest.mark.torch
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path, size: tuple[int, int]) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=size) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("sharing")
         page = page_of(here)
         page.form.rows["width"].set_text("7")
@@ -112,9 +111,9 @@ def shown_knobs(name: str) -> dict[str, object]:
 
 
 async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("optim")
         page = page_of(here)
         row = page.form.rows["rules"]
@@ -136,9 +135,9 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
 
 @pytest.mark.long
 async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("lr")
         page = page_of(here)
         for stop in ("x", "escape", "button"):  # escape: and then x
@@ -167,9 +166,9 @@ async def test_stop_by_key_and_by_the_button(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("landscape")
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: "landscape" in here.runs, what="the start")
@@ -180,9 +179,9 @@ async def test_closing_the_session_stops_its_labs(tmp_path: Path) -> None:
 
 async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "labs").write_text("no folder")
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("sharing")
         await pilot.press("ctrl+r")
         verdict = page_of(here).query_one("#verdict", Paragraph)
@@ -192,9 +191,9 @@ async def test_a_lab_that_fails_says_why(tmp_path: Path) -> None:
 
 
 async def test_keys_and_mouse(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await pilot.press("down", "down", "down", "enter")
         await wait_until_async(lambda: here.page is not None and here.page.lab.name == "fc-vs-conv", what="the page")
         page = page_of(here)
@@ -217,9 +216,9 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("sharing")
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: "sharing" in here.runs, what="the start")
@@ -265,9 +264,9 @@ def test_what_a_lab_that_dies_leaves(tmp_path: Path) -> None:
 
 async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Path) -> None:
     """A calculation is ticked as soon as it is opened; a lab is opened with the claim's knobs."""
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         assert here.list.name_here == "lecture"
         await pilot.press("enter")
         await wait_until_async(lambda: here.lecture.list.has_focus, what="the claims")
@@ -302,9 +301,9 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
 
 async def test_walkers_go_over_the_loss_surface(tmp_path: Path) -> None:
     """They set out when a run shows them; space lets them go again, the arrows move them by an update."""
-    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    app = begun_at("labs", tmp_path)
     async with app.run_test(size=(120, 45)) as pilot:
-        here = await place(app, pilot)
+        here = await place(app)
         await here.open_lab("optim")
         page = page_of(here)
         page.sheet.focus()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.pilot import Pilot
 
 from cvtui.draw.scales import Limits
 from cvtui.runlog.axes import Positions, XAxis, position, step_at
@@ -103,78 +104,80 @@ async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, s
         assert any("epoch  7" in line.plain for line in log._wrapped[top : top + log.size.height])
 
 
-async def test_arrows_move_it_and_end_follows_again(finished: RunFolder) -> None:
-    app = LiveHost(finished)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        await pilot.press("left", "left")
-        assert app.live.view.cursor == 343
-        await pilot.press("shift+left")
-        assert app.live.view.cursor == 322
-        await pilot.press("right", "shift+right")
-        assert app.live.view.cursor == 345
-        await pilot.press("end")
-        assert app.live.view.cursor is None
-        assert app.curve("loss").plot.cursor_x is None
-        assert "end: live" not in app.live.header.text
-        for name in ("layers", "log", "prediction"):  # these have an end of their own
-            app.live.show_pane(name)
-            await pilot.press("left")
-            assert app.live.view.cursor == 344
-            await pilot.press("end")
-            assert app.live.view.cursor is None
-        app.live.show_pane("layers")
-        await pilot.press("end")
-        assert app.live.pane("layers").query_one(LayersTable).cursor == 12
-        await pilot.press("left", "escape")
-        assert app.live.view.cursor is None
+async def the_mouse_puts_it_on_a_curve_and_takes_it_along(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.pause()
+    plot = app.curve("loss").plot
+    await pilot.click(plot, offset=(30, 6))
+    await pilot.pause()
+    there = app.live.view.cursor
+    assert there is not None
+    assert 100 < there < 200
+    assert app.curve("accuracy").plot.cursor_x == there
+    await pilot.mouse_down(plot, offset=(30, 6))
+    await pilot.hover(plot, offset=(45, 6))
+    await pilot.mouse_up(plot, offset=(45, 6))
+    await pilot.pause()
+    moved = app.live.view.cursor
+    assert moved is not None
+    assert moved > there + 50
+    assert plot.view == (None, None)
 
 
-async def test_the_mouse_puts_it_on_a_curve_and_takes_it_along(finished: RunFolder) -> None:
-    app = LiveHost(finished)
-    async with app.run_test(size=(160, 45)) as pilot:
+async def it_stays_on_its_step_when_the_axis_changes(pilot: Pilot[None], app: LiveHost) -> None:
+    app.live.show_step(115)
+    for axis, expected in (("epochs", 5.0), ("samples", 5 * 1437), ("time", 1.15), ("steps", 115)):
+        await pilot.press("a")
         await pilot.pause()
-        plot = app.curve("loss").plot
-        await pilot.click(plot, offset=(30, 6))
-        await pilot.pause()
-        there = app.live.view.cursor
-        assert there is not None
-        assert 100 < there < 200
-        assert app.curve("accuracy").plot.cursor_x == there
-        await pilot.mouse_down(plot, offset=(30, 6))
-        await pilot.hover(plot, offset=(45, 6))
-        await pilot.mouse_up(plot, offset=(45, 6))
-        await pilot.pause()
-        moved = app.live.view.cursor
-        assert moved is not None
-        assert moved > there + 50
-        assert plot.view == (None, None)
-
-
-@pytest.mark.parametrize("presses", [1, 2, 3])
-async def test_it_stays_on_its_step_when_the_axis_changes(finished: RunFolder, presses: int) -> None:
-    app = LiveHost(finished)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        app.live.show_step(115)
-        await pilot.press(*["a"] * presses)
-        await pilot.pause()
+        assert app.live.view.x_axis == axis
         assert app.live.view.cursor == 115
-        expected = {"epochs": 5.0, "samples": 5 * 1437, "time": 1.15}[app.live.view.x_axis]
         assert app.curve("loss").plot.cursor_x == pytest.approx(expected)
 
 
-async def test_a_zoomed_view_goes_along(finished: RunFolder) -> None:
+async def arrows_move_it_and_end_follows_again(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.pause()
+    await pilot.press("left", "left")
+    assert app.live.view.cursor == 343
+    await pilot.press("shift+left")
+    assert app.live.view.cursor == 322
+    await pilot.press("right", "shift+right")
+    assert app.live.view.cursor == 345
+    await pilot.press("end")
+    assert app.live.view.cursor is None
+    assert app.curve("loss").plot.cursor_x is None
+    assert "end: live" not in app.live.header.text
+    for name in ("layers", "log", "prediction"):  # these have an end of their own
+        app.live.show_pane(name)
+        await pilot.press("left")
+        assert app.live.view.cursor == 344
+        await pilot.press("end")
+        assert app.live.view.cursor is None
+    app.live.show_pane("layers")
+    await pilot.press("end")
+    assert app.live.pane("layers").query_one(LayersTable).cursor == 12
+    await pilot.press("left", "escape")
+    assert app.live.view.cursor is None
+
+
+async def a_zoomed_view_goes_along(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.pause()
+    plot = app.curve("loss").plot
+    plot._look_at(Limits(100, 140), None)
+    app.live.show_step(300)
+    await pilot.pause()
+    view = plot.view[0]
+    assert view is not None
+    assert (view.low, view.high) == pytest.approx((280, 320), abs=1)
+
+
+async def test_it_is_moved_by_mouse_and_keys_and_stays_where_it_is_put(finished: RunFolder) -> None:
     app = LiveHost(finished)
     async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        plot = app.curve("loss").plot
-        plot._look_at(Limits(100, 140), None)
-        app.live.show_step(300)
-        await pilot.pause()
-        view = plot.view[0]
-        assert view is not None
-        assert (view.low, view.high) == pytest.approx((280, 320), abs=1)
+        await the_mouse_puts_it_on_a_curve_and_takes_it_along(pilot, app)
+        await it_stays_on_its_step_when_the_axis_changes(pilot, app)
+        await pilot.press("escape")
+        await arrows_move_it_and_end_follows_again(pilot, app)
+        app.live.show_pane("loss")
+        await a_zoomed_view_goes_along(pilot, app)
 
 
 async def test_what_comes_does_not_move_it(growing: WrittenRun) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from cvtui.recipe.recipe import Recipe
@@ -64,34 +65,6 @@ async def test_a_finished_run_is_told_in_full(finished: RunFolder, size: tuple[i
         assert len(app.live.pane("layers").query_one(LayersTable).rows) == 13
 
 
-async def test_a_small_room_shows_one_pane_and_a_large_one_all(finished: RunFolder) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        assert app.on_screen() == {"loss"}
-        await pilot.resize_terminal(160, 45)
-        await wait_until_async(lambda: len(app.on_screen()) == 6, what="all panes")
-        await pilot.resize_terminal(100, 30)
-        await wait_until_async(lambda: app.on_screen() == {"loss", "accuracy", "layers"}, what="three panes")
-        await pilot.resize_terminal(80, 24)
-        await wait_until_async(lambda: app.on_screen() == {"loss"}, what="one pane")
-
-
-async def test_a_resize_loses_nothing(finished: RunFolder) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("tab", "tab", "tab", "tab", "down", "down", "a", "y", "m")
-        await pilot.pause()
-        view, table = app.live.view, app.live.pane("layers").query_one(LayersTable)
-        for size in ((80, 24), (240, 70), (100, 30)):
-            await pilot.resize_terminal(*size)
-            await pilot.pause()
-        assert app.live.view == view
-        assert table.cursor == 2
-        assert app.focused is table
-        assert "layers" in app.on_screen()
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_tab_goes_through_all_panes_and_back(finished: RunFolder, size: tuple[int, int]) -> None:
     app = LiveHost(finished, bar=True)
@@ -113,73 +86,115 @@ async def test_tab_goes_through_all_panes_and_back(finished: RunFolder, size: tu
         assert app.live.grid.current == "prediction"
 
 
-async def test_titles_are_tabs_for_the_mouse(finished: RunFolder) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        pane = app.live.pane("loss")
-        title = "Loss │ Accuracy │ Rate │ Grads │ Layers │ Log │ Doctor │ Values │ Expected"
-        x = pane.region.x + 3 + title.index("Log")
-        await pilot.click(offset=(x, pane.region.y))
-        await pilot.pause()
-        assert app.on_screen() == {"log"}
+async def titles_are_tabs_for_the_mouse(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.pause()
+    pane = app.live.pane("loss")
+    title = "Loss │ Accuracy │ Rate │ Grads │ Layers │ Log │ Doctor │ Values │ Expected"
+    x = pane.region.x + 3 + title.index("Log")
+    await pilot.click(offset=(x, pane.region.y))
+    await pilot.pause()
+    assert app.on_screen() == {"log"}
 
 
-@pytest.mark.parametrize("key", ["z", "enter"])
-async def test_one_pane_alone_and_back(finished: RunFolder, key: str) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("tab", key)
-        await pilot.pause()
-        assert app.on_screen() == {"accuracy"}
-        await pilot.press("tab")
-        await pilot.pause()
-        assert app.on_screen() == {"rate"}
-        await pilot.press(key)
-        await pilot.pause()
-        assert len(app.on_screen()) == 6
+async def why_validation_lies_below(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.press("v")
+    assert isinstance(app.screen, WhyModal)
+    await pilot.press("escape")
+    assert not isinstance(app.screen, WhyModal)
 
 
-async def test_the_look_of_the_curves(finished: RunFolder) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.pause()
-        axes = []
-        for _ in range(5):
-            axes.append(app.live.view.x_axis)
-            await pilot.press("a")
-        assert axes == ["steps", "epochs", "samples", "time", "steps"]
-        await pilot.press("y")
-        assert (app.live.view.full_y, app.live.view.log_y) == (frozenset({"loss"}), frozenset())
-        await pilot.press("y")
-        assert (app.live.view.full_y, app.live.view.log_y) == (frozenset(), frozenset({"loss"}))
-        await pilot.press("tab", "tab", "y", "y", "tab", "tab", "y")
-        assert (app.live.view.full_y, app.live.view.log_y) == (frozenset(), frozenset({"rate"}))  # at last the loss
-        betas = []
-        for _ in range(5):
-            betas.append(app.live.view.beta)
-            await pilot.press("m")
-        assert betas == [0.9, 0.98, 0.995, 0.0, 0.9]
-        await pilot.press("r")
-
-
-async def test_why_validation_lies_below(finished: RunFolder) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("v")
-        assert isinstance(app.screen, WhyModal)
-        await pilot.press("escape")
-        assert not isinstance(app.screen, WhyModal)
-
-
-@pytest.mark.parametrize("key", ["space", "l", "s", "x"])
-async def test_nobody_is_asked_after_the_end(finished: RunFolder, key: str) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+async def nobody_is_asked_after_the_end(pilot: Pilot[None], app: LiveHost) -> None:
+    for key in ("space", "l", "s", "x"):
         await pilot.press(key)
         await pilot.pause()
         assert len(app.screen_stack) == 1
-        assert not finished.commands.exists()
+        assert not app.folder.commands.exists()
+
+
+async def it_is_left_without_a_question(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.press("q")
+    await pilot.pause()
+    assert app.left == ["ended"]
+
+
+async def test_an_ended_run_in_a_small_room(finished: RunFolder) -> None:
+    app = LiveHost(finished, bar=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await titles_are_tabs_for_the_mouse(pilot, app)
+        await why_validation_lies_below(pilot, app)
+        await nobody_is_asked_after_the_end(pilot, app)
+        await it_is_left_without_a_question(pilot, app)
+
+
+async def one_pane_alone_and_back(pilot: Pilot[None], app: LiveHost, key: str) -> None:
+    app.live.show_pane("loss")
+    await pilot.press("tab", key)
+    await pilot.pause()
+    assert app.on_screen() == {"accuracy"}
+    await pilot.press("tab")
+    await pilot.pause()
+    assert app.on_screen() == {"rate"}
+    await pilot.press(key)
+    await pilot.pause()
+    assert len(app.on_screen()) == 6
+
+
+async def the_look_of_the_curves(pilot: Pilot[None], app: LiveHost) -> None:
+    app.live.show_pane("loss")
+    await pilot.pause()
+    axes = []
+    for _ in range(5):
+        axes.append(app.live.view.x_axis)
+        await pilot.press("a")
+    assert axes == ["steps", "epochs", "samples", "time", "steps"]
+    await pilot.press("y")
+    assert (app.live.view.full_y, app.live.view.log_y) == (frozenset({"loss"}), frozenset())
+    await pilot.press("y")
+    assert (app.live.view.full_y, app.live.view.log_y) == (frozenset(), frozenset({"loss"}))
+    await pilot.press("tab", "tab", "y", "y", "tab", "tab", "y")
+    assert (app.live.view.full_y, app.live.view.log_y) == (frozenset(), frozenset({"rate"}))  # at last the loss
+    betas = []
+    for _ in range(5):
+        betas.append(app.live.view.beta)
+        await pilot.press("m")
+    assert betas == [0.9, 0.98, 0.995, 0.0, 0.9]
+    await pilot.press("r")
+
+
+async def a_resize_loses_nothing(pilot: Pilot[None], app: LiveHost) -> None:
+    app.live.show_pane("loss")
+    await pilot.press("tab", "tab", "tab", "tab", "down", "down", "a", "y", "m")
+    await pilot.pause()
+    view, table = app.live.view, app.live.pane("layers").query_one(LayersTable)
+    for size in ((80, 24), (240, 70), (100, 30)):
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+    assert app.live.view == view
+    assert table.cursor == 2
+    assert app.focused is table
+    assert "layers" in app.on_screen()
+
+
+async def a_small_room_shows_one_pane_and_a_large_one_all(pilot: Pilot[None], app: LiveHost) -> None:
+    await pilot.resize_terminal(80, 24)
+    await wait_until_async(lambda: app.on_screen() == {"loss"}, what="one pane")
+    await pilot.resize_terminal(160, 45)
+    await wait_until_async(lambda: len(app.on_screen()) == 6, what="all panes")
+    await pilot.resize_terminal(100, 30)
+    await wait_until_async(lambda: app.on_screen() == {"loss", "accuracy", "layers"}, what="three panes")
+    await pilot.resize_terminal(80, 24)
+    await wait_until_async(lambda: app.on_screen() == {"loss"}, what="one pane")
+
+
+async def test_an_ended_run_in_a_large_room(finished: RunFolder) -> None:
+    app = LiveHost(finished, bar=True)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await a_small_room_shows_one_pane_and_a_large_one_all(pilot, app)
+        await pilot.resize_terminal(160, 45)
+        for key in ("z", "enter"):
+            await one_pane_alone_and_back(pilot, app, key)
+        await the_look_of_the_curves(pilot, app)
+        await a_resize_loses_nothing(pilot, app)
 
 
 async def test_the_foot_of_an_ended_run_offers_nothing_that_only_a_trainer_does(finished: RunFolder) -> None:
@@ -191,14 +206,6 @@ async def test_the_foot_of_an_ended_run_offers_nothing_that_only_a_trainer_does(
         assert "Axis" in foot
         assert "Fork" in foot
         assert not {"Pause", "Rate", "Save", "Stop"} & {*foot.split()}
-
-
-async def test_an_ended_run_is_left_without_a_question(finished: RunFolder) -> None:
-    app = LiveHost(finished, bar=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("q")
-        await pilot.pause()
-        assert app.left == ["ended"]
 
 
 # ---------------------------------------------------------------------- a living run
@@ -296,18 +303,31 @@ async def test_pause_and_resume(growing: WrittenRun) -> None:
         await wait_until_async(lambda: "● running" in app.live.header.text, what="the resume")
 
 
-async def test_a_new_rate_is_asked_for(growing: WrittenRun) -> None:
+async def a_new_rate_is_asked_for(pilot: Pilot[None], app: LiveHost, growing: WrittenRun) -> None:
+    await pilot.press("l")
+    assert isinstance(app.screen, RateModal)
+    now = app.screen.now
+    assert now == growing.checked.schedule.lr_at(39)
+    await pilot.press(*"/10", "enter")
+    await pilot.pause()
+    ((command, value),) = asked(growing)
+    assert command == "set_lr"
+    assert value == pytest.approx(now / 10)
+
+
+async def letters_typed_into_a_question_are_no_commands(pilot: Pilot[None], app: LiveHost, growing: WrittenRun) -> None:
+    await pilot.press("l", *"saxq")
+    assert isinstance(app.screen, RateModal)
+    assert app.screen.query_one(Input).value == "saxq"
+    assert asked(growing) == []
+    await pilot.press("escape")
+
+
+async def test_the_question_for_a_rate(growing: WrittenRun) -> None:
     app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("l")
-        assert isinstance(app.screen, RateModal)
-        now = app.screen.now
-        assert now == growing.checked.schedule.lr_at(39)
-        await pilot.press(*"/10", "enter")
-        await pilot.pause()
-        ((command, value),) = asked(growing)
-        assert command == "set_lr"
-        assert value == pytest.approx(now / 10)
+        await letters_typed_into_a_question_are_no_commands(pilot, app, growing)
+        await a_new_rate_is_asked_for(pilot, app, growing)
 
 
 async def test_save_and_stop(growing: WrittenRun) -> None:
@@ -337,27 +357,17 @@ async def test_leaving_a_run_whose_trainer_still_loads_asks_too(tmp_path: Path) 
     assert app.left == ["stop"]
 
 
-@pytest.mark.parametrize(
-    ("key", "left", "commands"), [("q", ["keep"], []), ("x", ["stop"], [("stop", None)]), ("escape", [], [])]
-)
-async def test_leaving_a_living_run(growing: WrittenRun, key: str, left: list[str], commands: list[object]) -> None:
+async def test_leaving_a_living_run(growing: WrittenRun) -> None:
     app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("q")
-        assert isinstance(app.screen, LeaveModal)
-        await pilot.press(key)
-        await pilot.pause()
-        assert app.left == left
-        assert asked(growing) == commands
-
-
-async def test_letters_typed_into_a_question_are_no_commands(growing: WrittenRun) -> None:
-    app = LiveHost(growing.folder, bar=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("l", *"saxq")
-        assert isinstance(app.screen, RateModal)
-        assert app.screen.query_one(Input).value == "saxq"
-        assert asked(growing) == []
+        for key, left, commands in (("escape", [], []), ("q", ["keep"], []), ("x", ["stop"], [("stop", None)])):
+            app.left.clear()
+            await pilot.press("q")
+            assert isinstance(app.screen, LeaveModal)
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.left == left
+            assert asked(growing) == commands
 
 
 async def test_a_hidden_view_does_not_read(growing: WrittenRun) -> None:

@@ -20,6 +20,7 @@ from cvtui.tui.screens.run_curves import RunCurves
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age
 from cvtui.tui.screens.train import TrainScreen
+from tests.tui.places import begun_at
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.walked
 
 
 def session(runs: Path) -> CvtuiApp:
-    return CvtuiApp(runs=runs, prewarm=False)
+    return begun_at("runs", runs)
 
 
 def place(app: CvtuiApp) -> RunsScreen:
@@ -57,8 +58,7 @@ def three(base: Path) -> list[str]:
 async def test_each_run_with_its_state_and_result(tmp_path: Path, size: tuple[int, int]) -> None:
     names = three(tmp_path)
     app = session(tmp_path)
-    async with app.run_test(size=size) as pilot:
-        await pilot.press("4")
+    async with app.run_test(size=size):
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         text = place(app).table.text
         for row in place(app).table.rows:
@@ -83,7 +83,6 @@ async def test_what_differs_stands_right_after_the_name_in_80_columns(tmp_path: 
         run.close()
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("4")
         await wait_until_async(lambda: len(place(app).table.rows) == 2, what="two runs")
         table = place(app).table
         assert table.columns[:3] == ["glyph", "name", "differs"]
@@ -101,7 +100,6 @@ async def test_small_multiples_of_the_listed_runs(tmp_path: Path) -> None:
     three(tmp_path)
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("4")
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         names = [row.name for row in place(app).table.rows]
         await pilot.press("w")
@@ -127,7 +125,6 @@ async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
     three(tmp_path)
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("4")
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         table = place(app).table
         for key in [key for key in table.columns if key in SORTS]:
@@ -154,7 +151,6 @@ async def test_enter_opens_a_run_and_the_bar_tells_it(tmp_path: Path) -> None:
     three(tmp_path)
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("4")
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         place(app).sort_by("name")
         await pilot.press("home", "down", "enter")
@@ -176,7 +172,6 @@ async def test_enter_opens_a_run_and_the_bar_tells_it(tmp_path: Path) -> None:
 async def test_the_list_is_alive_while_it_is_visible_and_only_then(tmp_path: Path) -> None:
     app = session(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("4")
         await wait_until_async(lambda: place(app).has_class("-none"), what="the word about no runs")
         assert "ctrl+r" in str(place(app).query_one("#none").render())
         run = WrittenRun(tmp_path, "fresh")
@@ -203,8 +198,7 @@ async def test_what_lies_beside_the_runs_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "odd\x1b[31m").mkdir()
     (tmp_path / "odd\x1b[31m" / "recipe.toml").write_text("net = 3\nlr = 'x'\n")
     app = session(tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("4")
+    async with app.run_test(size=(80, 24)):
         await wait_until_async(lambda: len(place(app).table.rows) == 2, what="two broken runs")
         assert "\x1b" not in place(app).table.text
 
@@ -213,7 +207,7 @@ async def test_many_runs_don_t_freeze_the_keys(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"run-{number}").mkdir()
         (tmp_path / f"run-{number}" / "recipe.toml").write_text('net = "fc"\n')
-    app = session(tmp_path)
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
         screen = place(app)
@@ -237,7 +231,6 @@ async def test_care_for_runs(tmp_path: Path) -> None:
     three(tmp_path)
     app = session(tmp_path)
     async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("4")
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         table = place(app).table
         await pilot.press("slash", *"state", "equals_sign", *"diverged", "enter")
@@ -266,8 +259,7 @@ async def test_forks_stand_below_their_parents(tmp_path: Path) -> None:
     child = WrittenRun(tmp_path, "child", parent={"run": "parent", "checkpoint": "last.pt", "step": 0, "epoch": 0})
     child.close()
     app = session(tmp_path)
-    async with app.run_test(size=(160, 45)) as pilot:
-        await pilot.press("4")
+    async with app.run_test(size=(160, 45)):
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         names = [row.name for row in place(app).table.rows]
         assert names.index("child") == names.index("parent") + 1
@@ -286,8 +278,7 @@ async def test_what_a_full_disk_let_a_run_say_is_shown_here_and_in_the_run(tmp_p
     disk_note.write(lost.folder.note, WORDS)
     assert summary(lost.folder).trouble == WORDS
     app = session(tmp_path)
-    async with app.run_test(size=(200, 45)) as pilot:
-        await pilot.press("4")
+    async with app.run_test(size=(200, 45)):
         await wait_until_async(lambda: len(place(app).table.rows) == 1, what="the run")
         await wait_until_async(lambda: WORDS in str(app.screen.query_one("#net-line", Static).render()), what="words")
         await place(app).action_open()
@@ -306,8 +297,7 @@ async def test_a_list_without_news_is_not_drawn_anew_and_one_with_news_is(
 ) -> None:
     three(tmp_path)
     app = session(tmp_path)
-    async with app.run_test() as pilot:
-        await pilot.press("4")
+    async with app.run_test():
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="the runs")
         drawn: list[int] = []
         monkeypatch.setattr(place(app), "draw", lambda: drawn.append(1))
