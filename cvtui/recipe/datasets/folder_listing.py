@@ -11,6 +11,7 @@ from typing import IO
 
 import msgspec
 
+from cvtui import door
 from cvtui.recipe.datasets.label_sets import LabelSets
 
 HANDED_LISTING = "CVTUI_LISTING"
@@ -92,7 +93,8 @@ def write_listing(found: Listing, asked: Asked, folders: Stamps, *, named: bool 
 def take_listing(path: str) -> None:
     """Lay ready, for the next look into its folder, a listing that another process wrote; its file is removed."""
     with contextlib.suppress(OSError):
-        os.environ[HANDED_LISTING] = str(os.open(path, os.O_RDONLY))
+        with door.opened_input(path) as file:
+            os.environ[HANDED_LISTING] = str(os.dup(file.fileno()))
         os.unlink(path)
 
 
