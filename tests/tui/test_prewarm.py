@@ -14,7 +14,7 @@ from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.tui.prewarm import PrewarmedEngine
 
-ECHO = [sys.executable, "-c", "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"]
+ECHO = [sys.executable, "-S", "-c", "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"]
 
 
 def pets(place: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_start_hands_it_on_too(tmp_path: Path) -> None:
     recipe = check(Recipe(data=f"folder:{tmp_path / 'pets'}", net="fc", size="8")).recipe
 
     async def started() -> None:
-        engine = PrewarmedEngine(lambda: None, [sys.executable, "-c", script])
+        engine = PrewarmedEngine(lambda: None, [sys.executable, "-S", "-c", script])
         engine.start()
         await engine.train(RunFolder.create(tmp_path / "runs", "a", ""), recipe)
 
