@@ -61,7 +61,11 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     ),
     "recipe/datasets/named_images.py": ({"glob.glob"}, "pictures that a user names"),
     "recipe/datasets/file_source.py": ({"os.walk", "glob.glob"}, "data sets: regular files only"),
-    "recipe/datasets/folder_listing.py": ({"open"}, "a file without a name that the parent process has opened"),
+    "recipe/datasets/folder_listing.py": (
+        {"open", "tempfile.NamedTemporaryFile", "os.unlink"},
+        "a file that the parent process has opened, or has made among the temporary ones for this one",
+    ),
+    "tui/prewarm.py": ({"os.unlink"}, "such a file, which the other process did not take"),
     "recipe/datasets/picture_finder.py": ({"os.walk"}, "data sets: pictures below a table's folder, by name"),
     "recipe/datasets/npz_file.py": ({"np.load", "archive.open"}, "on a file that the door has opened"),
     "recipe/datasets/tar_shards.py": ({"tarfile.open"}, "on a file that the door has opened"),

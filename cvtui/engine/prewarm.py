@@ -4,6 +4,7 @@ One JSON object a line on stdin:
     {"predict": {recipe fields}}   -> one line: {"recipe", "activation_std", "first_loss", "memory", "parameters"}, with
                                       "preview" where images are augmented (augment_preview.py) and "layers" of a net
                                       that is PyTorch code; or {"recipe", "error"} and perhaps "hint"
+    {"predict": …, "listing": "FILE"}  the same; the file holds the listing of the recipe's folder (folder_listing.py)
     {"start": "FOLDER"}            -> stdin, stdout and stderr are let go (to worker.log), then FOLDER is trained
     the end of stdin               -> exit code 0
 """
@@ -26,6 +27,7 @@ from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.preparation import prepare
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.folder_listing import take_listing
 from cvtui.recipe.toml import from_table
 from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
@@ -42,10 +44,12 @@ def wait_for_work() -> int:
             request = None
         if not isinstance(request, dict) or not ({"predict", "start"} & request.keys()):
             _answer({"error": 'expected {"predict": {…}} or {"start": "FOLDER"}'})
-        elif "start" in request:
+            continue
+        if "listing" in request:
+            take_listing(str(request["listing"]))
+        if "start" in request:
             return _become_trainer(Path(str(request["start"])))
-        else:
-            _answer(answer(request["predict"]))
+        _answer(answer(request["predict"]))
     return 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable
@@ -55,6 +56,8 @@ class PrewarmedEngine:
         self._asked: Recipe | None = None
         self._next: Recipe | None = None
         self._end = asyncio.Event()
+        self._listing = ""
+        """File with the last listing that was handed on; the process removes it."""
 
     # ------------------------------------------------------------------ its life
 
@@ -103,6 +106,7 @@ class PrewarmedEngine:
         if self._errors is not None:
             self._errors.close()
             self._errors = None
+        self._drop_listing()
         if self.state in ("loading", "ready"):
             self.state = "off"
 
@@ -126,7 +130,27 @@ class PrewarmedEngine:
         if self._next is None or self._asked is not None or self.state not in ("loading", "ready"):
             return
         self._asked, self._next = self._next, None
-        self._write({"predict": msgspec.to_builtins(self._asked)})
+        self._write({"predict": msgspec.to_builtins(self._asked), **self._listing_of(self._asked)})
+
+    def _listing_of(self, recipe: Recipe) -> dict[str, str]:
+        """Write the listing of the recipe's folder, which was just made here, for the process; {} without one."""
+        if not recipe.data.startswith("folder:"):
+            return {}
+        from cvtui.recipe.datasets.image_folder import hand_on
+
+        file = hand_on(recipe, named=True)
+        if file is None:
+            return {}
+        self._drop_listing()  # which a process that has died did not take
+        self._listing = file.name
+        file.close()
+        return {"listing": self._listing}
+
+    def _drop_listing(self) -> None:
+        if self._listing:
+            with contextlib.suppress(OSError):
+                os.unlink(self._listing)
+        self._listing = ""
 
     def _write(self, request: dict[str, Any]) -> bool:
         process = self._process
@@ -139,12 +163,12 @@ class PrewarmedEngine:
             return False
         return True
 
-    async def train(self, folder: RunFolder) -> bool:
-        """Make the process the trainer of `folder`. Return False if it can't; then launch another."""
+    async def train(self, folder: RunFolder, recipe: Recipe) -> bool:
+        """Make the process the trainer of `folder`, of this recipe. Return False if it can't; then launch another."""
         process = self._process
         if process is None or self.state not in ("loading", "ready") or process.poll() is not None:
             return False
-        if not self._write({"start": str(folder.path.absolute())}):
+        if not self._write({"start": str(folder.path.absolute()), **self._listing_of(recipe)}):
             return False
         self.state = "spent"
         self._changed()
@@ -205,6 +229,7 @@ class PrewarmedEngine:
 
     def _fail(self, message: str) -> None:
         self.state = "dead"
+        self._drop_listing()
         self.last_line = message
         self._asked = self._next = None
         self._changed()

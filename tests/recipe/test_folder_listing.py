@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cvtui.recipe.datasets import image_folder
-from cvtui.recipe.datasets.folder_listing import HANDED_LISTING, WORTH, Listing
+from cvtui.recipe.datasets.folder_listing import HANDED_LISTING, WORTH, Listing, take_listing
 from cvtui.recipe.datasets.image_folder import hand_on, listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
@@ -47,6 +47,24 @@ def test_it_is_taken_in_place_of_a_look_into_the_folder(big: Path, monkeypatch: 
     assert listing(big, 0.2, 3) == found
     assert listing(big, 0.2, 3) == found, "of a second question too"
     assert HANDED_LISTING not in os.environ, "no other process gets the number of a file that is closed"
+
+
+def test_a_file_with_a_name_is_taken_once_and_removed(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the form hands it to the engine that it has warmed."""
+    monkeypatch.delenv(HANDED_LISTING, raising=False)
+    recipe = check(Recipe(data=f"folder:{big}", net="fc", size="8", seed=3)).recipe
+    found = listing(big, recipe.val_share, 3)
+    file = hand_on(recipe, named=True)
+    assert file is not None
+    file.close()
+    image_folder._known.clear()
+    image_folder._divided.clear()
+    take_listing(file.name)
+    assert not os.path.exists(file.name)
+    take_listing(file.name)  # no fault: it is gone
+    with monkeypatch.context() as patch:
+        patch.setattr(image_folder, "_gather", lambda *_: pytest.fail("the folder was listed again"))
+        assert listing(big, recipe.val_share, 3) == found
 
 
 def test_a_folder_that_has_changed_since_is_listed_anew(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import IO
 
 import msgspec
 
+from cvtui import door
 from cvtui.recipe.datasets.label_sets import LabelSets
 
 HANDED_LISTING = "CVTUI_LISTING"
@@ -65,8 +66,11 @@ def stamp_of(folder: str) -> tuple[str, int]:
         return folder, -1
 
 
-def write_listing(found: Listing, asked: Asked, folders: Stamps) -> IO[bytes] | None:
-    """Write a listing to a file without a name, for another process; None where that is not worth it or can't be."""
+def write_listing(found: Listing, asked: Asked, folders: Stamps, *, named: bool = False) -> IO[bytes] | None:
+    """Write a listing to a file, for another process; None where that is not worth it or can't be.
+
+    named: the file has a name, and whoever takes it (`take_listing`) removes it; else the other gets its number.
+    """
     if len(found.train) + len(found.validation) < WORTH:
         return None
     sent = _Sent(
@@ -76,12 +80,22 @@ def write_listing(found: Listing, asked: Asked, folders: Stamps) -> IO[bytes] | 
         [time for _, time in folders],
     )  # fmt: skip
     try:
-        file = tempfile.TemporaryFile()  # noqa: SIM115  # its reader has it open too
+        file = (  # its reader has it open too
+            tempfile.NamedTemporaryFile(prefix="cvtui-listing-", delete=False) if named else tempfile.TemporaryFile()  # noqa: SIM115
+        )
         file.write(msgspec.msgpack.encode(sent))
         file.flush()
     except (OSError, UnicodeEncodeError):  # a class's name that is no text
         return None
     return file
+
+
+def take_listing(path: str) -> None:
+    """Lay ready, for the next look into its folder, a listing that another process wrote; its file is removed."""
+    with contextlib.suppress(OSError):
+        with door.opened_input(path) as file:
+            os.environ[HANDED_LISTING] = str(os.dup(file.fileno()))
+        os.unlink(path)
 
 
 def handed_listing(asked: Asked) -> Listing | None:

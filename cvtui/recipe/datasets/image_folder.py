@@ -161,8 +161,11 @@ def listing(
     return _divided[how]
 
 
-def hand_on(recipe: Recipe) -> IO[bytes] | None:
-    """Write the listing of a recipe's folder, which was just made, for the process that trains it; None without one."""
+def hand_on(recipe: Recipe, *, named: bool = False) -> IO[bytes] | None:
+    """Write the listing of a recipe's folder, which was just made, for the process that trains it; None without one.
+
+    named: as of `write_listing`.
+    """
     if not recipe.data.startswith("folder:"):
         return None
     split, several = folder_typed.split_of(recipe.data), several_of(recipe)
@@ -173,7 +176,7 @@ def hand_on(recipe: Recipe) -> IO[bytes] | None:
     how = (id(gathered), recipe.val_share, recipe.seed, several)
     if how not in _divided:
         return None
-    return write_listing(_divided[how], (*key, recipe.val_share, recipe.seed, several), gathered.folders)
+    return write_listing(_divided[how], (*key, recipe.val_share, recipe.seed, several), gathered.folders, named=named)
 
 
 def _listing_of(found: _Gathered, val_share: float, seed: int, several: bool) -> Listing:

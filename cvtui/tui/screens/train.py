@@ -170,7 +170,7 @@ class TrainScreen(BaseScreen):
             self.app.notify(error.message, title="No run was started", severity="error", markup=False)
             return
         self.session.started.append(folder)
-        self._train(folder, self._form_view)
+        self._train(folder, recipe, self._form_view)
         await self.show_folder(folder)
 
     def _discard_refused(self) -> None:
@@ -190,10 +190,10 @@ class TrainScreen(BaseScreen):
         return RunFolder.numbered(self.session.runs, recipe.data, text)
 
     @work(group="starting")
-    async def _train(self, folder: RunFolder, form_view: FormView) -> None:
+    async def _train(self, folder: RunFolder, recipe: Recipe, form_view: FormView) -> None:
         """Train with the prewarmed engine, or with a fresh one if that can't."""
         try:
-            trains = await form_view.engine.train(folder)
+            trains = await form_view.engine.train(folder, recipe)
         except asyncio.CancelledError:  # the screen is left; the engine, which has been told, trains
             self.session.watch_end(folder)
             raise

@@ -65,20 +65,20 @@ def test_what_is_for_pictures_is_refused(change: dict[str, str], words: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "preprocess", "at_least"),
+    ("text", "preprocess", "at_least", "epochs"),
     [
-        ("blobs", "standardise", 0.95),
-        ("moons", "zca", 0.9),
-        ("circles(3)", "centre", 0.9),
-        ("xor", "none", 0.95),
-        ("spiral(3)", "scale", 0.7),
+        ("blobs", "standardise", 0.95, 10),
+        ("moons", "zca", 0.9, 10),
+        ("circles(3)", "centre", 0.9, 10),
+        ("xor", "none", 0.95, 10),
+        ("spiral(3)", "scale", 0.7, 30),
     ],
 )
 def test_a_small_net_learns_them_through_the_engine(
-    tmp_path: Path, text: str, preprocess: str, at_least: float
+    tmp_path: Path, text: str, preprocess: str, at_least: float, epochs: int
 ) -> None:
     run = folder(
-        tmp_path, data=text, net="fc16-tanh-fc", preprocess=preprocess, epochs=30, batch_size=20, lr=0.05,
+        tmp_path, data=text, net="fc16-tanh-fc", preprocess=preprocess, epochs=epochs, batch_size=20, lr=0.05,
         weight_decay=0.0, watch_every=50,
     )  # fmt: skip
     assert train_folder(run.path, Signals()) == 0
