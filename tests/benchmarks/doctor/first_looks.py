@@ -1,7 +1,7 @@
 """python -m tests.benchmarks.doctor.first_looks: how sure the doctor was of programs that it had never seen.
 
-What was told first at first sight of the three sets of our own stands in RESULTS.md where it was not right; of the others
-it is what is told now, in real.json of `--real --only first,second,third`. Faulty programs alone.
+What was told first at first sight of the three sets of our own stands in RESULTS.md where it was not right; else it is
+what is told now, in real.json of `--real --only first,second,third`. Faulty programs alone.
 """
 
 from __future__ import annotations
