@@ -106,8 +106,14 @@ class RunFolder:
         """Return an existing run folder. RequestError when there is none."""
         folder = cls(Path(path))
         if not folder.path.is_dir():
-            what = "is a file, not a run folder" if folder.path.exists() else "does not exist"
-            raise RequestError(f"the run folder {str(folder.path)!r} {what}", hint="`cvtui runs` lists the runs")
+            if folder.path.exists():
+                raise RequestError(
+                    f"the run folder {str(folder.path)!r} is a file, not a run folder",
+                    hint="`cvtui runs` lists the runs; `cvtui doctor PATH` reads another program's log",
+                )
+            raise RequestError(
+                f"the run folder {str(folder.path)!r} does not exist", hint="`cvtui runs` lists the runs"
+            )
         if not is_run(folder.path):
             raise RequestError(
                 f"{str(folder.path)!r} is not a run folder: it has neither recipe.toml nor events.jsonl",

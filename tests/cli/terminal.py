@@ -10,6 +10,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 import time
@@ -22,7 +23,7 @@ from tests.cli.running import command, environment
 class Terminal:
     """`cvtui WORDS` in a pseudo-terminal. `said` is everything it wrote, escapes and all.
 
-    With `stdout` or `stderr`, that stream goes to a file instead.
+    With `stdout` or `stderr`, that stream goes to a file instead. script: Python to run in place of the command.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Terminal:
         size: tuple[int, int] = (100, 30),
         stdout: IO[str] | None = None,
         stderr: IO[str] | None = None,
+        script: str = "",
         **env: str | None,
     ) -> None:
         self._pieces: list[str] = []
@@ -40,7 +42,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.process = subprocess.Popen(
-            command(*words), cwd=cwd, env=environment(**env),
+            [sys.executable, "-c", script] if script else command(*words), cwd=cwd, env=environment(**env),
             stdin=theirs, stdout=stdout or theirs, stderr=stderr or theirs,
             start_new_session=True, preexec_fn=_take_terminal,
         )  # fmt: skip

@@ -22,7 +22,7 @@ from cvtui.runlog.events import (
 )
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
-from tests.cli.running import cvtui, within
+from tests.cli.running import within
 from tests.cli.terminal import Terminal
 from tests.engine.making import recipe
 from tests.runlog.making import epoch_done, started, write_steps
@@ -102,18 +102,22 @@ def test_no_command_passes_a_control_sign_on(here: Path, words: tuple[str, ...])
     assert not dangerous(done.stderr)
 
 
-@pytest.mark.parametrize("words", [("compare", "one", "\u202egnp\x1b[2J[red]"), ("runs",), ("doctor", "one", "--all")])
-def test_on_a_terminal_the_only_escapes_are_colours_of_our_own(here: Path, words: tuple[str, ...]) -> None:
-    with Terminal(*words, cwd=here, size=(160, 40), NO_COLOR=None) as terminal:
+def test_on_a_terminal_the_only_escapes_are_colours_of_our_own(here: Path) -> None:
+    """Three commands, one after the other in one process."""
+    each = [["compare", "one", "\u202egnp\x1b[2J[red]"], ["runs"], ["doctor", "one", "--all"]]
+    script = f"from cvtui.cli.main import _run; print([_run(words, False) for words in {each!a}])"
+    with Terminal(cwd=here, size=(160, 40), NO_COLOR=None, script=script) as terminal:
         assert terminal.end() == 0
     without = re.sub(r"\x1b\[[0-9;]*m", "", terminal.said.replace("\r\n", "\n"))
+    assert without.endswith("[0, 0, 0]\n")
+    assert "\x1b[" in terminal.said, "colours of our own"
     assert not dangerous(without)
     assert "\x1b[31mred" not in terminal.said
     assert "owned" not in terminal.said or "\ufffd]0;owned" in without
 
 
 def test_a_debug_traceback_is_harmless_too(here: Path) -> None:
-    done = cvtui("--debug", "words.toml", "--no-ui", cwd=here)
+    done = within("--debug", "words.toml", "--no-ui", cwd=here)
     assert "Traceback" in done.stderr
     assert not dangerous(done.stderr)
 

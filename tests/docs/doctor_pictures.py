@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from tests.benchmarks.doctor.held import programs as own
 from tests.benchmarks.doctor.real.judging import PROGRAMS, judge
 from tests.benchmarks.doctor.real.program import Program
 from tests.benchmarks.doctor.running import train
+from tests.docs import picture_runs
 from tests.docs.doctor_pages import CAPTIONS, PICTURES, quoted
 
 SAME = {"L02": "F06", "L08": "F19"}
@@ -75,6 +77,8 @@ def _draw(fault: str, folder: Path) -> str:
 
 
 def _candidates(fault: str) -> Iterator[Candidate]:
+    if words := picture_runs.words(fault):
+        yield Candidate(words, partial(picture_runs.train, fault))
     injected = SAME.get(fault, fault)
     if injected in faults.FAULTS:
         cases = list(faults.cases((1,), {injected}))

@@ -9,6 +9,7 @@ import pytest
 
 from cvtui.doctor.other_logs import LogReport, examine_log
 from cvtui.errors import RequestError
+from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.foreign.find import read_log
 from cvtui.runlog.foreign.roles import choose
 from tests.doctor.log_forms import EPOCHS, FORMS, FOUND, STORES, Row, curves, mlflow, write
@@ -148,3 +149,10 @@ def test_of_a_chart_of_two_runs_a_column_names_the_run(tmp_path: Path):
     chosen = choose(read_log(tmp_path / "e.csv"), {"loss": "b - loss"})
     assert chosen["val_loss"].names == ("b - val/loss",)
     assert not math.isnan(chosen["val_loss"].values[0])
+
+
+def test_a_log_that_is_taken_for_a_run_is_told_of_the_doctor(tmp_path: Path):
+    path = write(FORMS["timm"], HEALTHY, tmp_path)
+    with pytest.raises(RequestError, match="is a file, not a run folder") as refused:
+        RunFolder.open(path)
+    assert "`cvtui doctor PATH` reads another program's log" in str(refused.value.hint)
