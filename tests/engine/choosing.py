@@ -10,7 +10,6 @@ from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.images import ChannelStats, Part
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn import init
-from cvtui.engine.nn.model import Net
 from cvtui.engine.optim import factory, loss
 from cvtui.recipe import first_loss as first
 from cvtui.recipe.choices.augments import AUGMENTS
@@ -46,5 +45,5 @@ def needs_batch(text: str) -> bool:
     return init.needs_batch(parse_choice(text, INITS, "init"))
 
 
-def initialise(net: Net, text: str, generator: torch.Generator, batch: Tensor | None = None) -> None:
+def initialise(net: nn.Module, text: str, generator: torch.Generator, batch: Tensor | None = None) -> None:
     init.initialise(net, parse_choice(text, INITS, "init"), generator, batch)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
 
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
@@ -365,3 +366,31 @@ def test_wrong_texts_are_told(text: str, words: str) -> None:
     with pytest.raises(RequestError) as caught:
         net_of(PLAIN, text)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm", "orthogonal"])
+@pytest.mark.parametrize("way", ["he", "lsuv"])
+def test_weights_behind_a_parametrization_are_written(way: str, name: str) -> None:
+    """PyTorch works them out anew at each look, and drops what is written into them."""
+    nets = [nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4)) for _ in (0, 1)]
+    plain, net = (one.eval() for one in nets)
+    getattr(parametrizations, name)(net[0])
+    batch = torch.randn(32, 3, 6, 6, generator=generator(1, WEIGHTS))
+    for one in (plain, net):
+        initialise(one, way, generator(0, WEIGHTS), batch)
+    drawn, kept = (next(layers_of(one)).weight.detach() for one in (plain, net))
+    if name == "weight_norm":
+        assert torch.allclose(kept, drawn)
+    elif name == "spectral_norm":
+        norm = torch.linalg.matrix_norm(drawn.flatten(1), 2)
+        assert torch.allclose(kept, drawn / norm, rtol=0.02, atol=0.0)
+    else:  # of each kernel: the nearest that is orthonormal
+        assert torch.allclose(kept @ kept.mT, torch.eye(3), atol=1e-4)
+        assert (drawn * kept).sum() > 0.6 * drawn.norm() * kept.norm()
+
+
+def test_weights_that_take_no_values_are_refused() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
+    prune.l1_unstructured(net[1], "weight", 0.5)
+    with pytest.raises(RequestError, match="weight of '1' is worked out by what takes no values"):
+        initialise(net, "he", generator(0, WEIGHTS))
