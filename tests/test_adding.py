@@ -26,6 +26,9 @@ TESTS = Path(__file__).resolve().parent
 FILES = {"A schedule": 1, "An optimizer": 2, "A data source": 4, "A pane": 2, "A doctor rule": 2}
 """Section -> files that it may touch."""
 
+TOGETHER = (("A schedule", "An optimizer", "A data source"), ("A pane",), ("A doctor rule",))
+"""Sections that are tried in one copy and one process: what trains loads PyTorch, which is half of its time."""
+
 COMMON = """
 import contextlib, io, sys
 from pathlib import Path
@@ -242,22 +245,25 @@ def apply(hunk: Hunk, root: Path) -> None:
 
 
 def test_every_section_is_tried() -> None:
-    assert list(sections()) == list(FILES) == list(USES)
+    assert list(sections()) == list(FILES) == list(USES) == [heading for some in TOGETHER for heading in some]
 
 
 @pytest.mark.torch  # on README's Python alone, and with what trains
-@pytest.mark.parametrize("heading", FILES)
-def test_what_the_document_adds_works(heading: str, tmp_path: Path) -> None:
-    changes = sections()[heading]
-    assert len({change.path for change in changes}) == FILES[heading]
+@pytest.mark.parametrize("headings", TOGETHER, ids=", ".join)
+def test_what_the_document_adds_works(headings: tuple[str, ...], tmp_path: Path) -> None:
+    """Sections of one copy touch no file of each other: each fits this checkout by itself."""
+    added = {heading: sections()[heading] for heading in headings}
+    paths = [{change.path for change in changes} for changes in added.values()]
+    assert [len(some) for some in paths] == [FILES[heading] for heading in headings]
+    assert len(set.union(*paths)) == sum(map(len, paths))
     shutil.copytree(PACKAGE, tmp_path / "cvtui")
     if (PACKAGE.parent / "assets").exists():  # a checkout; in an installed package they lie inside it
         (tmp_path / "assets").symlink_to(PACKAGE.parent / "assets")
     shutil.copytree(TESTS / "recordings" / "digits", tmp_path / "recorded")
-    for change in changes:
-        apply(change, tmp_path)
-    asked, training = USES[heading]
-    script = COMMON + asked + training + END
+    for changes in added.values():
+        for change in changes:
+            apply(change, tmp_path)
+    script = COMMON + "".join(part for heading in headings for part in USES[heading]) + END
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,

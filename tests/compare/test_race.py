@@ -60,15 +60,7 @@ def test_they_begin_with_the_same_weights_and_batches(race: tuple[dict, list[His
 def test_compare_tells_what_differs(race: tuple[dict, list[History]]) -> None:
     _, histories = race
     folder = histories[0].folder.path.parent
-    command = [sys.executable, "-m", "cvtui", "compare", "race-01", "race-02", "--runs", str(folder)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "COLUMNS": "160"},
-        stdin=subprocess.DEVNULL,
-    )
+    done = within("compare", "race-01", "race-02", "--runs", str(folder), cwd=folder, COLUMNS="160")
     assert done.returncode == 0, done.stderr
     assert "best: race-01" in done.stdout
     assert "1e-06" in done.stdout

@@ -14,9 +14,6 @@ import pytest
 import torch
 from torch import distributed, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
-from torch.distributed.tensor.debug import CommDebugMode
-from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 
 import cvtui
 from cvtui.doctor import Doctor
@@ -51,16 +48,29 @@ def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
 
 
-def sharded(model: nn.Module, mesh: Any) -> nn.Module:
+def sharded(model: nn.Module, mesh: Any = None) -> nn.Module:
+    """Shard it; imported here and in each test: with it comes the compiler, a second of each process that collects."""
+    from torch.distributed.fsdp import fully_shard
+
     fully_shard(model, mesh=mesh)
     return model
 
 
+def parallel(model: nn.Module, mesh: Any) -> nn.Module:
+    """Make its first layer one of tensor parallelism."""
+    from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
+
+    found: nn.Module = parallelize_module(model, mesh, {"0": ColwiseParallel()})
+    return found
+
+
 @pytest.mark.usefixtures("group")
 def test_other_sharded_models_are_refused_by_their_kind() -> None:
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
     mesh = init_device_mesh("cpu", (1,))
     with pytest.raises(ValueError, match=r"\(DTensor, as of tensor parallelism\).*fully_shard \(FSDP2\) can"):
-        check_whole(parallelize_module(net(), mesh, {"0": ColwiseParallel()}))
+        check_whole(parallel(net(), mesh))
     with pytest.raises(ValueError, match=r"\(FSDP1, FullyShardedDataParallel\)"):
         check_whole(FullyShardedDataParallel(net(), device_id=torch.device("cpu")))
     zero = net()
@@ -77,7 +87,7 @@ def test_tensor_parallel_layers_that_are_sharded_too_are_refused() -> None:
     distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=4)
     try:
         mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "tensor"))
-        both = sharded(parallelize_module(net(), mesh["tensor"], {"0": ColwiseParallel()}), mesh=mesh["data"])
+        both = sharded(parallel(net(), mesh["tensor"]), mesh=mesh["data"])
         with pytest.raises(ValueError, match="DTensor"):
             check_whole(both)
         check_whole(
@@ -90,13 +100,15 @@ def test_tensor_parallel_layers_that_are_sharded_too_are_refused() -> None:
 @pytest.mark.usefixtures("rank_0_of_2")
 def test_watching_a_sharded_model_sends_nothing(tmp_path: Path) -> None:
     """One collective of rank 0 alone would hang the job, or give other ranks what was meant for its gradients."""
+    from torch.distributed.tensor.debug import CommDebugMode
+
     counts = []
     for every in (None, 1):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Conv2d(1, 5, 3), nn.BatchNorm2d(5), nn.ReLU(), nn.Flatten(), nn.Linear(80, 3))
         for layer in (model[0], model[4]):
-            fully_shard(layer)
-        fully_shard(model)
+            sharded(layer)
+        sharded(model)
         optimizer = torch.optim.Adam(model.parameters(), 0.01)
         model(torch.ones(2, 1, 6, 6))  # leaves the root's own weights gathered
         run: Any = cvtui.watch(model, optimizer, name="run", every=every, runs=tmp_path) if every else None

@@ -29,7 +29,7 @@ from cvtui.runlog.worker_process import launch
 from tests.waiting import wait_until
 
 RECIPE = Recipe(
-    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=4, batch_size=16, threads=1,
+    net="conv8-bn-relu-drop0.3-pool-fc", optimizer="adamw", warmup="10", epochs=3, batch_size=16, threads=1,
     augment="shift(1), rotate(10), jitter(0.2)", label_noise=0.1, ema=0.95, clip=1.0,
 )  # fmt: skip
 """All that draws random numbers or remembers anything: dropout, augmentation, running means, moments."""

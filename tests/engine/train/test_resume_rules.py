@@ -62,8 +62,8 @@ def unchanged(stopped: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> H
     return history(run)
 
 
-def words(run: RunFolder) -> str:
-    return "\n".join(log.text for log in history(run).logs)
+def words(found: History) -> str:
+    return "\n".join(log.text for log in found.logs)
 
 
 def test_every_field_has_a_rule_and_every_rule_a_field() -> None:
@@ -97,7 +97,7 @@ def test_what_a_resume_does_with_a_changed_field(
         return
     assert (code, found.end.status) == (0, "finished")
     assert found.run.recipe[name] == OTHERS[name]
-    assert (f"{name} " in words(run) and "recipe.toml was changed" in words(run)) == (rule.does == "told")
+    assert (f"{name} " in words(found) and "recipe.toml was changed" in words(found)) == (rule.does == "told")
     step = found.run.step
     assert step is not None
     if rule.does == "obeyed" and name != "threads":  # another number of threads may give other bits
@@ -144,7 +144,7 @@ def test_a_fork_whose_rule_remembers_something_else_begins_its_state_anew(
     child = fork(mother, pick(history(mother)), tmp_path, "", dumps(recipe(**{**base, **before, **after})))
     code, _, error = train(child)
     assert code == 0, error
-    assert "state begins anew" in words(child)
+    assert "state begins anew" in words(history(child))
 
 
 def test_more_epochs_for_a_finished_run_train_on_at_a_rate_that_is_not_0(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""Loops whose gradients or updates go wrong, each beside a sound one."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD
+
+from tests.doctor.watched_loops.loop import Loop
+
+
+class Emptied(Loop):
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        loss.backward()
+        self.optimizer.zero_grad()
+        self.optimizer.step()
+
+
+class SetToZero(Loop):
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        loss.backward()
+        self.optimizer.zero_grad(set_to_none=False)
+        self.optimizer.step()
+
+
+class OnceAnEpoch(Loop):
+    def update(self, loss: Tensor, step: int) -> None:
+        self.optimizer.zero_grad()
+        loss.backward()
+        if step % 10 == 9:
+            self.optimizer.step()
+
+
+class Accumulated(Loop):
+    """Five batches an update, divided: nothing is thrown away."""
+
+    def update(self, loss: Tensor, step: int) -> None:
+        (loss / 5).backward()
+        if step % 5 == 4:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+
+class DividedTwice(Loop):
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return SGD(model.parameters(), lr=0.05)
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y) / len(y)
+
+
+class DividedByParts(DividedTwice):
+    """Sixteen batches of sixteen an update: a share of each."""
+
+    def update(self, loss: Tensor, step: int) -> None:
+        loss.backward()
+        if step % 16 == 15:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+
+class Penalised(Loop):
+    factor = 1.0
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, y) + self.factor * sum(
+            (one.pow(2).sum() for one in self.model.parameters()), torch.zeros(())
+        )
+
+
+class GentlyPenalised(Penalised):
+    factor = 1e-4
+
+
+class CutToSigns(Loop):
+    limit = 1e-5
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_value_(self.model.parameters(), self.limit)
+        self.optimizer.step()
+
+
+class CutGently(CutToSigns):
+    limit = 1.0
