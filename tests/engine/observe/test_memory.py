@@ -279,6 +279,15 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))
 
 
+@pytest.fixture(scope="module")
+def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Weights of a run that nothing looks at."""
+    plain = folder(tmp_path_factory.mktemp("plain"), watch_every=0)
+    assert train(plain)[0] == 0
+    found: dict[str, torch.Tensor] = torch.load(plain.checkpoints / "last.pt", weights_only=True)["model"]
+    return found
+
+
 @pytest.mark.parametrize(
     ("part", "where"),
     [
@@ -289,11 +298,13 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
     ],
 )
 def test_wherever_in_a_sample_memory_runs_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: type, where: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plain_weights: dict[str, torch.Tensor],
+    part: type,
+    where: str,
 ) -> None:
     """torch.OutOfMemoryError, as CUDA's allocator raises it, from each part of every sample but the first."""
-    plain = folder(tmp_path, "plain", watch_every=0)
-    assert train(plain)[0] == 0
     original, begin = getattr(part, where), LayerSample.begin
     steps = []
 
@@ -318,8 +329,8 @@ def test_wherever_in_a_sample_memory_runs_out(
     assert [record.step for record in found if isinstance(record, LayersSampled)] == [0]
     assert isinstance(found[-1], RunEnded)
     assert found[-1].status == "finished"
-    one, other = (torch.load(run.checkpoints / "last.pt", weights_only=True)["model"] for run in (plain, watched))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    other = torch.load(watched.checkpoints / "last.pt", weights_only=True)["model"]
+    assert all(torch.equal(one, other[name]) for name, one in plain_weights.items())
 
 
 def test_pictures_that_find_no_memory_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
