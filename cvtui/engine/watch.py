@@ -36,14 +36,14 @@ from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import job_rank
 from cvtui.engine.runtime.versions import libraries
-from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Control, StopRequested
 from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers, checked_runs
 from cvtui.engine.watch_extras import LoopExtras, layers_of
 from cvtui.engine.watch_leader import Leader
 from cvtui.engine.watch_ranks import JoinedRun
 from cvtui.engine.watch_told import RateFollower, announce
-from cvtui.runlog.events import CheckpointSaved, EpochDone, Log, RunEnded, RunStarted
+from cvtui.engine.watch_user_loop import UserLoop
+from cvtui.runlog.events import EpochDone, Log, RunEnded, RunStarted
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of
 from cvtui.text import error_line
@@ -130,7 +130,7 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock(former.seconds if former is not None else 0.0)
-        loop, watch = _UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget_for(self.model))
+        loop, watch = UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget_for(self.model))
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
         images = ImageWriter(self.folder, self._recorder.write)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
@@ -306,57 +306,6 @@ class WatchedRun:
             self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
         if scalars:
             self._extras.log(self.step_count, scalars)
-
-
-class _UserLoop:
-    """A watched run as its recorder sees it (RecordedTraining) and as commands move it (ControlledRun)."""
-
-    def __init__(self, run: WatchedRun) -> None:
-        self._run = run
-        self.model = run.model
-        self.optimizer = run.optimizer
-        self.optimizers = run.optimizers
-
-    @property
-    def step(self) -> int:
-        return self._run.step_count
-
-    @property
-    def clock(self) -> Clock:
-        return self._run.clock
-
-    @property
-    def sums(self) -> EpochSums:
-        return self._run.sums
-
-    def set_lr(self, value: float) -> float:
-        """Set the first group's rate and scale all others along; return the first one's before."""
-        before = self._run.groups.set_all(value)
-        self._run._rate.expect(before, value)
-        return before
-
-    def set_group_lr(self, name: str, value: float) -> str:
-        """Set the rate of one group; return the message."""
-        before = self._run.groups.set_one(name, value)
-        if before is None:
-            known = ", ".join(known for known, _ in self._run.groups.named())
-            return f"no parameter group {name!r}: there are {known}"
-        return f"rate of {name} {before:.3g} → {value:.3g}"
-
-    def look(self, number: int) -> str:
-        return self._run._maps.look(number, self.step)
-
-    def save(self) -> str:
-        """Save the model's state_dict as a checkpoint; return the message."""
-        run = self._run
-        name = f"step-{run.step_count:06d}.pt"
-        try:
-            checkpoint.save({"model": self.model.state_dict(), "step": run.step_count}, run.folder.checkpoints / name)
-        except OSError as error:
-            return f"not saved: {error.strerror or error}"
-        path = f"{run.folder.checkpoints.name}/{name}"
-        run._recorder.write(CheckpointSaved(step=run.step_count, epoch=run._epochs, path=path, reason="asked"))
-        return f"saved at step {run.step_count:,}"
 
 
 _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that would repeat it.\n"

@@ -174,19 +174,24 @@ def race(turns: list[Turn]) -> list[tuple[float, float]]:
     return [one.result for one in turns if one.result is not None]
 
 
-def cpu_cost(name: str, rounds: int, seconds: float, who: dict[str, Path]) -> dict[str, tuple[float, float]]:
-    """Return for each checkout (CPU time watched / unwatched less 1, what the runs say): medians over the rounds."""
+def cpu_cost(name: str, rounds: int, seconds: float, who: dict[str, Path]) -> dict[str, tuple[float, ...]]:
+    """Return for each checkout the medians over the rounds.
+
+    CPU time watched / unwatched less 1, what the runs say, and watched / watched of the first checkout less 1.
+    """
     epochs = 1
     while (took := race([Turn(name, epochs, 0, HERE)])[0][0]) < seconds / 2:
         epochs = max(epochs + 1, round(epochs * min(10.0, seconds / max(took, 0.05))))
-    shares: dict[str, list[tuple[float, float]]] = {one: [] for one in who}
+    shares: dict[str, list[tuple[float, ...]]] = {one: [] for one in who}
+    first = next(iter(who))
     for number in range(rounds):
         turns = [(one, every) for one in who for every in (0, 10)]
         if number % 2:
             turns.reverse()
         found = dict(zip(turns, race([Turn(name, epochs, every, who[one]) for one, every in turns]), strict=True))
         for one, kept in shares.items():
-            kept.append((found[one, 10][0] / found[one, 0][0] - 1, found[one, 10][1]))
+            watched, said = found[one, 10]
+            kept.append((watched / found[one, 0][0] - 1, said, watched / found[first, 10][0] - 1))
     return {one: tuple(map(statistics.median, zip(*kept, strict=True))) for one, kept in shares.items()}
 
 
@@ -208,14 +213,18 @@ def main() -> None:
     costs: dict[str, list[float]] = {one: [] for one in (who if asked.cpu else ["cvtui"])}
     for number in numbers:
         name = f"held-{asked.seed}-{number}"
-        found = (
+        found: dict[str, tuple[float, ...]] = (
             cpu_cost(name, asked.rounds, asked.seconds, who)
             if asked.cpu
             else {"cvtui": cost(name, asked.rounds, asked.seconds, asked.threads)}
         )
-        for one, (share, _) in found.items():
+        for one, (share, *_) in found.items():
             costs[one].append(share)
-        told = "; ".join(f"{one} costs {share:6.1%}, the run says {said:.1%}" for one, (share, said) in found.items())
+        told = "; ".join(
+            f"{one} costs {share:6.1%}, the run says {said:.1%}" for one, (share, said, *_) in found.items()
+        )
+        if asked.cpu and asked.against:
+            told += f"; watched beside watched {found['cvtui'][-1]:+.1%}"
         print(f"{name}: {told}   {case_of(name).what}", flush=True)
     for one, shares in costs.items():
         worst = max(shares)

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
+from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
@@ -24,9 +25,7 @@ from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import (
     LeftOut,
-    idle_norms,
     optimizer_facts,
-    output_facts,
     weight_facts,
     weight_numbers,
 )
@@ -50,8 +49,6 @@ MOST_LABELS = 10_000
 """The largest class number whose labels are counted one by one."""
 MODE_STEPS = 25
 """Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
-KEPT_BYTES = 64 << 20
-"""Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
 
 
 class Probe:
@@ -89,15 +86,13 @@ class Probe:
         self._reported_validation = False
         self._reported_bad = False
         self._counts: list[tuple[Tensor, int]] = []
-        self._first: dict[str, Tensor] = {}
-        self._first_fields: dict[str, Any] = {}
+        self._first = FirstBatch(self.optimizers, self._within_memory)
         self._validation: Tensor | None = None
         self._finite: list[tuple[int, Tensor]] = []
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
-        self._images: Tensor | None = None
         self._modes_at = -MODE_STEPS
         self._epochs = 0
         self._mode: bool | None = None
@@ -165,19 +160,8 @@ class Probe:
             self._casts.before_forward(images)
         if self.scan_inputs and images.is_floating_point():
             self._finite.append((self.number, images.detach().sum()))  # (one number: memory is no matter)
-        if self.seen or "input" in self._first:
-            return
-        with torch.no_grad(), self._within_memory():
-            self._first["input"] = moments(images.detach())[:4]
-        self._first_fields = {
-            "input_dtype": str(images.dtype).removeprefix("torch."),
-            "input_shape": list(images.shape[1:]),
-            "batch_size": len(images),
-            "training_mode": module.training,
-            "idle_norms": idle_norms(module, self.optimizers) if module.training else 0,
-        }
-        with self._within_memory():
-            self._first["images"] = _first_of(images.detach())
+        if not self.seen and not self._first.has_inputs:
+            self._first.take_inputs(module, images)
 
     def _look_at_validation(self, module: nn.Module, images: Tensor) -> None:
         if self.seen:
@@ -185,7 +169,7 @@ class Probe:
         if self._validation is None and self.seen:
             with self._within_memory():
                 self._validation = moments(images.detach())[:4]
-                self._first_fields["validation_mode"] = module.training
+                self._first.fields["validation_mode"] = module.training
 
     def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._pairs.forward_done()
@@ -193,8 +177,8 @@ class Probe:
             return
         output = scores_of(output)
         self._loss.after_forward(output)
-        if not self.seen and isinstance(output, Tensor) and output.dim():  # (of one number: it is the loss itself)
-            self._first["output"] = output.detach()
+        if not self.seen:
+            self._first.take_output(output)
 
     @contextmanager
     def _within_memory(self) -> Iterator[None]:
@@ -255,14 +239,10 @@ class Probe:
             self._after.remove()
 
     def _first_step(self, loss: Tensor | float, labels: Tensor | None, logits: Tensor | None) -> None:
-        self._first["loss"] = torch.as_tensor(loss).detach().float().reshape(())
-        if logits is not None and len(logits) != len(self._first.get("output", ())):
-            self._first["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
-        self._images = self._first.pop("images", None)
-        if labels is not None:
-            self._first["labels"] = labels.detach()
-            if self._images is not None:
-                self.batch = (self._images, labels.detach()[: len(self._images)])
+        self._first.end(loss, labels, logits)
+        images = self._first.images
+        if labels is not None and images is not None:
+            self.batch = (images, labels.detach()[: len(images)])
         self._pairs.close()
 
     def _follow_modes(self) -> None:
@@ -282,15 +262,15 @@ class Probe:
         if not self._reported_static and self.seen >= 1:
             self._reported_static = True
             first = self._read_first()
-            facts |= self._static | self._first_fields | first
+            facts |= self._static | self._first.fields | first
             facts["weights"] = weight_facts(self._weights)
             facts["modules"], facts["linear_pairs"] = self._pairs.modules(), self._pairs.pairs
             self._weights = []
         if not self._reported_batches and self.seen >= BATCHES:
             self._reported_batches = True
             facts |= self._read_batches()
-        elif not self._reported_batches and self.seen >= STEPS and "early" not in self._first_fields:
-            self._first_fields["early"] = True
+        elif not self._reported_batches and self.seen >= STEPS and "early" not in self._first.fields:
+            self._first.fields["early"] = True
             facts |= self._read_batches()
         if not self._reported_validation and self._validation is not None:
             self._reported_validation = True
@@ -299,7 +279,7 @@ class Probe:
                 "validation_mean": rounded_or_none(numbers[0], 6),
                 "validation_std": rounded_or_none(numbers[1], 6),
             }
-            facts["validation_mode"] = self._first_fields["validation_mode"]
+            facts["validation_mode"] = self._first.fields["validation_mode"]
         facts |= self._read_finite() | self._read_modes()
         return Facts(step=self.number, **facts) if facts else None
 
@@ -338,28 +318,14 @@ class Probe:
         return {}
 
     def _read_first(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
-        if "input" in self._first:
-            names = ("input_mean", "input_std", "input_min", "input_max")
-            facts |= {name: rounded_or_none(n, 6) for name, n in zip(names, self._first["input"].tolist(), strict=True)}
-        loss, output, labels = (self._first.get(name) for name in ("loss", "output", "labels"))
-        if loss is not None:
-            facts["first_loss"] = rounded_or_none(loss.item(), 6)
-        if labels is None and output is not None and self.seen:
-            labels = self._guessed_labels(len(output))
-        if output is not None and output.dim() in (1, 2) and len(output):
-            labels = labels.cpu() if labels is not None else None  # a GPU is waited for twice, not ten times
-            rows = output.float().cpu().reshape(len(output), -1)
-            facts |= output_facts(rows, labels, facts.get("first_loss"))
-        facts |= self._loss.facts(labels, facts.get("first_loss"))
-        self._first = {}
-        return facts
+        facts, labels = self._first.read(self._guessed_labels)
+        return facts | self._loss.facts(labels, facts.get("first_loss"))
 
     def _guessed_labels(self, count: int) -> Tensor | None:
         """Take the labels that the gradients show into account; returns those of the first batch of `count` images."""
         found = self._loss.labels()
         if found:
-            self._first_fields["labels_from"] = "gradient"
+            self._first.fields["labels_from"] = "gradient"
         self._counts += [(one, len(one)) for one in found]
         return found[0] if found and len(found[0]) == count and len(self._counts) == len(found) else None
 
@@ -405,10 +371,10 @@ class Probe:
         self._quiet = True
         try:
             facts |= self._prints.epoch_done(self._epochs)
-            if self._epochs == 1 and self._images is not None:
-                facts["evaluations_differ"] = repeats_differ(self.model, self._images)
+            if self._epochs == 1 and self._first.images is not None:
+                facts["evaluations_differ"] = repeats_differ(self.model, self._first.images)
                 if facts["evaluations_differ"] == 0:
-                    facts["neighbours_matter"] = neighbours_matter(self.model, self._images)
+                    facts["neighbours_matter"] = neighbours_matter(self.model, self._first.images)
             due = self.number - self._modes_at >= MODE_STEPS
             if due and self.batch is not None and has_batch_norm(self.model):
                 self._modes_at = self.number
@@ -419,12 +385,6 @@ class Probe:
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
-
-
-def _first_of(images: Tensor) -> Tensor:
-    """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
-    count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
-    return images if count >= len(images) else images[:count].clone()
 
 
 def _remove(handles: list[Handle]) -> None:

@@ -300,6 +300,15 @@ class Session:
             self.note("cvtui run: no step of the optimizer was seen after a backward()")
         self._run.__exit__(type(error) if error is not None else None, error, None)
 
+    def terminate(self, reason: str) -> None:
+        """End the run as stopped for this reason."""
+        self.end(watching.Stopped(reason))
+
+    @property
+    def has_ended(self) -> bool:
+        """True from the moment that its end is being written."""
+        return self._ended
+
     def idle_since(self, steps: int) -> bool:
         """Return True if this model made no step while another made `UNTOUCHED`; steps: the other's so far."""
         if self.steps != self._seen_steps:

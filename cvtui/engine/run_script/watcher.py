@@ -26,6 +26,7 @@ from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import FirstBatches, Found, share_of
+from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 
 MOST_CLAIMS = 20
 """Steps of optimizers whose model is not found, before the search for it is given up."""
@@ -139,6 +140,7 @@ class Watcher:
         before = set(module._forward_pre_hooks)
         session = Session(module, optimizers, options, self, share, first)
         self.sessions.append(session)
+        end_on_sigterm(self._terminate)
         self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
         self._idle.clear()
         self._look_no_more()
@@ -270,8 +272,18 @@ class Watcher:
         self.sessions = []
         _say(f"watching ended ({why}); the script goes on")
 
+    def _terminate(self, interrupted: bool) -> None:
+        """End all runs at once; interrupted: in the middle of our own code, whose records may be half made."""
+        for session in self.sessions:
+            if not interrupted:
+                with contextlib.suppress(Exception):
+                    session.terminate(REASON)
+            elif session.leads and session.folder is not None and not session.has_ended:
+                append_end(session.folder, session.steps)
+
     def end(self, error: BaseException | None) -> int | None:
         """End all runs; return the exit code where it isn't the script's own."""
+        leave_sigterm()
         for handle in self._steps:
             handle.remove()
         self._leave_loaders()

@@ -20,7 +20,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe import layer_sample as sample
 from cvtui.engine.observe import watch_budget
-from cvtui.engine.observe.first_steps import KEPT_BYTES, Probe
+from cvtui.engine.observe.first_batch import KEPT_BYTES
+from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.gathered import GATHERED
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.layer_watch import LayerWatch
@@ -188,25 +189,6 @@ end(0)
 """
 
 
-@pytest.mark.parametrize(("side", "most"), [(2900, 20_000_000), pytest.param(8200, 32_000_000, marks=pytest.mark.long)])
-def test_a_watched_step_of_many_weights_takes_little_more_than_a_plain_one(
-    tmp_path: Path, side: int, most: int
-) -> None:
-    """Everything that cvtui.watch does is counted: statistics, the doctor's facts, the log.
-
-    67 million weights take 1.24 GB, and 1.02 times that is 25 MB more. Of the smaller net 15 MB were seen, and a
-    mask of its weights takes 8.
-    """
-    ways = ["", str(tmp_path)]
-    both = [ways] if side < 8000 else [[way] for way in ways]  # after a plain step 8200² take 4 MB more than without
-    plain, watched = (line.split() for some in both for line in run(STEP, str(side), *some).splitlines())
-    assert plain[1] == watched[1], "no bit of the weights is another"
-    assert int(watched[0]) - int(plain[0]) < most
-    log = next(tmp_path.glob("*/events.jsonl")).read_text()
-    assert f'"update_sampled":{round(side * side / GATHERED)}' in log
-    assert '"update_ratio"' in log
-
-
 TIGHT = """
 import os, resource, sys
 from pathlib import Path
@@ -218,7 +200,7 @@ import cvtui
 from cvtui.engine.observe import watch_budget
 watch_budget.SHARE = float("inf")   # every step is sampled
 torch.set_num_threads(1)
-here = sys.argv[1]
+here = sys.argv[-1] + "/tight"
 def size():
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 def train(watch):
@@ -249,28 +231,61 @@ def train(watch):
     return model.state_dict()
 one, other = train(False), train(True)
 print(all(torch.equal(one[name], other[name]) for name in one))
-end(0)
 """
 
 
-def test_a_sample_finds_room_where_4_mb_are_left(tmp_path: Path) -> None:
-    """By the kernel's own limit, in the middle of the second forward pass, beside an output of 32 MB (a mask: 8)."""
-    assert run(TIGHT, str(tmp_path)).split() == ["True"]
-    (log,) = tmp_path.glob("*/events.jsonl")
+def test_a_sample_finds_room_where_4_mb_are_left_and_a_large_step_takes_little_more(tmp_path: Path) -> None:
+    """By the kernel's own limit, in the middle of the second forward pass, beside an output of 32 MB (a mask: 8).
+
+    Then, in the same process, a step of 2900² weights: 0.5 MB more than a plain one were seen, with a mask 8.7.
+    """
+    same, *both = run(TIGHT + STEP, "2900", "", str(tmp_path)).splitlines()
+    assert same == "True"
+    (log,) = tmp_path.glob("tight/*/events.jsonl")
     found = [msgspec.json.Decoder(AnyRecord).decode(line) for line in log.read_bytes().splitlines()]
     assert [record.step for record in found if isinstance(record, LayersSampled)][:2] == [0, 1]
     assert not [record.text for record in found if isinstance(record, Log) and "no memory" in record.text]
     assert found[-1].status == "finished"
+    check_a_step(both, 2900, 6_000_000, tmp_path)
+
+
+@pytest.mark.long
+def test_a_watched_step_of_very_many_weights_takes_little_more_than_a_plain_one(tmp_path: Path) -> None:
+    """67 million weights take 1.24 GB, and 1.02 times that is 25 MB more.
+
+    In processes of their own: after a plain step 8200² take 4 MB more than without.
+    """
+    lines = [line for way in ("", str(tmp_path)) for line in run(STEP, "8200", way).splitlines()]
+    check_a_step(lines, 8200, 32_000_000, tmp_path)
+
+
+def check_a_step(lines: list[str], side: int, most: int, runs: Path) -> None:
+    """Everything that cvtui.watch does is counted: statistics, the doctor's facts, the log."""
+    plain, watched = (line.split() for line in lines)
+    assert plain[1] == watched[1], "no bit of the weights is another"
+    assert int(watched[0]) - int(plain[0]) < most
+    log = next(runs.glob("*/events.jsonl")).read_text()
+    assert f'"update_sampled":{round(side * side / GATHERED)}' in log
+    assert '"update_ratio"' in log
 
 
 def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> torch.Tensor:
         raise RuntimeError("expected scalar type Float but found Half")
 
-    monkeypatch.setattr(sample, "alive_channels", broken)
+    monkeypatch.setattr(sample, "channel_sums", broken)
     t = training()
     with pytest.raises(RuntimeError, match="expected scalar type"), one_step(LayerWatch(t.model, t.optimizer, 1), 0):
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))
+
+
+@pytest.fixture(scope="module")
+def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Weights of a run that nothing looks at."""
+    plain = folder(tmp_path_factory.mktemp("plain"), watch_every=0)
+    assert train(plain)[0] == 0
+    found: dict[str, torch.Tensor] = torch.load(plain.checkpoints / "last.pt", weights_only=True)["model"]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -283,11 +298,13 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
     ],
 )
 def test_wherever_in_a_sample_memory_runs_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: type, where: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plain_weights: dict[str, torch.Tensor],
+    part: type,
+    where: str,
 ) -> None:
     """torch.OutOfMemoryError, as CUDA's allocator raises it, from each part of every sample but the first."""
-    plain = folder(tmp_path, "plain", watch_every=0)
-    assert train(plain)[0] == 0
     original, begin = getattr(part, where), LayerSample.begin
     steps = []
 
@@ -312,8 +329,8 @@ def test_wherever_in_a_sample_memory_runs_out(
     assert [record.step for record in found if isinstance(record, LayersSampled)] == [0]
     assert isinstance(found[-1], RunEnded)
     assert found[-1].status == "finished"
-    one, other = (torch.load(run.checkpoints / "last.pt", weights_only=True)["model"] for run in (plain, watched))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    other = torch.load(watched.checkpoints / "last.pt", weights_only=True)["model"]
+    assert all(torch.equal(one, other[name]) for name, one in plain_weights.items())
 
 
 def test_pictures_that_find_no_memory_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
