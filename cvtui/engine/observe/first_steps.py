@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
+from cvtui.engine.observe.first_signs import FirstSigns
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
@@ -97,9 +98,11 @@ class Probe:
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
+        self._signs = FirstSigns(model, self.optimizers)
         self._images: Tensor | None = None
         self._modes_at = -MODE_STEPS
         self._epochs = 0
+        self._new_epoch = False
         self._mode: bool | None = None
         """Training mode of the last forward pass with gradients."""
         self._eval_step: int | None = None
@@ -158,6 +161,11 @@ class Probe:
         self._passes.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
+            with self._within_memory():
+                self._signs.before_forward(images)
+        if self._new_epoch:
+            self._new_epoch = False
+            self._signs.new_epoch(self.number)
         if images is None:
             return  # given by name (pixel_values=…): what hooks aren't told
         self._prints.train(images)
@@ -192,6 +200,7 @@ class Probe:
         if not torch.is_grad_enabled() or self._quiet:
             return
         output = scores_of(output)
+        self._signs.after_forward()
         self._loss.after_forward(output)
         if not self.seen and isinstance(output, Tensor) and output.dim():  # (of one number: it is the loss itself)
             self._first["output"] = output.detach()
@@ -215,6 +224,8 @@ class Probe:
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         held = held_by(optimizer)
+        with self._within_memory():
+            self._signs.before_update(held)
         self._stale.before_update(held)
         self._passes.before_update(held, self.number)
         if self._updates == 1 and self._capped is None:
@@ -226,6 +237,8 @@ class Probe:
 
     def _after_update(self, *_: Any) -> None:
         self._updates += 1
+        with self._within_memory():
+            self._signs.after_update()
         self._casts.updated()
 
     # ------------------------------------------------------------------ what the recorder tells
@@ -243,6 +256,8 @@ class Probe:
         if self._reported_batches:
             return
         self.seen += 1
+        if self.seen == 1:
+            self._left_out.look_again(self.model, self.optimizers)
         if self.seen <= BATCHES:
             labels = self._loss.step(loss, labels, accuracy)
         if labels is not None and (labels.dim() != 1 or labels.is_floating_point()):
@@ -300,7 +315,7 @@ class Probe:
                 "validation_std": rounded_or_none(numbers[1], 6),
             }
             facts["validation_mode"] = self._first_fields["validation_mode"]
-        facts |= self._read_finite() | self._read_modes()
+        facts |= self._read_finite() | self._read_modes() | self._signs.set_back()
         return Facts(step=self.number, **facts) if facts else None
 
     def remaining(self) -> Facts | None:
@@ -316,11 +331,13 @@ class Probe:
         late = self.number >= UNMOVED or self._epochs > 1 or (ended and self.seen >= STEPS)
         if late and not self._updates and "updates" not in self._reported:
             facts["updates"] = 0
+            facts["moved_otherwise"] = self._signs.moved()
         if self._eval_step is not None and "eval_step" not in self._reported:
             facts["eval_step"] = self._eval_step
         if self._passes.known and "accumulated" not in self._reported:
             facts["accumulated"] = self._passes.accumulated()
             facts["thrown_away"], facts["emptied"] = self._passes.thrown_away(), self._passes.emptied()
+            facts["steps_together"] = self._passes.steps_together()
         self._reported |= set(facts)
         if self._epochs > 1 and self._reported_validation and not self.scan_inputs:
             _remove(self._root)
@@ -366,7 +383,7 @@ class Probe:
     def _read_batches(self) -> dict[str, Any]:
         if self._loss.waiting:
             self._guessed_labels(0)
-        facts = self._loss.answered(last=self._reported_batches)
+        facts = self._loss.answered(last=self._reported_batches) | self._signs.facts()
         if self._counts:
             sizes = [size for _, size in self._counts]
             together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
@@ -397,6 +414,7 @@ class Probe:
         was found.
         """
         self._epochs += 1
+        self._new_epoch = self._epochs == 1
         facts: dict[str, Any] = {}
         if is_compiled(self.model):
             return None
