@@ -259,6 +259,13 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Of an optimizer of Adam's kind."""
     initial_rate: float | None = None
     """The rate that a schedule multiplies."""
+    norm_shift: float | None = None
+    """How far, in its running deviations, the first batch norm's input lay from its running mean in the first step
+    (median over the channels), of a net that was trained before."""
+    norm_spread: float | None = None
+    """Deviation of that input over the running one (median over the channels)."""
+    norm_frozen: bool | None = None
+    """True: that batch norm was in evaluation mode."""
     blank_images: list[int] = []
     """[images of the first batches that are one value all over, of how many], where there are such."""
     images_changed: list[float] = []

@@ -135,3 +135,9 @@ def turned_round(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["low"], low)
     near(parts["high"], high)
     need(high < 0, "not below 0")
+
+
+def unlike_before(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["spread"], log.facts["norm_spread"])
+    near(parts["shift"], log.facts["norm_shift"])
+    need(log.facts["norm_frozen"] is True, "its statistics follow")

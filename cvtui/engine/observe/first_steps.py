@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
+from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.kept_casts import KeptCasts
@@ -99,6 +100,7 @@ class Probe:
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
         self._signs = FirstSigns(model, self.optimizers)
+        self._norm = FirstNorm(model)
         self._images: Tensor | None = None
         self._modes_at = -MODE_STEPS
         self._epochs = 0
@@ -147,6 +149,7 @@ class Probe:
         for handles in (self._handles, self._root, self._update_handles):
             _remove(handles)
         self._pairs.close()
+        self._norm.close()
         self._loss.close()
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
@@ -368,7 +371,7 @@ class Probe:
             labels = labels.cpu() if labels is not None else None  # a GPU is waited for twice, not ten times
             rows = output.float().cpu().reshape(len(output), -1)
             facts |= output_facts(rows, labels, facts.get("first_loss"))
-        facts |= self._loss.facts(labels, facts.get("first_loss"))
+        facts |= self._loss.facts(labels, facts.get("first_loss")) | self._norm.facts()
         self._first = {}
         return facts
 

@@ -12,6 +12,7 @@ from torch.optim import SGD, Adam
 
 from cvtui.engine.observe.bounded_scores import bounded_scores
 from cvtui.engine.observe.fingerprints import changed
+from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import STEPS, FirstSigns, plain_tensors, repeated_layers
 from cvtui.engine.observe.loss_calls import LossCalls
 from cvtui.engine.observe.model_facts import LeftOut
@@ -139,3 +140,22 @@ def test_images_that_were_written_over_and_images_that_are_brighter() -> None:
     assert (factor, shift, share) == pytest.approx((1 / 0.22, -0.45 / 0.22, 1.0), rel=1e-3)
     assert changed([images], [images * torch.linspace(0.8, 1.2, 40)[:, None]]) == []
     assert changed([images], [torch.rand(40, 64)]) == []
+
+
+def test_the_first_batch_norm_of_a_trained_body() -> None:
+    """Half as large as before: a spread of a half; of a new net nothing is told."""
+    body = nn.Sequential(nn.Conv2d(1, 2, 1, bias=False), nn.BatchNorm2d(2))
+    images = torch.randn(64, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    new = FirstNorm(body)
+    body(images)
+    assert new.facts() == {}
+    for _ in range(80):
+        body(images)
+    body.eval()
+    norm = FirstNorm(body)
+    body(images / 2)
+    facts = norm.facts()
+    assert facts["norm_frozen"] is True
+    assert facts["norm_spread"] == pytest.approx(0.5, abs=0.01)
+    assert facts["norm_shift"] == pytest.approx(0.0, abs=0.1)
+    assert not body[1]._forward_pre_hooks
