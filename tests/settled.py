@@ -30,6 +30,7 @@ def install() -> None:
     _wait.SLEEP_GRANULARITY = IDLE_SECONDS
     _wait.SLEEP_IDLE = IDLE_SECONDS / 8
     app.wait_for_idle = pilot.wait_for_idle = settled  # type: ignore[attr-defined]
+    pilot.Pilot._wait_for_screen = _wait_for_screen  # type: ignore[method-assign]
 
 
 async def settled(min_sleep: float = IDLE_SECONDS, max_sleep: float = 1.0) -> None:
@@ -41,6 +42,19 @@ async def settled(min_sleep: float = IDLE_SECONDS, max_sleep: float = 1.0) -> No
         await _idle(min_sleep, max_sleep)
         if not _at_work() or time.monotonic() >= until:
             return
+
+
+async def _wait_for_screen(self: pilot.Pilot[Any], timeout: float = 30.0) -> bool:
+    """Until no message is under way: what Pilot asks of every widget by a message of its own, a third of a key's time.
+
+    Return False after an error in the app, as Pilot's own does.
+    """
+    until = time.monotonic() + timeout
+    while _at_work() and not self.app._exception_event.is_set():
+        if time.monotonic() >= until:
+            raise pilot.WaitForScreenTimeout("a widget is still at work")
+        await asyncio.sleep(0.001)
+    return not self.app._exception_event.is_set()
 
 
 def _at_work() -> bool:

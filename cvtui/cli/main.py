@@ -208,7 +208,7 @@ def _out_of(allowed: click.IntRange | click.FloatRange, message: str) -> str:
         span = low if low == high else f"{low} to {high}"
     given = message.partition(" is not ")[0]
     wrong = f"{given} is not {kind}" if " is not a valid " in message else f"{given} is not possible"
-    return f"{wrong}; allowed: {kind}, {span}"
+    return f"{wrong}; allowed: {kind} {span}" if allowed.min_open else f"{wrong}; allowed: {kind}, {span}"
 
 
 def _argument(error: click.BadParameter) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import re
 import statistics
@@ -18,6 +19,7 @@ from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.doctor import Doctor, arrange
 from cvtui.runlog.foreign.convert import epoch_numbers, hidden_nan, share, write_run
 from cvtui.runlog.foreign.find import read_log
+from cvtui.runlog.foreign.kinds import CLEARML
 from cvtui.runlog.foreign.roles import ROLES, Chosen, choose
 from cvtui.runlog.foreign.rows import Rows, rows_of
 from cvtui.runlog.foreign.scalars import ScalarLog
@@ -73,9 +75,14 @@ def examine_log(path: Path, told: Mapping[str, str]) -> LogReport:
     log = read_log(path)
     chosen = choose(log, told)
     rows = rows_of(log, chosen)
-    if (bad := hidden_nan(log)) is not None:
-        log.notes.append(f"from step {bad:,} on grad_norm is NaN, and the Trainer leaves NaN out of the losses that it "
-                         "logs (logging_nan_inf_filter): the loss is taken for NaN there")  # fmt: skip
+    if (bad := hidden_nan(log, chosen["loss"].values)) is not None:
+        log.notes.append(
+            f"from {rows.word} {bad:,} on the loss is exactly 0, which ClearML writes for NaN and infinity: "
+            "it is taken for NaN there"
+            if log.kind == CLEARML
+            else f"from step {bad:,} on grad_norm is NaN, and the Trainer leaves NaN out of the losses that it logs "
+            "(logging_nan_inf_filter): the loss is taken for NaN there"
+        )
     with tempfile.TemporaryDirectory(prefix="cvtui-") as base:
         history = History(write_run(log, chosen, rows, Path(base)))
         history.poll()
@@ -83,7 +90,9 @@ def examine_log(path: Path, told: Mapping[str, str]) -> LogReport:
         doctor.update()
         evaluations = len(history.epochs)
     unasked = _unasked(chosen, rows)
-    kept = [one for one in doctor.all if one.id in BY_CURVES and one.id not in unasked and _lasts(one, chosen)]
+    kept = [one for one in doctor.all if one.id in BY_CURVES and one.id not in unasked and _lasts(one, chosen, rows)]
+    if any(one.id == "F01" for one in kept):  # on its way up a loss passes that of a guess
+        kept = [one for one in kept if one.id != "F36"]
     kept = [_in_its_steps(one, rows) for one in kept]
     return LogReport(path, log, chosen, rows, arrange(kept), kept, evaluations, unasked)
 
@@ -102,6 +111,8 @@ def _unasked(chosen: dict[str, Chosen], rows: Rows) -> dict[str, str]:
         reasons |= dict.fromkeys(("F01", "F19", "F36"), why)
     elif len(losses) < FEW:
         reasons |= dict.fromkeys(("F19", "F36"), f"{len(losses)} rows are too few")
+    elif rows.single:
+        reasons |= dict.fromkeys(("F19", "F36"), f"{len(losses)} single steps may be too few to learn")
     if "val_loss" not in chosen and not {"accuracy", "val_accuracy"} <= chosen.keys():
         reasons["F18"] = "the log has no validation loss"
     if "lr" not in chosen:
@@ -109,7 +120,7 @@ def _unasked(chosen: dict[str, Chosen], rows: Rows) -> dict[str, str]:
     return dict(sorted(reasons.items()))
 
 
-def _lasts(one: Diagnosis, chosen: dict[str, Chosen]) -> bool:
+def _lasts(one: Diagnosis, chosen: dict[str, Chosen], rows: Rows) -> bool:
     """Return True if the rows of the log themselves show it: a value that is held is still one value."""
     column = chosen["loss"].values
     losses = [column[step] for step in sorted(column)]
@@ -117,7 +128,9 @@ def _lasts(one: Diagnosis, chosen: dict[str, Chosen]) -> bool:
         return _diverges(losses)
     if one.id == "F36":
         few = max(FEW, len(losses) // 10)  # a first batch that happened to be easy is none to compare with
-        return not _middle(losses[-few:]) < 0.9 * _middle(losses[:few])
+        seen = bisect.bisect_right(rows.begins, one.step - (rows.steps[0] if rows.late else 0))
+        later = [losses[begin : begin + few] for begin in range(seen, len(losses) - few + 1, max(1, few // 2))]
+        return not min(map(_middle, [*later, losses[-few:]])) < 0.9 * _middle(losses[:few])
     if one.id == "F19":
         quarter = len(losses) // 4
         before, last = _mean(losses[-2 * quarter : -quarter]), _mean(losses[-quarter:])

@@ -16,7 +16,7 @@ INIT = Lab(
     "nearly half of the units are saturated and block it, the others multiply it by weights 3.2 times too large.",
     knobs=(
         Knob(name="depth", kind="int", default=6, low=1, high=100, doc="number of layers"),
-        Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer (fc) or channels (conv)"),
+        Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer; conv: channels"),
         Knob(
             name="activation",
             kind="choice",
@@ -39,7 +39,9 @@ INIT = Lab(
             choices=("fc", "conv"),
             doc="kind of layer; conv is 3x3 on 16x16 maps (Din = 9 C), at most 256 channels",
         ),
-        Knob(name="net", kind="net", default="", doc="any net expression instead of the stack, on 32x32x3 inputs"),
+        Knob(
+            name="net", kind="net", default="", doc="a net instead of the stack; any net expression, on 32x32x3 inputs"
+        ),
     ),
     parallel=True,
 )
@@ -70,7 +72,7 @@ LINEAR = Lab(
             doc="classes; 0: the set's own (circles, spiral, blobs: up to 5)",
         ),
         Knob(name="points", kind="int", default=300, low=20, high=5000, doc="points to train on"),
-        Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="training steps (Adam, 64 points each)"),
+        Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="training steps; Adam, 64 points each"),
         Knob(name="lr", kind="float", default=0.02, low=1e-6, high=10, doc="learning rate"),
     ),
 )
@@ -94,7 +96,7 @@ POOLING = Lab(
 
 PREPROCESS = Lab(
     name="preprocess",
-    title="Why zero-mean inputs: signs of gradients, shape of the loss",
+    title="Zero-mean inputs: gradient signs, shape of the loss",
     page="Data preprocessing",
     claim="Where all inputs are positive, the gradients of a unit's weights all have one sign; with zero mean "
     "and unit variance they don't, and the loss is better conditioned.",
@@ -110,9 +112,7 @@ PREPROCESS = Lab(
             doc="images; cifar-like: noise with CIFAR-10's 3 means and 3 stds",
         ),
         Knob(name="images", kind="int", default=100, low=2, high=1000, doc="number of images"),
-        Knob(
-            name="units", kind="int", default=32, low=1, high=512, doc="units of the layer whose gradients are counted"
-        ),
+        Knob(name="units", kind="int", default=32, low=1, high=512, doc="units whose gradients are counted"),
     ),
 )
 
@@ -151,13 +151,13 @@ TOEPLITZ = Lab(
             choices=("digits", "shapes"),
             doc="where the image comes from",
         ),
-        Knob(name="side", kind="int", default=8, low=3, high=48, doc="height and width that it is scaled to"),
+        Knob(name="side", kind="int", default=8, low=3, high=48, doc="height and width it is scaled to"),
         Knob(
             name="filter",
             kind="choice",
             default="edge",
             choices=("edge", "blur", "sharpen", "random"),
-            doc="3x3 filter, or a random one of any size",
+            doc="filter; a 3x3 one, or a random one of any size",
         ),
         Knob(name="size", kind="int", default=3, low=1, high=11, doc="size of the random filter"),
         Knob(name="stride", kind="int", default=1, low=1, high=8, doc="S, step of the filter"),
@@ -227,9 +227,9 @@ FC_VS_CONV = Lab(
             kind="choice",
             default="parameters",
             choices=("parameters", "accuracy"),
-            doc="an MLP with as many parameters, or growing MLPs until one is as accurate",
+            doc="MLP to compare with; of as many parameters, or growing ones until one is as accurate",
         ),
-        Knob(name="epochs", kind="int", default=6, low=1, high=200, doc="epochs of training (Adam, 64 images a step)"),
+        Knob(name="epochs", kind="int", default=6, low=1, high=200, doc="epochs of training; Adam, 64 images a step"),
         Knob(name="lr", kind="float", default=0.008, low=1e-6, high=10, doc="learning rate"),
         Knob(name="images", kind="int", default=2000, low=64, high=5000, doc="training images, at most"),
     ),

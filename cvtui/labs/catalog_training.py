@@ -7,11 +7,11 @@ from cvtui.recipe.choices.schedules import SCHEDULES
 
 OPTIM = Lab(
     name="optim",
-    title="The problems with SGD, and what each optimiser does about them",
+    title="Problems with SGD, and what each optimizer does",
     page="Problems with SGD",
     claim="SGD jitters where the curvatures differ, stays at saddles and in dents where the gradient is zero, "
     "and never rests when the gradient is noisy; momentum gets past all but the noise.",
-    notice="Both start at the same point (`rules all`: all six; space: walk again). On the quadratic SGD zigzags "
+    notice="All start at the same point (`rules all`: all six; space: walk again). On the quadratic SGD zigzags "
     "across the valley and creeps along it; at the saddle it goes down the ridge and stays there, momentum goes on. "
     "Noise keeps both moving. With `race on` the same rules also train a net.",
     knobs=(
@@ -35,7 +35,7 @@ OPTIM = Lab(
             default=100,
             low=1,
             high=5000,
-            doc="updates of each walk (rosenbrock: ten times as many)",
+            doc="updates of each walk; rosenbrock: ten times as many",
         ),
         Knob(name="condition", kind="float", default=50.0, low=1, high=10000, doc="condition number of the quadratic"),
         Knob(
@@ -44,12 +44,17 @@ OPTIM = Lab(
             default=1e-5,
             low=0,
             high=1,
-            doc="distance of the start from the saddle's ridge",
+            doc="start's distance from saddle's ridge",
         ),
         Knob(
-            name="noise", kind="float", default=2.0, low=0, high=100, doc="std of the gradient noise (noisy quadratic)"
+            name="noise",
+            kind="float",
+            default=2.0,
+            low=0,
+            high=100,
+            doc="std of the gradient noise; of the noisy quadratic",
         ),
-        Knob(name="race", kind="flag", default=True, doc="also train a net on digits with each rule"),
+        Knob(name="race", kind="flag", default=True, doc="train a net with each rule as well; on digits"),
         Knob(name="net-steps", kind="int", default=400, low=10, high=5000, doc="steps of that training"),
     ),
 )
@@ -61,7 +66,7 @@ LR = Lab(
     page="Loss curves for different learning rates",
     claim="You can read the rate off the loss curve: too low falls slowly, good falls far, too high drops fast, then "
     "plateaus, very high explodes.",
-    notice="All four start from the same weights and see the same batches. High is as quick as good at first; "
+    notice="All start from the same weights and see the same batches. High is as quick as good at first; "
     "later it plateaus above, because its steps jump over the minimum.",
     knobs=(
         Knob(
@@ -122,10 +127,10 @@ SCHEDULE = Lab(
             kind="choice",
             default="momentum",
             choices=("momentum", "adam"),
-            doc="optimizer (momentum: SGD with 0.9)",
+            doc="optimizer; momentum: SGD with 0.9",
         ),
         Knob(name="warmup", kind="float", default=0.05, low=0, high=0.9, doc="share of the run for warm-up"),
-        Knob(name="epochs", kind="int", default=15, low=1, high=200, doc="epochs over digits (32 images a step)"),
+        Knob(name="epochs", kind="int", default=15, low=1, high=200, doc="epochs over digits; 32 images a step"),
     ),
 )
 
@@ -138,7 +143,7 @@ WARMUP = Lab(
     notice="Both runs have the same rate, weights and batches. At the first weights the loss is so steep that only "
     "rates below 2/λ are stable (λ: its largest curvature); after the warm-up it is flatter, and the rate is fine.",
     knobs=(
-        Knob(name="lr", kind="float", default=0.8, low=1e-6, high=100, doc="learning rate after warm-up (plain SGD)"),
+        Knob(name="lr", kind="float", default=0.8, low=1e-6, high=100, doc="learning rate after warm-up; plain SGD"),
         Knob(name="warmup", kind="int", default=200, low=0, high=5000, doc="iterations of warm-up"),
         Knob(name="scale", kind="float", default=2.0, low=0.1, high=10, doc="initial weights, times He's: steepness"),
         Knob(name="steps", kind="int", default=500, low=20, high=20000, doc="iterations"),
@@ -149,7 +154,7 @@ WARMUP = Lab(
 
 LADDER = Lab(
     name="ladder",
-    title="Cures one by one: bad init, dead ReLUs, bad rate, batch norm",
+    title="Cures one by one: init, dead ReLUs, rate, batch norm",
     page="Initialisation, rate and batch norm together",
     claim="Where several things are wrong, each cure gains something on top of the others: initial weights, dead "
     "ReLUs, rate; batch norm alone makes up for a bad start.",
@@ -158,7 +163,7 @@ LADDER = Lab(
     knobs=(
         Knob(name="scale", kind="float", default=0.3, low=0.001, high=10, doc="faulty initial weights, times He's"),
         Knob(name="bias", kind="float", default=-0.5, low=-10, high=0, doc="faulty initial biases: dead ReLUs"),
-        Knob(name="lr", kind="float", default=0.003, low=1e-6, high=100, doc="bad learning rate (SGD, momentum 0.9)"),
+        Knob(name="lr", kind="float", default=0.003, low=1e-6, high=100, doc="bad learning rate; SGD, momentum 0.9"),
         Knob(name="good-lr", kind="float", default=0.05, low=1e-6, high=100, doc="cured learning rate"),
         Knob(name="steps", kind="int", default=200, low=20, high=20000, doc="iterations of each net"),
         Knob(name="batch", kind="int", default=32, low=2, high=1437, doc="images an iteration"),
@@ -183,11 +188,11 @@ BATCH = Lab(
             default=0.05,
             low=1e-6,
             high=100,
-            doc="learning rate of the small batch (plain SGD)",
+            doc="learning rate of the small batch; plain SGD",
         ),
-        Knob(name="warmup", kind="float", default=1.0, low=0, high=50, doc="epochs of warm-up for the scaled rate"),
+        Knob(name="warmup", kind="float", default=1.0, low=0, high=50, doc="warm-up epochs for the scaled rate"),
         Knob(name="epochs", kind="int", default=10, low=1, high=200, doc="epochs over digits"),
-        Knob(name="draws", kind="int", default=60, low=2, high=2000, doc="minibatches per size to measure the noise"),
+        Knob(name="draws", kind="int", default=60, low=2, high=2000, doc="minibatches a size to measure noise"),
     ),
 )
 
@@ -206,7 +211,7 @@ LANDSCAPE = Lab(
         Knob(name="right", kind="net", default="fc32-relu-fc32-relu-fc", doc="second net"),
         Knob(name="epochs", kind="int", default=10, low=1, high=200, doc="epochs of training (Adam)"),
         Knob(name="side", kind="int", default=23, low=5, high=101, doc="points a side of the map (made odd)"),
-        Knob(name="reach", kind="float", default=1.0, low=1e-3, high=100, doc="half width of the map, in filter norms"),
+        Knob(name="reach", kind="float", default=1.0, low=1e-3, high=100, doc="half width of the map; in filter norms"),
         Knob(name="images", kind="int", default=500, low=16, high=1437, doc="images that the loss is computed on"),
     ),
 )

@@ -58,7 +58,8 @@ class Field(Span):
         if self.kind in ("whole", "number"):
             words = self.in_words()
             words += _AUTO[self.name][1] if self.name in _AUTO else ""
-            return f"a whole number, {words}" if self.kind == "whole" else f"a number, {words}"
+            kind = "a whole number" if self.kind == "whole" else "a number"
+            return f"{kind} {words}" if words.startswith("above") else f"{kind}, {words}"
         return self.example
 
     def convert(self, text: str, label: str = "") -> Value:

@@ -200,6 +200,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Batch norms in evaluation mode, in the first training step, that no batch had gone through."""
     capped_gradient: list[float] = []
     """[size, share of the entries of all gradients that have it] before the second update, where it is over a half."""
+    gradient_of_one_number: bool = False
+    """All entries of all gradients are one number, with its sign, before the second update."""
     weights_in_loss: bool = False
     """A sum of the weights' own squares or sizes is a part of the first loss, by its graph."""
     mirrored_seen: int | None = None

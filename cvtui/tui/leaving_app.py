@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from textual.app import App, ScreenStackError
+from textual.app import ScreenStackError
 from textual.css.query import NoMatches
 from textual.dom import NoScreen
 from textual.widget import MountError
@@ -13,6 +13,7 @@ from textual.worker import WorkerFailed
 
 from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder
+from cvtui.tui.typed_ahead import TypedAheadApp
 
 if TYPE_CHECKING:
     from cvtui.tui.jobs.job import Job
@@ -24,7 +25,7 @@ GONE = (MountError, NoMatches, NoScreen, ScreenStackError)
 """What Textual raises where a widget or its screen is there no longer."""
 
 
-class LeavingApp(App[None]):
+class LeavingApp(TypedAheadApp):
     """An app that asks about what still works before it ends, and ends quietly at any moment."""
 
     def __init__(self) -> None:

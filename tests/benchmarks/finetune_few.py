@@ -88,12 +88,10 @@ def drawn(kinds: dict[str, Draw], maker: np.random.Generator, counts: tuple[int,
             for name, draw in kinds.items()}  # fmt: skip
 
 
-def sets() -> tuple[Pictures, dict[str, Pictures]]:
-    """Return the set that weights are trained on, and the six targets."""
+def source_set(maker: np.random.Generator) -> Pictures:
+    """Return the set that weights are trained on."""
     from skimage import data
-    from sklearn.datasets import load_digits, load_sample_images
 
-    maker = np.random.default_rng(0)
     names = ("clock", "coins", "colorwheel", "hubble_deep_field", "moon", "page", "rocket", "text", "camera", "horse",
              "retina")  # fmt: skip
     read = {name: np.asarray(getattr(data, name)()) for name in names}
@@ -105,7 +103,16 @@ def sets() -> tuple[Pictures, dict[str, Pictures]]:
     source |= drawn({kind: figure(kind) for kind in kinds}, maker, many)
     source |= crops(read, maker, many)
     upright = {name: read[name] for name in ("rocket", "camera", "horse", "clock")}
-    source |= {f"way {name}": halves for name, halves in ways_up(crops(upright, maker, (MANY // 4, 2))).items()}
+    return source | {f"way {name}": halves for name, halves in ways_up(crops(upright, maker, (MANY // 4, 2))).items()}
+
+
+def sets() -> tuple[Pictures, dict[str, Pictures]]:
+    """Return the set that weights are trained on, and the six targets."""
+    from skimage import data
+    from sklearn.datasets import load_digits, load_sample_images
+
+    maker = np.random.default_rng(0)
+    source = source_set(maker)
     china, flower = load_sample_images().images
     photos = {"chelsea": data.chelsea(), "astronaut": data.astronaut(), "coffee": data.coffee()}
     photos |= {"china": china, "flower": flower}
@@ -134,8 +141,8 @@ def sets() -> tuple[Pictures, dict[str, Pictures]]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(sets: Callable[[], tuple[Pictures, dict[str, Pictures]]] = sets, about: str | None = __doc__) -> int:
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--keep", type=Path, help="a folder for sets and weights, which are made once")
     parser.add_argument("--only", default="", help="choices, by the beginnings of their names, joined by |")

@@ -4,8 +4,9 @@ Both sides do the same in processes of their own, in turns: read a folder of JPE
 scaled), train one epoch and the next ones on a small net. torchvision: ImageFolder, ToTensor, Normalize, a DataLoader
 with as many workers. Seconds to the first step count from the start of the process, imports among them; images a second
 are those of the epochs after the first. CPU seconds are those of the process to its first step, without what decodes
-beside it. "cvtui --no-ui" is the whole command, which lists the folder while the training process loads PyTorch; the
-other rows are that process alone, which then lists it itself. A set of 10,000 files or more is decoded in the order of
+beside it. "cvtui --no-ui" is the whole command, which lists the folder while the training process loads PyTorch and
+hands the listing on; "listing handed on" is that process alone; the other rows too, which list it themselves. "import
+torch" is a process that does no more. A set of 10,000 files or more is decoded in the order of
 its first epoch, while it is trained on. Three states of cvtui: nothing kept yet, the decoded set kept, and a set that
 does not fit into the memory (it streams).
 """
@@ -22,9 +23,13 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+from cvtui.recipe.datasets.folder_listing import HANDED_LISTING
+from cvtui.recipe.datasets.image_folder import hand_on, listing
+from cvtui.recipe.recipe import Recipe
 
 CLASSES = 10
 SIDE = 32
@@ -90,6 +95,13 @@ print(json.dumps({"first": first - me.create_time(), "cpu": cpu,
                   "memory": me.memory_info().rss, "told": len(told)}))
 """
 
+BARE = """
+import time, json, psutil, torch
+me = psutil.Process()
+print(json.dumps({"first": time.time() - me.create_time(), "cpu": time.process_time(), "rate": 0.0,
+                  "memory": me.memory_info().rss}))
+"""
+
 
 def make(root: Path, count: int) -> None:
     """Write `count` JPEGs of 32 x 32, ten classes."""
@@ -104,11 +116,21 @@ def make(root: Path, count: int) -> None:
         picture.save(root / f"class{number % CLASSES}" / f"{number:06d}.jpg", quality=85)
 
 
-def ran(script: str, arguments: list[Any], cache: Path) -> dict[str, float]:
-    """Run one side in a process of its own; what it printed."""
+def handed(folder: Path) -> IO[bytes] | None:
+    """Return the listing of a folder as a command hands it on."""
+    recipe = Recipe(data=f"folder:{folder}", size="32", val_share=0.001)
+    listing(folder, recipe.val_share, recipe.seed)
+    return hand_on(recipe)
+
+
+def ran(script: str, arguments: list[Any], cache: Path, given: IO[bytes] | None = None) -> dict[str, float]:
+    """Run one side in a process of its own; what it printed. given: a listing for it."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000", "XDG_CACHE_HOME": str(cache)}
+    files = [] if given is None else [given.fileno()]
+    if given is not None:
+        environment[HANDED_LISTING] = str(given.fileno())
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, pass_fds=files)
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -156,10 +178,13 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
                 "torchvision": (PLAIN, [folder, workers, chosen.epochs, BATCH], cache),
                 "cvtui, nothing kept": (OURS, ["", *fields, "on"], Path(place) / f"cache{number}"),
                 "cvtui, decoded set kept": (OURS, ["", *fields, "on"], Path(place) / f"cache{number}"),
+                "cvtui, listing handed on": (OURS, ["", *fields, "on"], Path(place) / f"handed{number}"),
                 "cvtui, streams": (OURS, ["streams", *fields, "off"], cache),
+                "import torch": (BARE, [], cache),
             }
             for name, (script, words, where) in sides.items():
-                found.setdefault(name, []).append(ran(script, words, where))
+                given = handed(folder) if "handed" in name else None
+                found.setdefault(name, []).append(ran(script, words, where, given))
             whole.append(command_to_first_step(folder, Path(place) / f"command{number}"))
     table = {name: {key: median(one[key] for one in runs) for key in runs[0]} for name, runs in found.items()}
     plain = table["torchvision"]

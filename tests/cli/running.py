@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from cvtui.cli import main
+from tests.engine_within import engines_within
 
 TINY = ("--net", "fc8-relu-fc", "--epochs", "2", "--threads", "1", "--device", "cpu")
 """A recipe that trains in well under a second."""
@@ -57,13 +58,15 @@ def cvtui(*words: str, cwd: Path, timeout: float = 120.0, **env: str) -> subproc
 def within(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run it in this process, twenty times as quick: for what is asked, refused and said.
 
-    Streams, signals and what is imported when are a process's own, and are tested with one.
+    Streams, signals and what is imported when are a process's own, and are tested with one. An engine that it starts
+    runs within this process too.
     """
     out, err, asked = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), io.StringIO(), list(words)
     debug = main._take_debug(asked)
     with (
         contextlib.chdir(cwd), mock.patch.dict(os.environ, environment(**env), clear=True), open(os.devnull) as nothing,
-        mock.patch("sys.stdin", nothing), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+        engines_within(), mock.patch("sys.stdin", nothing),
+        contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
     ):  # fmt: skip
         code = main._run(asked, debug)
     return subprocess.CompletedProcess(words, code, out.buffer.getvalue().decode(), err.getvalue())

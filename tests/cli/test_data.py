@@ -29,6 +29,7 @@ from cvtui.recipe.datasets.torchvision_files import STORAGE, File
 from cvtui.recipe.datasets.torchvision_sets import STORED
 from tests.cli.running import cvtui
 from tests.engine.stored_making import images, write
+from tests.engine_within import engines_within
 
 pytestmark = pytest.mark.torch
 
@@ -49,7 +50,7 @@ def say(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Said:
-        with pytest.raises(SystemExit) as ended:
+        with engines_within(), pytest.raises(SystemExit) as ended:
             main(list(words))
         shown = capsys.readouterr()
         return Said(ended.value.code, shown.out, shown.err)

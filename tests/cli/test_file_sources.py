@@ -11,6 +11,7 @@ import pytest
 from cvtui.cli.commands.check import check as check_command
 from tests.cli.running import within
 from tests.engine.data.held_pictures import MAKERS
+from tests.engine_within import engines_within
 
 pytestmark = pytest.mark.torch
 
@@ -28,7 +29,8 @@ def test_train_mistakes_fork_and_check(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "elsewhere").mkdir()
     done = within("fork", str(tmp_path / "runs" / "run"), "--epochs", "2", "--no-ui", cwd=tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
-    check_command.main(["--data", text, *options, "--json"], standalone_mode=False)
+    with engines_within():
+        check_command.main(["--data", text, *options, "--json"], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     assert all(item["mark"] != "fault" for item in told["checks"] if "labels" in item["question"])
 

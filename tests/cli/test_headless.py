@@ -28,21 +28,26 @@ ENDLESS = ("--no-ui", *TINY, "--epochs", "100000", "--name", "long", "--batch-si
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """One run to its end: what it said, and where."""
+    """One run to its end, in this process: what it said, and where."""
     here = tmp_path_factory.mktemp("headless")
-    return cvtui("--no-ui", *TINY, "--name", "one", cwd=here), here
+    return within("--no-ui", *TINY, "--name", "one", cwd=here), here
 
 
-def test_a_run_ends_well_and_leaves_its_folder(done: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    process, here = done
+def test_a_run_ends_well_and_json_prints_its_records_exactly_as_logged(tmp_path: Path) -> None:
+    process = cvtui("--no-ui", "--json", *TINY, "--name", "one", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    history = History(RunFolder.open(here / "runs" / "one"))
+    history = History(RunFolder.open(tmp_path / "runs" / "one"))
     history.poll()
     assert history.state() == "finished"
     assert [epoch.epoch for epoch in history.epochs] == [1, 2]
     assert history.steps_done == 2 * math.ceil(1437 / Recipe().batch_size)
     for record in history.checkpoints:
-        assert (here / "runs" / "one" / record.path).is_file()
+        assert (tmp_path / "runs" / "one" / record.path).is_file()
+    assert process.stdout == (tmp_path / "runs" / "one" / "events.jsonl").read_text()
+    kinds = [json.loads(line)["type"] for line in process.stdout.splitlines()]
+    assert kinds[0] == "run"
+    assert kinds[-1] == "end"
+    assert {"steps", "epoch", "layers", "checkpoint"} <= set(kinds)
 
 
 def test_stdout_tells_the_facts_an_aligned_line_per_epoch_and_the_result(
@@ -84,16 +89,6 @@ def test_the_folders_recipe_repeats_the_run(done: tuple[subprocess.CompletedProc
     assert again.returncode == 0, again.stderr
     first, second = (losses(here / "runs" / name) for name in ("one", "one-2"))
     assert first == second
-
-
-def test_json_prints_the_records_exactly_as_logged(tmp_path: Path) -> None:
-    process = cvtui("--no-ui", "--json", *TINY, "--name", "one", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    assert process.stdout == (tmp_path / "runs" / "one" / "events.jsonl").read_text()
-    kinds = [json.loads(line)["type"] for line in process.stdout.splitlines()]
-    assert kinds[0] == "run"
-    assert kinds[-1] == "end"
-    assert {"steps", "epoch", "layers", "checkpoint"} <= set(kinds)
 
 
 @pytest.mark.long

@@ -36,6 +36,8 @@ def test_each_command_is_there_and_has_its_help(name: str, tmp_path: Path) -> No
     done = within(name, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: cvtui {name} ")
+    assert "INTEGER" not in done.stdout  # N, as everywhere else
+    assert "FLOAT" not in done.stdout
 
 
 @pytest.mark.parametrize(

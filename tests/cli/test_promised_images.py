@@ -23,6 +23,7 @@ from cvtui.tui.form.preview import _numbers
 from cvtui.tui.form.validation import validate
 from cvtui.tui.panes.prediction import compare
 from cvtui.tui.panes.predictions import predict
+from tests.engine_within import engines_within
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def texts(**changes: str) -> dict[str, str]:
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
+    with engines_within(), pytest.raises(SystemExit) as ended:
         main(list(words))
     out, err = capsys.readouterr()
     return int(ended.value.code or 0), out, err

@@ -21,6 +21,8 @@ SCRIPT = """
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
     from torch import nn
+    from cvtui.engine.runtime.fast_start import leave_dynamo_out
+    leave_dynamo_out()  # 1.7 s, in which the optimizer loads it
 
     words = argparse.ArgumentParser()
     words.add_argument("--name")

@@ -26,11 +26,13 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.benchmarks.doctor import sets
 from tests.doctor.making import learning, sample, started, story
+from tests.engine_within import engines_within
 
 
 def run_precheck(**fields: object) -> tuple[Doctor, dict[str, ChecklistItem]]:
     doctor = Doctor()
-    precheck(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
+    with engines_within():
+        precheck(Recipe(device="cpu", threads=1, **fields), doctor.take)  # type: ignore[arg-type]
     doctor.update()
     return doctor, {item.question: item for item in checklist(doctor.obs, doctor.all)}
 
@@ -191,9 +193,10 @@ def test_the_check_says_what_the_doctor_says_of_the_same_steps(
     monkeypatch.setattr(watch_budget, "START", math.inf)  # which steps are sampled depends on how busy the machine is
     recipe = Recipe(**{"epochs": 2, "device": "cpu", "threads": 1, "weight_decay": 0.0, **fields})
     doctor = Doctor()
-    precheck(recipe, doctor.take)
-    doctor.update()
-    assert {(one.id, one.severity) for one in doctor.all} == in_the_run(tmp_path, recipe)
+    with engines_within():
+        precheck(recipe, doctor.take)
+        doctor.update()
+        assert {(one.id, one.severity) for one in doctor.all} == in_the_run(tmp_path, recipe)
 
 
 def test_what_is_beyond_the_doctors_limit_gets_no_tick() -> None:

@@ -259,6 +259,10 @@ HEALTHY: dict[str, Callable[[], list[Record]]] = {
         loss=lambda s: 0.2 / (1 + s / 100),
         accuracy=lambda _: 0.95,
     ),
+    "a net that was trained to its end before": lambda: story(
+        known=facts(first_loss=0.2, cross_entropy=0.2, loss_kind="cross-entropy", loss_given=["linear"]),
+        loss=lambda s: 0.2 + 0.01 * (s % 3),
+    ),
     "accumulation that is divided": lambda: own(accumulated=[4, 4], loss_scale=0.25),
     "two batches added up": lambda: own(accumulated=[2, 2], loss_scale=1.0),
     "two losses of one batch": lambda: own(accumulated=[1, 1], loss_scale=1.0),
@@ -367,6 +371,17 @@ def test_a_low_first_loss_waits_for_the_count_of_the_labels(counts: list[int], t
     """Of 200 and 20 images knowing the shares alone costs 0.305: 0.51 is no better than a guess."""
     known = {"label_counts": counts, "classes": 2, "outputs": 2, "first_loss": 0.51, "cross_entropy": 0.51}
     assert ("F10" in found(recipe(known))) is told
+
+
+def test_a_low_first_loss_that_is_lost_is_no_training_before() -> None:
+    known = facts(first_loss=0.2, cross_entropy=0.2, loss_kind="cross-entropy", loss_given=["linear"])
+    told = {
+        name: found(story(known=known, loss=loss, accuracy=lambda _: 0.1, epochs=()))["F10"]
+        for name, loss in (("stays", lambda _: 0.2), ("is lost", lambda s: min(2.3, 0.2 + s / 50)))
+    }
+    assert {name: one.severity for name, one in told.items()} == {"stays": "note", "is lost": "warn"}
+    assert "if the net was trained before" in told["stays"].advice
+    assert "he for ReLU" in told["is lost"].advice
 
 
 def test_a_symptom_is_told_as_a_consequence() -> None:

@@ -50,6 +50,9 @@ def test_axes_are_named_beside_the_ticks_or_below_them():
     long = draw(Curves(x_label="distance from the middle", y_label="loss", curves=[curve]), 40, 8)
     assert long[-1].plain.strip() == "distance from the middle  (up: loss)"
     assert long[-2].plain.split() == ["0", "5", "10"]
+    steps = Curve(name="a", x=[0.0, 400.0], y=[0.0, 1.0])
+    full = draw(Curves(x_label="iteration", whole_x=True, curves=[steps]), 60, 8)
+    assert [line.plain.split() for line in full[-2:]] == [["0", "100", "200", "300", "400"], ["iteration"]]
 
 
 @pytest.mark.parametrize("values", [[], [None, None], [float("nan")]])

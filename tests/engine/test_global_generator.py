@@ -28,7 +28,7 @@ from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.validation import check
 from cvtui.runlog.events import Command
-from tests.engine.data.test_streaming import made  # noqa: F401  # the 240 pictures
+from tests.engine.data.test_streaming import made  # noqa: F401  # the 120 pictures
 from tests.engine.making import folder, history, recipe
 
 DROPS: dict[str, Any] = {

@@ -216,6 +216,8 @@ def test_losses_that_are_not_finite_are_gaps_and_not_the_end(tmp_path: Path) -> 
 SCRIPT = """
     import torch, cvtui
     from torch import nn
+    from cvtui.engine.runtime.fast_start import leave_dynamo_out
+    leave_dynamo_out()  # 1.7 s, in which the optimizer loads it
     model = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with cvtui.watch(model, optimizer, name="own", runs={runs!r}) as run:

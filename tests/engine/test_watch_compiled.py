@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import shutil
 import sys
 from collections import Counter
@@ -17,6 +18,8 @@ import cvtui
 from cvtui.runlog.events import Histogram, LayersSampled
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from tests.engine.run_script import scripts
+from tests.engine.run_script.test_watcher import close, run
 
 ORDERS = ("wrapped", "in place", "after")
 """watch(torch.compile(model)), model.compile() before, c = torch.compile(model) in a loop that watches `model`."""
@@ -214,3 +217,23 @@ def test_a_part_that_is_compiled_is_watched_with_the_rest(tmp_path: Path) -> Non
         ("0.1", True),
         ("1", True),
     ]
+
+
+def test_a_script_that_compiles_its_model_in_place_is_recorded_and_no_bit_changes(tmp_path: Path) -> None:
+    """PyTorch calls no hook of such a model from outside: neither ours, nor those that look for models."""
+    own = nn.Module.compile
+    found = []
+    for runs in (None, tmp_path):
+        torch._dynamo.reset()
+        found.append(run(lambda: scripts.plain(compiled=True), runs))
+    alone, told = found
+    assert nn.Module.compile is own
+    assert all(torch.equal(a, b) for a, b in zip(alone.trained, told.trained, strict=True))
+    assert told.losses == alone.losses
+    history = History(RunFolder.open(tmp_path / "s"))
+    history.poll()
+    assert close(list(history.steps.loss), told.losses)
+    assert not any(math.isnan(value) for value in history.steps.accuracy)
+    validations = [(epoch.val_loss or 0.0, epoch.val_accuracy or 0.0) for epoch in history.epochs]
+    assert [pytest.approx(pair, rel=1e-5) for pair in told.validations] == validations
+    assert any(layer.mean is not None for layer in samples(history)[0].layers)

@@ -12,6 +12,7 @@ import pytest
 from cvtui.draw.figures import LabShown
 from cvtui.draw.text_figures import draw_all
 from cvtui.errors import RequestError
+from cvtui.labs.experiments import toeplitz
 from cvtui.labs.lookup import check, find, labs
 from cvtui.labs.report import Stopped, silent
 from cvtui.labs.spec import Knob
@@ -38,6 +39,12 @@ SMALL: dict[str, dict[str, object]] = {
     "landscape": {"epochs": 1, "side": 5, "images": 16},
     "gradcheck": {"entries": 1},
 }
+
+
+@pytest.fixture(autouse=True)
+def _small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No matrix of five million entries: tests/labs/test_convolution.py times them all."""
+    monkeypatch.setattr(toeplitz, "SIDES", (8, 12))
 
 
 def test_the_eighteen_labs_are_there() -> None:

@@ -12,7 +12,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("schedule", {"lr": 3.0, "warmup": 0.0, "schedules": "constant,cosine,exponential", "epochs": 3}),
     ("schedule", {"lr": 1e-6, "epochs": 1}),
     ("batch", {"lr": 1e-6, "epochs": 1, "draws": 4}),
-    ("fc-vs-conv", {"lr": 10.0, "epochs": 1, "images": 200}),
+    ("fc-vs-conv", {"lr": 10.0, "epochs": 1, "images": 64}),
     ("fc-vs-conv", {"lr": 1e-6, "epochs": 1, "images": 64}),
     ("linear", {"lr": 1e-6, "steps": 1, "seed": 1}),
     ("landscape", {"epochs": 1, "side": 5, "images": 16, "left": "(fc8-sigmoid)*4-fc", "right": "(fc8-sigmoid)*4-fc"}),

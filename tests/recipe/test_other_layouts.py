@@ -157,7 +157,7 @@ def test_of_two_arrays_of_labels_one_is_named(tmp_path: Path) -> None:
         ("x.npy", "np.savez("),
         ("x.h5", "a function of yours that returns a Dataset"),
         ("x.xlsx", "save it as CSV"),
-        ("x.json", "a table with a row a picture"),
+        ("x.xml", "a table with a row a picture"),
         ("x.nii.gz", "medical images become PNG"),
         ("x.dcm", "medical images become PNG"),
     ],

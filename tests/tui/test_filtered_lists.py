@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.widgets import Input, OptionList, Static
 
 from cvtui.runlog.evaluation import write_evaluation
@@ -12,6 +13,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.evaluation_view import EvaluationView
 from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.labs.lab_list import LabList
 from cvtui.tui.labs.lecture_page import ClaimList
 from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.help import HelpScreen
@@ -49,6 +51,17 @@ def test_every_list_moves_by_letters() -> None:
     for kind in kinds:
         bound = {key for binding in kind._merge_bindings().key_to_bindings for key in binding.split(",")}
         assert {"j", "k", "g", "G", "ctrl+d", "ctrl+u"} <= bound, kind
+
+
+async def test_words_typed_together_with_the_slash_reach_the_field(tmp_path: Path) -> None:
+    """A slow line hands over several keys at once: all of them are read before the field opens."""
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        await wait_until_async(lambda: isinstance(app.focused, LabList), what="the list")
+        for key in ("slash", *"gap"):
+            app.post_message(events.Key(key, None))
+        await wait_until_async(lambda: getattr(app.focused, "value", "") == "gap", what="the words")
 
 
 async def test_runs_to_overlay_are_filtered_and_keep_their_ticks(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from cvtui.tui.jobs import job as job_module
 from cvtui.tui.jobs.catalog import JOBS, JobSpec
 from cvtui.tui.jobs.job import Job
 from cvtui.tui.jobs.job_form import JobForm
-from cvtui.tui.jobs.job_view import JobView, errors_wrapped, state_line
+from cvtui.tui.jobs.job_view import JobView, state_line, wrapped
 from cvtui.tui.jobs.leave_modal import LeaveJobsModal
 from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until, wait_until_async
@@ -134,7 +134,9 @@ async def test_an_error_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.M
         width = box.content_region.width
         assert max(map(len, lines)) <= width < len(job.output.strip())
         table = "a" * 200
-        assert errors_wrapped(table, 40) == table
+        assert wrapped(table, 40) == table
+        prose = "    best val. accuracy 95.28% · val. loss 0.1771 · 1.1 s"
+        assert wrapped(prose, 40) == "    best val. accuracy 95.28% · val.\n    loss 0.1771 · 1.1 s"
 
 
 async def form_of(app: CvtuiApp) -> JobForm:

@@ -16,7 +16,7 @@ from cvtui.runlog.folder import list_runs
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.calc.solved import Solved
 from cvtui.tui.labs.action_line import ActionLine
-from cvtui.tui.labs.knobs import default_text
+from cvtui.tui.labs.knobs import KnobForm, default_text
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.labs.labs_view import LabsView
 from cvtui.tui.labs.lecture_page import PredictModal
@@ -210,6 +210,9 @@ async def test_keys_and_mouse(tmp_path: Path) -> None:
         await wait_until_async(lambda: here.page is None, what="the list")
         await pilot.click(here.list, offset=(5, 6))
         await wait_until_async(lambda: here.page is not None and here.page.lab.name == "sharing", what="the click")
+        await pilot.press("escape", "escape", "slash", *"pooling", "enter", "enter")
+        word = "the lab of that name, before those that have the word in their titles and claims"
+        await wait_until_async(lambda: here.page is not None and here.page.lab.name == "pooling", what=word)
 
 
 @pytest.mark.long
@@ -231,13 +234,19 @@ async def test_polls_only_while_it_is_visible(tmp_path: Path) -> None:
 
 
 def test_numbers_in_few_letters() -> None:
-    numbers = {"one": 1234567, "std": [0.123456, None], "by layer": {"fc1": 1e-9}, "wrong": [], "at": "tanh1"}
+    numbers = {
+        "one": 1234567,
+        "std": [0.123456, None],
+        "by layer": {"fc1": 1e-9},
+        "wrong": [],
+        "at": ["+ bias", "none"],
+    }
     assert number_lines(numbers) == [
         ("one", "1,234,567"),
         ("std", "0.123 –"),
         ("by layer: fc1", "1e-9"),
         ("wrong", "none"),
-        ("at", "tanh1"),
+        ("at", "+ bias; none"),
     ]
 
 
@@ -333,3 +342,16 @@ async def test_the_name_of_a_number_is_whole_where_there_is_room(width: int, who
         shown.show([(name, "0.468 0.445 0.433 0.459 0.476 0.461")])
         await pilot.pause()
         assert (f"{name}  0.468" in shown.render().plain) is whole
+        assert "…" not in shown.render().plain  # else it goes on below
+        assert "border" in shown.render().plain
+        assert shown.size.height == len(shown.render().plain.splitlines())
+
+
+def test_what_a_knob_means_stands_whole_beside_it_and_what_it_takes_at_the_foot() -> None:
+    """36 cells beside a knob in two columns of a wide page, 72 at the foot of an 80-column one."""
+    for name, lab in labs().items():
+        assert len(lab.title) <= 58, name  # whole in the list at 80 columns
+        for row in KnobForm(lab.all_knobs).rows.values():
+            assert len(row.beside) <= 36, (name, row.knob.name)
+            assert row.beside.count("(") == row.beside.count(")"), (name, row.knob.name)
+            assert "…" not in row.explanation(72), (name, row.knob.name)

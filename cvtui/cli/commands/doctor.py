@@ -52,8 +52,8 @@ def doctor(
 ) -> int:
     """Say what is wrong with RUN (the newest without a name), living or ended, also one recorded by cvtui.watch.
 
-    RUN may also be the path of another program's log: TensorBoard events, a W&B offline run, Lightning's metrics.csv,
-    Ultralytics' results.csv, Hugging Face's trainer_state.json, a CSV file, or a text file with its losses.
+    RUN may also be the path of another program's log: TensorBoard events, a run of W&B, MLflow, DVCLive, Comet or
+    ClearML, CSV or JSON of Lightning, Ultralytics, mmengine, Keras and others, or a text file with its losses.
 
     Root causes come first; what follows from them is named behind them.
     """
@@ -106,12 +106,13 @@ def check_together(cure: bool, trial: bool, ci: str | None) -> None:
 def find_run_or_log(run: str | None, runs: RunPlaces) -> tuple[RunFolder | None, Path | None]:
     """Return the run of that name, or else the path of another program's log. RequestError for neither."""
     from cvtui.runlog.folder import is_run
+    from cvtui.runlog.foreign.find import is_log
 
     try:
         return find_run(run, runs), None
     except RequestError:
         path = Path(run) if run else None
-        if path is None or not path.exists() or is_run(path):
+        if path is None or not is_log(path) or is_run(path):
             raise
         return None, path
 

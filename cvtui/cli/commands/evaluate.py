@@ -34,7 +34,7 @@ WIDE = 200
 @click.option("--tta", is_flag=True, help="Test-time augmentation: mean over views that the augmentation allows.")
 @click.option("--calibrate", is_flag=True, help="Fit a temperature on the validation images and keep it with the run.")
 @click.option("--device", default="", metavar="NAME", help="auto, cpu, cuda …; by default the run's.")
-@click.option("--list", "listed", type=click.IntRange(0, 50), default=10, show_default=True,
+@click.option("--list", "listed", type=click.IntRange(0, 50), default=10, show_default=True, metavar="N",
               help="Worst and least certain images that are named.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Everything as one JSON object a run.")
 def evaluate(

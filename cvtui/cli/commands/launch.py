@@ -28,7 +28,7 @@ _PLACE = re.compile(r"(?P<host>[A-Za-z0-9][A-Za-z0-9_.-]*)(?::(?P<port>\d{1,5}))
 @click.command(name="launch", short_help="The torchrun lines that train a run on several machines.")
 @click.argument("run", type=RunName())
 @places_option()
-@click.option("--nnodes", type=click.IntRange(1, 10_000), default=2, show_default=True, help="Machines.")
+@click.option("--nnodes", type=click.IntRange(1, 10_000), default=2, show_default=True, metavar="N", help="Machines.")
 @click.option("--nproc", type=click.IntRange(1, 1024), metavar="N", help="Processes on each; the recipe's by default.")
 @click.option("--host", default="HOST", metavar="HOST[:PORT]", help="The first machine, where they meet.")
 def launch(run: str, runs: RunPlaces, nnodes: int, nproc: int | None, host: str) -> int:

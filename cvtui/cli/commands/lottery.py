@@ -13,10 +13,9 @@ from cvtui.cli import out
 from cvtui.cli.commands.data import need
 from cvtui.cli.commands.sweep import watch_race
 from cvtui.cli.commands.train import check_runs_folder, make_recipe
-from cvtui.cli.recipe_options import FieldType
+from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import runs_option
 from cvtui.errors import RequestError
-from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
     from cvtui.compare.lottery import Judgement, LotteryRound
@@ -106,11 +105,7 @@ def lottery(
     return _report(trials, base, place, as_json)
 
 
-lottery.params[1:1] = [
-    click.Option([field.option, field.name], type=FieldType(field), metavar=field.name.upper(), help=field.doc)
-    for name, field in FIELDS.items()
-    if name not in FIXED
-]
+lottery.params[1:1] = [option for option in recipe_options() if option.name not in FIXED]
 
 
 class _Rounds:

@@ -12,11 +12,10 @@ import click
 from cvtui.cli import out
 from cvtui.cli.commands.data import need, tell_notes
 from cvtui.cli.commands.train import make_recipe
-from cvtui.cli.recipe_options import FIT, FieldType, tell_fitted
+from cvtui.cli.recipe_options import FIT, recipe_options, tell_fitted
 from cvtui.cli.run_argument import runs_option
 from cvtui.compare.lr_search import FIXED
 from cvtui.errors import RequestError
-from cvtui.recipe.fields import FIELDS
 from cvtui.recipe.learning_rate import options_at
 
 if TYPE_CHECKING:
@@ -29,9 +28,21 @@ POLL_SECONDS = 0.2
 @click.command("lr-find")
 @click.argument("recipe", required=False, type=click.Path(), metavar="[RECIPE.toml]")
 @runs_option("Where the run folders go (in a folder of their own there).")
-@click.option("--steps", type=click.IntRange(50, 100_000), default=150, show_default=True, help="Of the range test.")
 @click.option(
-    "--highest", type=click.FloatRange(1e-6, 1e6), default=10.0, show_default=True, help="Rate where it ends."
+    "--steps",
+    type=click.IntRange(50, 100_000),
+    default=150,
+    show_default=True,
+    metavar="N",
+    help="Steps of the range test.",
+)
+@click.option(
+    "--highest",
+    type=click.FloatRange(1e-6, 1e6),
+    default=10.0,
+    show_default=True,
+    metavar="X",
+    help="Rate where it ends.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @FIT
@@ -64,11 +75,7 @@ def lr_find(
     return _report(finder.found, as_json, scaled=bool(checked.recipe.scale_lr))
 
 
-lr_find.params[1:1] = [
-    click.Option([field.option, field.name], type=FieldType(field), metavar=field.name.upper(), help=field.doc)
-    for name, field in FIELDS.items()
-    if name not in FIXED
-]
+lr_find.params[1:1] = [option for option in recipe_options() if option.name not in FIXED]
 
 
 def _watch(finder: LrFinder, *, quiet: bool) -> None:

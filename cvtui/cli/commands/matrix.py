@@ -54,8 +54,10 @@ sliding window's own answer.
 )
 @click.option("--size", "size_given", metavar="N", required=True, help="The input's size: 5 or 5x5.")
 @click.option("--mode", metavar="MODE", default="full", show_default=True, help="full, same or valid.")
-@click.option("--stride", type=int, default=1, show_default=True, help="Steps between two windows.")
-@click.option("--padding", type=int, help="Zeros on each side, as PyTorch counts them; in place of --mode.")
+@click.option("--stride", type=int, default=1, show_default=True, metavar="N", help="Steps between two windows.")
+@click.option(
+    "--padding", type=int, metavar="N", help="Zeros on each side, as PyTorch counts them; in place of --mode."
+)
 @click.option("--circular", is_flag=True, help="The borders wrap around (circulant matrix).")
 @click.option("--correlate", is_flag=True, help="Cross-correlation, which PyTorch computes: the filter is not flipped.")
 @click.option("--input", "input_text", metavar="X", help='The input\'s numbers, "1 0 2 …". Default: 1, 2, 3, …')

@@ -30,7 +30,9 @@ WIDE = 10_000
 @click.argument("run", type=RunName(), metavar="RUN|FILE")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE…")
 @runs_option()
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes shown for each image.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Classes shown for each image."
+)
 @click.option("--checkpoint", default="", metavar="best|last|PATH", help="last, epoch-0010 …; by default the best.")
 @click.option("--device", default="", metavar="NAME", help="auto, cpu, cuda …; by default the run's, else the CPU.")
 @click.option("--csv", "as_csv", is_flag=True, help="A table with commas.")

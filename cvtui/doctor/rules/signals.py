@@ -37,7 +37,8 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         return None  # the loss of a few images is anything
     if share < low and not obs.own_loop and not obs.facts.label_counts:
         return None  # they are counted beside the first steps; of labels 10 : 1 a guess may cost anything
-    large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs)
+    large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs) or _stays(obs, first)
+    before = share < 1 and obs.own_loop and early
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
         f"The first loss was {first:.3g}, where random guessing costs {guess:.3g}{where}. The net begins "
@@ -49,8 +50,15 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         evidence=f"first loss / entropy of the labels = {share:.3g}",
         cure={} if obs.own_loop else {"init": "he"},
         # Weights of the usual size: the first steps mend it. Better than a guess, and right: it was trained before.
-        severity="note" if (share > 1 and not large) or (share < 1 and obs.own_loop and early) else None,
+        severity="note" if (share > 1 and not large) or before else None,
+        advice="Nothing, if the net was trained before; else look for what tells it the labels." if before else "",
     )
+
+
+def _stays(obs: Observations, first: float) -> bool:
+    """Return True if the loss is as low as at first: what is known from a training before isn't lost."""
+    last = obs.windows.loss[-3:]
+    return bool(np.isfinite(last).all() and last.mean() < limit("F10", "stays") * first)
 
 
 def _largest_gain(obs: Observations) -> tuple[str, float]:

@@ -75,14 +75,10 @@ def _legend_style(figure: Curves, number: int, colour: bool) -> str:
 
 
 def _name_axes(rows: list[Text], names: str, width: int, style: str) -> None:
-    """Put the names at the right end of the x labels, where one may give way; below them where more would have to."""
+    """Put the names at the right end of the x labels; below them where one would have to give way."""
     labels = rows[-1]
     labels.rstrip()
-    room = width - len(names) - 2
-    kept = labels.plain[:room] if labels.plain[room : room + 1] in ("", " ") else labels.plain[:room].rpartition(" ")[0]
-    if len(kept.split()) + 1 >= len(labels.plain.split()) >= 3 or kept == labels.plain:
-        labels.truncate(len(kept))
-    else:
+    if labels.cell_len + 2 + len(names) > width:
         rows.append(labels := Text())
     labels.pad_right(width - labels.cell_len - len(names))
     labels.append(names, style=style)

@@ -8,7 +8,9 @@ read are left out before the first validation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,10 +18,10 @@ from torch import Tensor
 
 from cvtui.engine.data.decode import shown
 from cvtui.engine.data.file_decoding import decode_files
-from cvtui.engine.data.images import Images, MeasuredImages, Part, Split
+from cvtui.engine.data.images import ChannelStats, Images, MeasuredImages, Part, Split
 from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.engine.data.pixel_store import DEEP, WRONG, PixelStore
-from cvtui.engine.data.streaming import Streamed
+from cvtui.engine.data.streaming import Streamed, sample_places
 from cvtui.errors import RequestError
 
 LARGE = 10_000
@@ -41,8 +43,9 @@ class Filling(Streamed):
         device: torch.device | None = None,
         gone: MissingFiles | None = None,
         later: Sequence[int] = (),
+        paths: list[str] | None = None,
     ) -> None:
-        paths = [store.paths[number] for number in numbers.tolist()]
+        paths = [store.paths[number] for number in numbers.tolist()] if paths is None else paths
         super().__init__(paths, labels, store.shape, classes, None, device, gone)
         self.store, self.numbers = store, numbers
         self.later = later
@@ -53,12 +56,20 @@ class Filling(Streamed):
         return int(np.prod(self.store.shape)) * 3 * self.size + self.labels.nbytes
 
     def to(self, device: torch.device) -> Filling:
-        again = Filling(self.store, self.numbers, self.labels, self.classes, device, self.gone, self.later)
+        again = Filling(self.store, self.numbers, self.labels, self.classes, device, self.gone, self.later, self.paths)
         self._hand_sample_to(again)
         return again
 
     def chosen(self, places: Tensor, labels: Tensor) -> Filling:
         return Filling(self.store, self.numbers[places], labels, self.classes, self.device, later=self.later)
+
+    @cached_property
+    def _sample_stats(self) -> ChannelStats:
+        """As of any set of this size, from the sums that were taken while the files were decoded."""
+        numbers = self.numbers[sample_places(self.size)].numpy()
+        self.store.ensure(numbers.tolist())
+        good = numbers[self.store.state[numbers] != WRONG]
+        return ChannelStats.of_sums(self.store.sums[good].sum(0), len(good) * math.prod(self.store.shape))
 
     def read(self, places: Sequence[int]) -> tuple[Tensor, dict[int, str]]:
         numbers = self.numbers[torch.as_tensor(places)].tolist()

@@ -27,7 +27,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
 from cvtui.recipe.datasets.image_folder import listing, parse_size, several_of
-from cvtui.recipe.datasets.packed import Packed
+from cvtui.recipe.datasets.packed import holds_packed
 from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe
 
@@ -96,13 +96,14 @@ def _large(found: Listing, shape: tuple[int, int], cache: str, progress: Reading
             parts.append(Streamed(paths[some], labels[some], shape, found.classes, None))
         rows = [_looked(paths[place], shape) for place in sample]
     else:
-        packed = any(isinstance(path, Packed) for path in paths)
-        kept = None if cache == "off" or packed else DecodedCache(paths, shape, 0, alone=True)
+        kept = None if cache == "off" or holds_packed(paths) else DecodedCache(paths, shape, 0, alone=True)
         store = PixelStore(paths, shape, kept)
         held = range(count, len(files))
-        for numbers, later in ((range(count), held), (held, ())):
-            part = torch.tensor(numbers, dtype=torch.int64)
+        halves: tuple[tuple[range, Sequence[int]], ...] = ((range(count), held), (held, ()))
+        for numbers, later in halves:
+            part = torch.arange(numbers.start, numbers.stop)
             parts.append(Filling(store, part, labels[part], found.classes, later=later))
+        store.begin_with(sample)
         store.ensure(sample)
         rows = store.state[sample].tolist()
     if DEEP in rows or rows.count(WRONG) > MOST_WRONG * len(rows):
@@ -133,7 +134,7 @@ def _decoded(
     paths: list[str], shape: tuple[int, int], bits: int, cache: str, streams: bool, progress: ReadingProgress
 ) -> DecodedFiles:
     """Decode the files, or take them from the cache folder."""
-    files = not any(isinstance(path, Packed) for path in paths)  # of others the cache sees no change
+    files = not holds_packed(paths)  # of others the cache sees no change
     keeps = files and (cache == "on" or (cache == "auto" and len(paths) >= WORTH))
     kept = DecodedCache(paths, shape, bits) if keeps else None
     if kept is not None and (before := kept.load(pixels=not streams)) is not None:

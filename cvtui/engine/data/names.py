@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from cvtui.recipe.datasets.packed import Packed
+from cvtui.recipe.datasets.packed import holds_packed
 
 
 class Names:
@@ -23,7 +23,7 @@ class Names:
 
     @classmethod
     def of_files(cls, paths: Sequence[str]) -> Names:
-        return cls(paths, range(len(paths)), files=not any(isinstance(path, Packed) for path in paths))
+        return cls(paths, range(len(paths)), files=not holds_packed(paths))
 
     def __len__(self) -> int:
         return len(self._numbers)

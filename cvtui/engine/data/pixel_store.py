@@ -5,10 +5,12 @@ The processes write into shared memory (or the mapped file of the cache) and tel
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -72,15 +74,27 @@ class PixelStore:
 
     def begin(self, order: Iterable[int]) -> None:
         """Let processes decode these files in this order, and no others."""
-        waiting = [number for number in order if not self.state[number]]
+        asked = np.fromiter(order, np.int64)
+        waiting: list[int] = asked[self.state[asked] == 0].tolist()
         if self._team is not None:
             if self._team.order[-len(waiting) :] == waiting:  # it is at it
+                return
+            if self._team.waits and len(waiting) > CHUNK:
+                self._queued[waiting] = True
+                self._team.go_on(waiting)
                 return
             self._team.close()
             self._left(self._team)
         if len(waiting) > CHUNK:
             self._queued[waiting] = True
             self._team = _Team(self, waiting)
+
+    def begin_with(self, numbers: Sequence[int]) -> None:
+        """Let processes decode these files, and wait for the order of the others (`begin`)."""
+        waiting = [number for number in numbers if not self.state[number]]
+        if sys.platform == "linux" and self._team is None and len(waiting) > CHUNK:
+            self._queued[waiting] = True
+            self._team = _Team(self, waiting, len(self.paths))
 
     def ensure(
         self, numbers: Sequence[int], between: Callable[[], object] | None = None, *, begin: bool = False
@@ -89,14 +103,15 @@ class PixelStore:
 
         between: called now and then; what it raises ends the wait. begin: if no processes are at work, some are.
         """
-        if begin and self._team is None:
+        if begin and (self._team is None or self._team.waits):
             self.begin(numbers)
         asked = np.asarray(numbers, np.int64)
         while len(missing := asked[self.state[asked] == 0]):
             own = missing[~self._queued[missing]].tolist()
             if own:
+                some = [own[start : start + CHUNK] for start in range(0, len(own), CHUNK)]
                 with ThreadPoolExecutor(usable_cores()) as threads:
-                    self.took(list(threads.map(self.decode, own)))
+                    self.took([one for done in threads.map(self._decoded, some) for one in done])
                 continue
             with self._news:
                 if not self.state[missing].all():
@@ -123,6 +138,9 @@ class PixelStore:
                 self._kept = None
 
     # ------------------------------------------------------------------ decoding
+
+    def _decoded(self, numbers: Sequence[int]) -> list[tuple[int, int, str]]:
+        return [self.decode(number) for number in numbers]
 
     def decode(self, number: int) -> tuple[int, int, str]:
         """Decode one file into its place: (number, its state from now on, what is wrong with it)."""
@@ -163,12 +181,19 @@ class PixelStore:
 
 
 class _Team:
-    """Processes (threads, where forking isn't safe) that decode files in order, CHUNK at a time."""
+    """Processes (threads, where forking isn't safe) that decode files in order, CHUNK at a time.
 
-    def __init__(self, store: PixelStore, order: list[int]) -> None:
+    more: so many files may follow, once their order is known: the processes wait for it.
+    """
+
+    def __init__(self, store: PixelStore, order: list[int], more: int = 0) -> None:
         self._store = store
         self.order = order
+        self.waits = bool(more)
+        """What follows is not known yet."""
+        self._more = more
         self._processes: list[Any] = []
+        self._gates: list[Connection] = []
         self._closed = False
         self._at = 0
         self._lock = threading.Lock()
@@ -200,20 +225,45 @@ class _Team:
     def _by_processes(self, count: int) -> None:
         import multiprocessing
 
-        from PIL import Image
-
-        Image.init()  # here once, not in each process
         context = multiprocessing.get_context("fork")
         place = context.Value("q", 0)
+        self._numbers = shared_memory((1 + len(self.order) + self._more,), np.int64)
+        self._tell(self.order)
+        self._place = place
         readers = []
         for _ in range(count):
             reader, writer = context.Pipe(duplex=False)
-            process = context.Process(target=_fill, args=(self._store, self.order, place, writer), daemon=True)
+            gate, opens = context.Pipe(duplex=False)
+            process = context.Process(target=_fill, args=(self._store, self._numbers, place, writer, gate), daemon=True)
             process.start()
             writer.close()
+            gate.close()
             readers.append(reader)
+            self._gates.append(opens)
             self._processes.append(process)
+        if not self.waits:
+            self._open()
         threading.Thread(target=self._listen, args=(readers,), daemon=True).start()
+
+    def go_on(self, order: list[int]) -> None:
+        """Let the processes that wait decode these files too, in this order."""
+        with self._place.get_lock():
+            self._tell(order)
+        self.order = order
+        self.waits = False
+        self._open()
+
+    def _tell(self, order: list[int]) -> None:
+        """Write numbers behind those that are known; the first of all is how many there are."""
+        known = int(self._numbers[0])
+        self._numbers[1 + known : 1 + known + len(order)] = order
+        self._numbers[0] = known + len(order)
+
+    def _open(self) -> None:
+        for gate in self._gates:
+            with contextlib.suppress(OSError):  # a process that was killed
+                gate.send_bytes(b".")
+            gate.close()
 
     def _listen(self, readers: list[Any]) -> None:
         """Take what the processes tell until the last has ended, however that was."""
@@ -232,21 +282,31 @@ class _Team:
             process.join()
 
 
-def _fill(store: PixelStore, order: list[int], place: Any, writer: Any) -> None:
-    """Decode, in a process of its own, the files that no other has taken yet."""
+def _fill(store: PixelStore, numbers: NDArray[np.int64], place: Any, writer: Any, gate: Connection) -> None:
+    """Decode, in a process of its own, the files that no other has taken yet; numbers: as `_Team._tell` writes them.
+
+    gate: gets a byte when all of them are known.
+    """
     import signal
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
     end_with_parent()
+    whole = False
     while True:
         with place.get_lock():
-            start = place.value
-            place.value = start + CHUNK
-        some = order[start : start + CHUNK]
-        if not some:
+            start, stop = place.value, min(place.value + CHUNK, int(numbers[0]))
+            place.value = stop
+        if stop > start:
+            writer.send([store.decode(number) for number in numbers[1 + start : 1 + stop].tolist()])
+        elif whole:
             return
-        writer.send([store.decode(number) for number in some])
+        else:
+            try:
+                gate.recv_bytes()
+            except EOFError:  # its parent has ended
+                return
+            whole = True
 
 
 def _shared(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

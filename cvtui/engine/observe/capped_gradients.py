@@ -11,13 +11,15 @@ NEAR = 1 - 1e-4
 """Of the largest size: what is as large."""
 MOST = 0.5
 """Share of entries above which they were cut."""
+LEAST = 0.01
+"""Share of these of either sign, at least: cut at both ends. A toy's gradients may all be one number."""
 SOME = 1 << 14
 """Entries of each gradient that are looked at, at most: more would take memory."""
 
 
 @torch.no_grad()
 def largest_and_share(gradients: Iterable[Tensor]) -> Tensor | None:
-    """Return [largest size, share of entries that have it] of some entries of each, on the device; None without any."""
+    """Return [largest size, share of entries at it, share at minus it] of some entries of each; None without any."""
     dense = [
         one.detach().view(-1)[:: max(1, one.numel() // SOME)]
         for one in gradients
@@ -27,13 +29,20 @@ def largest_and_share(gradients: Iterable[Tensor]) -> Tensor | None:
     if not dense or len({one.device for one in dense}) > 1:
         return None
     largest = torch.stack([one.abs().amax().float() for one in dense]).amax()
-    at = torch.stack([(one.abs() >= NEAR * largest).sum() for one in dense]).sum()
-    return torch.stack([largest, at / count])
+    high = torch.stack([(one >= NEAR * largest).sum() for one in dense]).sum()
+    low = torch.stack([(one <= -NEAR * largest).sum() for one in dense]).sum()
+    return torch.stack([largest, high / count, low / count])
+
+
+def all_alike(numbers: Tensor | None) -> bool:
+    """Return True if all entries are one number: none was cut to it, as a cut leaves both signs."""
+    return numbers is not None and float(numbers[1:].max()) >= NEAR
 
 
 def capped(numbers: Tensor | None) -> list[float]:
     """Return [size, share] where most entries have that size; [] otherwise."""
     if numbers is None:
         return []
-    size, share = numbers.tolist()
-    return [float(f"{size:.6g}"), float(f"{share:.6g}")] if size > 0 and share > MOST else []
+    size, high, low = numbers.tolist()
+    cut = size > 0 and high + low > MOST and min(high, low) >= LEAST * (high + low)
+    return [float(f"{size:.6g}"), float(f"{high + low:.6g}")] if cut else []

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
-from cvtui.engine.observe.capped_gradients import capped, largest_and_share
+from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
@@ -400,6 +400,8 @@ class Probe:
             facts["stale_gradient"] = rounded_or_none(stale, 6)
         if cut := capped(self._capped):
             facts["capped_gradient"] = cut
+        if all_alike(self._capped):
+            facts["gradient_of_one_number"] = True
         if (behind := self._casts.most()) is not None:
             facts["stale_casts"] = behind
         if without := {plain_name(name) for name in self._without or ()} - self._left_out.set_by_hand():

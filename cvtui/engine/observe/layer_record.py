@@ -42,7 +42,9 @@ class LayerRows:
     weights: Tensor | None = None
     """And after it, at the same places."""
     numbers: dict[str, Tensor] = field(default_factory=dict)
-    """Exact: mean, grad_norm, weight_norm."""
+    """Exact: mean (as the sum of `count` values), grad_norm, weight_norm."""
+    count: int = 1
+    """Of the output, where its exact sum was taken."""
     alive: list[Tensor] = field(default_factory=list)
     """Living channels in each of the last samples."""
     sampled: int | None = None
@@ -181,6 +183,8 @@ class _Readings:
         if layer.output is not None and layer.kind in BOUNDED:
             fields["saturated"], fields["pinned"] = next(self.bounded)
         fields.update(zip(layer.numbers, self.exact, strict=False))
+        if layer.count > 1:
+            fields["mean"] /= layer.count
         told: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in fields.items()}
         gates = {}
         if layer.kind in RECURRENT:

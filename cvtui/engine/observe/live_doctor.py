@@ -14,9 +14,11 @@ from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from cvtui.text import error_line
 
-EAGER_LOOKS = 50
+LOOK_SHARE = 0.005
+"""Of a run's time that looks at its steps may take …"""
 SECONDS_APART = 0.5
-"""Between two looks, after the first EAGER_LOOKS."""
+"""… and the most that lies between two. (A look takes 1.2 ms in the first seconds: at each epoch's end of 0.1 s, where
+the record of the epoch brings another, it was 1 % of the run.)"""
 
 
 class LiveDoctorWriter(EventWriter):
@@ -32,7 +34,6 @@ class LiveDoctorWriter(EventWriter):
         self._reported: dict[str, tuple[str, ...]] = {}
         self._warned: dict[str, str] = {}
         """Id -> name of findings that were logged as faults."""
-        self._looks = 0
         self._seen_bad = False
         self._again = 0.0
         self.seconds = 0.0
@@ -68,7 +69,9 @@ class LiveDoctorWriter(EventWriter):
                 layers, began = "layers" in self._doctor.obs.fresh, time.thread_time()
                 for diagnosis in self._doctor.update():
                     self._report(diagnosis)
-                self._count(layers, time.thread_time() - began)
+                taken = time.thread_time() - began
+                self._again = max(self._again, begun + min(SECONDS_APART, taken / LOOK_SHARE))
+                self._count(layers, taken)
         except Exception as error:
             self._doctor = None
             text = f"the doctor had to leave ({error_line(error)}); `cvtui doctor` looks at the run again"
@@ -107,11 +110,7 @@ class LiveDoctorWriter(EventWriter):
     def _due(self, record: Record, now: float) -> bool:
         if not isinstance(record, Steps):
             return isinstance(record, Facts | EpochDone | RunEnded | Finding)
-        if self._looks >= EAGER_LOOKS and now < self._again:
-            return False
-        self._looks += 1
-        self._again = now + SECONDS_APART
-        return True
+        return now >= self._again
 
     def _report(self, diagnosis: Diagnosis) -> None:
         before = self._reported.get(diagnosis.id)

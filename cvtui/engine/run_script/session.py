@@ -114,6 +114,7 @@ class Session:
         self._evaluation = Evaluation(self._training, None)
         self._noted: set[str] = set()
         self._quiet = False
+        """Forward passes are not the script's own, or are told by `call_around`."""
         self._ended = False
         self._seen_steps = self._seen_at = 0
         self._form: Any = None
@@ -156,6 +157,17 @@ class Session:
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
         if not (self._quiet or self._ended or torch.compiler.is_compiling()):
             self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
+
+    def call_around(self, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Call the code of a model that was compiled in place; hooks of its own are none that PyTorch would call."""
+        self._before_forward(self.model, args, kwargs)
+        quiet, self._quiet = self._quiet, True
+        try:
+            output = code(*args, **kwargs)
+        finally:
+            self._quiet = quiet
+        self._after_forward(self.model, args, kwargs, output)
+        return output
 
     def _take_inputs(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._hub.judge()

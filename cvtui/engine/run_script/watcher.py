@@ -22,6 +22,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import FirstBatches, Found, share_of
@@ -66,6 +67,7 @@ class Watcher:
             register_optimizer_step_post_hook(self._after_step),
         ]
         self._leave_loaders = self.sight.follow_loaders()
+        self._leave_compiled = follow_compiled(self._call_compiled)
         self._look_for_models()
 
     # ------------------------------------------------------------------ the search
@@ -140,11 +142,23 @@ class Watcher:
         self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
         self._idle.clear()
         self._look_no_more()
+        if module._compiled_call_impl is not None:
+            return  # this call has not come to its hooks yet
         for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
             if key not in before:
                 hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)
 
     # ------------------------------------------------------------------ forward passes of watched models
+
+    def _call_compiled(self, module: nn.Module, code: Call, args: Any, kwargs: Any) -> Any:
+        """Call a module that was compiled in place, as its hooks would have seen it."""
+        if self._search:
+            self._before_any(module, args)
+        try:
+            session = next((one for one in self.sessions if one.model is module), None)
+            return code(*args, **kwargs) if session is None else session.call_around(code, args, kwargs)
+        finally:
+            self._after_any(module, args, None)
 
     def forward(self, begun: Any) -> None:
         """Take note of a forward pass that begins."""
@@ -261,6 +275,7 @@ class Watcher:
         for handle in self._steps:
             handle.remove()
         self._leave_loaders()
+        self._leave_compiled()
         self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
@@ -286,8 +301,7 @@ class Watcher:
             )
         if self._unseen:
             return (
-                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains (one that "
-                "model.compile() has compiled in place is not seen, model = torch.compile(model) is); "
+                f"{self._unseen:,} steps of an optimizer, and no forward pass of a module that it trains; "
                 "`with cvtui.watch(model, optimizer) as run:` around the loop and run.step(loss=loss) in it tell both"
             )
         return (

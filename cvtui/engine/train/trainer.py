@@ -240,7 +240,7 @@ class Trainer:
         t.sums.seconds += t.clock.seconds() - begun
 
     def flush_when_due(self) -> None:
-        """Write the steps so far, every 100 ms. Raises Diverged."""
+        """Write the steps so far, two to ten times a second. Raises Diverged."""
         self.recorder.flush_when_due()
 
     def thaw(self) -> None:

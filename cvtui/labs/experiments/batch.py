@@ -167,8 +167,9 @@ def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float
             "noise slope": round4(fall),
         },
         claim_holds=scaled_gap < 0.5 * plain_gap and abs(fall + 0.5) < 0.05 if tested else None,
-        sentence=f"Over epochs the curve of batch x{knobs['times']} lies e^{plain_gap:.2f} from the small batch's, "
-        f"with rate x{knobs['times']} e^{scaled_gap:.2f}; it takes {faster:.1f} times less time. "
+        sentence=f"Over epochs the loss of batch x{knobs['times']} is off the small batch's by a factor of "
+        f"{math.exp(plain_gap):.2g}, with rate x{knobs['times']} of {math.exp(scaled_gap):.2g}; that run is "
+        f"{faster:.1f} times as fast. "
         f"The gradient's noise falls with B^{fall:.2f}." + ("" if learnt(small.losses[-1], guess) else NOT_LEARNED),
     )
 

@@ -22,13 +22,15 @@ from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evalu
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
 STEPS_OF_PATH = 30
+SIDES = ("left", "right")
+"""The two nets by the names of their knobs: a title may be cut before their expressions differ."""
 
 
 class Land:
     """One trained net with its surroundings: losses [rows, columns] over steps along two directions."""
 
-    def __init__(self, name: str, net: Net) -> None:
-        self.name, self.net = name, net
+    def __init__(self, side: str, name: str, net: Net) -> None:
+        self.side, self.name, self.net = side, name, net
         self.path: list[list[Tensor]] = []
         self.losses = torch.empty(0)
         self.way = torch.empty(0)
@@ -67,9 +69,9 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     data = images("digits")
     size: Size = (8, 8, 1)
     lands: list[Land] = []
-    for option in ("left", "right"):
+    for option in SIDES:
         text = str(knobs[option])
-        lands.append(Land(text, build(text, size, 10, seed, option=f"--{option}")))
+        lands.append(Land(option, text, build(text, size, 10, seed, option=f"--{option}")))
     for number, land in enumerate(lands):
         learn(land, data, knobs, report, number / 2, 0.2)
         part = data.head(int(knobs["images"]), 1)
@@ -191,11 +193,11 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
     reach = float(knobs["reach"])
     rows = [
         [
-            land.name,
+            land.side,
             f"{land.net.table.parameters:,}",
             f"{land.accuracy:.1%}",
-            f"{land.centre:.2e}",
-            f"{land.rise():.1f}",
+            f"{land.centre:.3g}",
+            f"{math.exp(land.rise()):.3g}",
             f"{land.roughness():.1%}",
         ]
         for land in lands
@@ -204,9 +206,9 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
         *maps(lands, reach),
         Table(
             title="The nets and their surroundings",
-            columns=["net", "parameters", "accuracy", "loss", "rise", "false valleys"],
+            columns=["net", "parameters", "accuracy", "loss", "rim / loss", "false valleys"],
             rows=rows,
-            note="rise: ln(median loss on the rim / loss in the middle). Of the way, "
+            note="rim: median loss on the map's rim. Of the training's path, "
             + " and ".join(f"{land.held[1]:.1%}" for land in lands)
             + " lie in its own plane, "
             + " and ".join(f"{land.held[0]:.1%}" for land in lands)
@@ -231,7 +233,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
         },
         claim_holds=all(lowest) if tested else None,
         sentence="; ".join(
-            f"{land.name}: {land.centre:.1e} in the middle, e^{land.rise():.1f} times that on the rim, "
+            f"{land.name}: loss {land.centre:.2g} in the middle, {math.exp(land.rise()):.2g} times that on the rim, "
             f"{land.roughness():.1%} false valleys"
             for land in lands
         )
@@ -260,7 +262,7 @@ def one_map(
     low, high = span
     path = torch.zeros(1, 2) if around else land.walked
     return Heat(
-        title=f"{'Around' if around else 'The way to'} {land.name}",
+        title=f"{land.side.capitalize()}: {'around' if around else 'path to'} {land.name}",
         abreast=2,
         values=[[round4(value) for value in row] for row in values.tolist()],
         x_low=area[0],
@@ -290,7 +292,7 @@ def section(lands: list[Land], reach: float) -> Curves:
         steps = torch.linspace(-reach, reach, len(middle))
         curves.append(
             Curve(
-                name=land.name,
+                name=f"{land.side}: {land.name}",
                 x=[round(value, 3) for value in steps.tolist()],
                 y=[round4(value) for value in middle.tolist()],
             )

@@ -58,7 +58,7 @@ def result(
         ]
         for rate, values in losses.items()
     ]
-    table = Table(title="What became of each", columns=["rate", "it is", "loss", "validation accuracy"], rows=rows)
+    table = Table(title="Results", columns=["rate", "it is", "loss", "validation accuracy"], rows=rows)
     words = ", ".join(f"{rate:g} is {names[rate]}" for rate in losses)
     return LabResult(
         figures=[figure(losses, names), table],

@@ -93,13 +93,15 @@ def result(
             f"{losses[name][0]:.3g}",
             "no number" if peaks[name] == math.inf else f"{peaks[name] * losses[name][0]:.3g}",
             f"{ends[name]:.3g}",
-            ", ".join(f"{2 / value:.2g} at step {step}" for step, value in curvatures[name] if value > 0),
+            ", ".join(
+                f"{2 / value:.2g}" + f" at step {step}" * (step > 0) for step, value in curvatures[name] if value > 0
+            ),
         ]
         for name in lengths
     ]
     table = Table(
         title=f"Results with rate {rate:g}",
-        columns=["run", "first loss", "highest", "at the end", "highest stable rate (2/λ)"],
+        columns=["run", "first loss", "highest", "at the end", "stable up to (2/λ)"],
         rows=rows,
     )
     learned = learnt(ends[warm], guess(data.y))

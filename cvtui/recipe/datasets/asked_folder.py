@@ -14,9 +14,12 @@ from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import halves
 from cvtui.recipe.datasets.image_files import holds_images, images_in, is_image, names_in, subfolders
+from cvtui.recipe.datasets.json_table import names_images
+from cvtui.recipe.datasets.listed_half import ListedHalf
 
 LABEL_FILES = {
-    ".csv": "csv", ".tsv": "csv", ".jsonl": "csv", ".txt": "csv", ".npz": "npz", ".parquet": "parquet", ".tar": "wds",
+    ".csv": "csv", ".tsv": "csv", ".jsonl": "csv", ".json": "csv", ".txt": "csv", ".npz": "npz", ".parquet": "parquet",
+    ".tar": "wds",
 }  # fmt: skip
 """Endings of files that other data sources read."""
 
@@ -31,6 +34,8 @@ class Layout:
     inside: bool = False
     """Each class holds its own halves: PATH/cat/train, PATH/cat/val."""
     notes: tuple[str, ...] = ()
+    held: ListedHalf | None = None
+    """Images that validate, where they lie in no class folders and a list says their classes."""
     no_classes: frozenset[str] = frozenset()
     """Subfolders that are none."""
     refused: tuple[str, str] = ("", "")
@@ -124,6 +129,8 @@ def _label_files(path: str) -> list[str]:
         prefix = LABEL_FILES.get(end, "")
         if end == ".txt" and not _lists_images(os.path.join(path, name)):
             continue
+        if end == ".json" and not names_images(os.path.join(path, name)):
+            continue
         if prefix:
             place = os.path.join(path, name)
             usual = re.search("train|label|annot|metadata|class", name, re.IGNORECASE) is not None
@@ -134,14 +141,14 @@ def _label_files(path: str) -> list[str]:
 
 
 def _lists_images(path: str) -> bool:
-    """Return True for a text whose first line begins with the name of an image and says more."""
+    """Return True for a text whose first line has the name of an image and says more."""
     try:
         with door.opened_input(path) as file:
             line = file.read(1000).decode("utf-8", "replace").partition("\n")[0]
     except OSError:
         return False
     first = re.split(r"[\s,;]+", line.strip())
-    return len(first) > 1 and is_image(first[0])
+    return len(first) > 1 and any(map(is_image, first))
 
 
 def by_file_names(path: str, names: Sequence[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cvtui.errors import RequestError, nearest
+from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of, number_of, part_of_value
 from cvtui.recipe.datasets.picture_finder import Finder
 from cvtui.recipe.datasets.pixel_table import pixels_in
@@ -67,6 +69,7 @@ def path_column(table: CsvTable, options: dict[str, str], finder: Finder, path: 
     asked = asked_column(table, options, "path")
     usual = _usual(table, PATH_NAMES, set())
     others = [number for number in range(len(table.header)) if number not in usual]
+    others.sort(key=lambda number: not any(map(is_image, table.column(number)[:SAMPLE])))  # before numbers, of `3.jpg`
     candidates = [asked] if asked is not None else [*usual, *others]
     for number in candidates:
         sample = [value for value in table.column(number)[:SAMPLE] if value]
@@ -123,6 +126,19 @@ def unused_splits(table: CsvTable, besides: set[int]) -> list[str]:
                 f"the column {table.header[number]!r} is not used: {strange[0]!r} is none of train, val and test"
             )
     return notes
+
+
+def with_classes_of_boxes(table: CsvTable) -> CsvTable:
+    """Return the table with classes in place of ImageNet's boxes, `n01440764 1 2 3 4 n01443537 …`."""
+    for number, header in enumerate(table.header):
+        if key_of(header) == "predictionstring" and all(_BOXES.fullmatch(value) for value in table.column(number)):
+            for row in table.rows:
+                row[number] = ";".join(dict.fromkeys(re.findall(r"[^\W\d]\w*", row[number])))
+            table.notes.append(f"the classes of a picture are those of its boxes in the column {header!r}")
+    return table
+
+
+_BOXES = re.compile(r"(?:\s*[^\W\d]\w*(?:\s+\d+){4})+\s*")
 
 
 def label_columns(table: CsvTable, options: dict[str, str], besides: set[int], path: Path) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import label_sets
+from cvtui.recipe.datasets.beside_lists import main_list, with_lists
 from cvtui.recipe.datasets.csv_columns import (
     ColumnNumbers,
     asked_column,
@@ -16,9 +17,12 @@ from cvtui.recipe.datasets.csv_columns import (
     path_column,
     split_column,
     unused_splits,
+    with_classes_of_boxes,
 )
 from cvtui.recipe.datasets.csv_parts import joined_rows, tables_of
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
+from cvtui.recipe.datasets.json_table import names_images
+from cvtui.recipe.datasets.known_layouts import known_layout
 from cvtui.recipe.datasets.label_sets import SEPARATORS, joined
 from cvtui.recipe.datasets.labels import key_of, number_of, part_of_value
 from cvtui.recipe.datasets.picture_finder import Finder
@@ -32,43 +36,71 @@ TAGS = frozenset(("tags", "labels", "classes", "attributes", "attribute_ids", "c
 
 
 class CsvFile(ListedSource):
-    """`csv:PATH`: .csv, .tsv, lists in .txt, .jsonl; of a folder or a pattern the tables of its parts."""
+    """`csv:PATH`: .csv, .tsv, lists in .txt, .json, .jsonl; of a folder or a pattern the tables of its parts."""
 
     reader = "csv_file"
     prefix = "csv"
     usage = "csv:PATH"
-    summary = "a table of pictures and labels (.csv, .tsv, .txt, .jsonl)"
+    summary = "a table of pictures and labels (.csv, .tsv, .txt, .json, .jsonl)"
     placeholder = "labels.csv"
-    endings = (".csv", ".tsv", ".txt", ".jsonl")
+    endings = (".csv", ".tsv", ".txt", ".json", ".jsonl")
     options = ("path", "label", "split", "images")
     what = "the table"
 
     fresh = 60.0  # pictures may come and go beside it; 50,000 rows take 0.6 s
 
     def files(self, text: str) -> list[Path]:
-        """Return the tables; of a folder lists in .txt only where it has no others (they may be notes of any kind)."""
-        found = super().files(text)
-        tables = [path for path in found if path.suffix.lower() != ".txt"]
-        return tables if tables and self.place(text).is_dir() else found
+        """Return the tables; of a folder JSON, then lists, only where it has no others (they may be anything)."""
+        found, folder = super().files(text), self.place(text)
+        if not folder.is_dir():
+            return found
+        for endings in ((".csv", ".tsv", ".jsonl"), (".json",)):
+            tables = [path for path in found if path.suffix.lower() in endings]
+            if tables := [path for path in tables if path.suffix.lower() != ".json" or names_images(str(path))]:
+                return tables
+        lists = [path for path in found if path.suffix.lower() == ".txt"]
+        return main_list(lists, folder) or lists or found
 
     def rows(self, text: str) -> Rows:
+        try:
+            return self._rows_of(text)
+        except RequestError as error:
+            place = self.place(text)
+            known = known_layout(str(place)) if place.is_dir() or place.suffix.lower() == ".txt" else None
+            raise known or error from None
+
+    def _rows_of(self, text: str) -> Rows:
         asked = self.asked(text)
         paths, notes = tables_of(self.files(text), asked.path)
         if len(paths) == 1:
             found = _rows_in(paths[0], asked.options)
             return found._replace(notes=[*notes, *found.notes])
-        tables = []
-        for path in paths:
-            try:
-                tables.append((path, _rows_in(path, asked.options)))
-            except RequestError as error:
-                if part_of_file(path) != "test":
-                    raise
-                notes.append(f"not used: {path.name} ({error.message.partition(': ')[2]})")  # it often has no labels
-        return joined_rows(tables, notes)
+        return joined_rows(*_usable(paths, asked.options, notes))
 
     def pictures(self, recipe: Recipe) -> list[str]:
         return [path for path, _ in self.listing(recipe.data, recipe.val_share, recipe.seed).train]
+
+
+def _usable(
+    paths: Sequence[Path], options: dict[str, str], notes: list[str]
+) -> tuple[list[tuple[Path, Rows]], list[str]]:
+    """Return the tables that can be read, and notes on the others.
+
+    RequestError for one of a part that no other table is of; a test part often has no labels.
+    """
+    tables: list[tuple[Path, Rows]] = []
+    failed: list[tuple[Path, RequestError]] = []
+    for path in paths:
+        try:
+            tables.append((path, _rows_in(path, options)))
+        except RequestError as error:
+            failed.append((path, error))
+    parts = {part_of_file(path) for path, _ in tables}
+    for path, wrong in failed:
+        if part_of_file(path) not in {"test", *parts}:
+            raise wrong
+        notes.append(f"not used: {path.name} ({wrong.message.partition(': ')[2]})")
+    return tables, notes
 
 
 def _rows_in(path: Path, options: dict[str, str]) -> Rows:
@@ -97,6 +129,9 @@ def _table_of(path: Path, options: dict[str, str], finder: Finder) -> tuple[CsvT
         table.notes.append(f"the pictures lie in {finder.bases[0]}, beside the folder of the table")
     split = split_column(table, options)
     pictures = path_column(table, options, finder, path)
+    table = with_lists(table, pictures, path, options, split is not None)
+    split = split_column(table, options) if split is None else split
+    table = with_classes_of_boxes(table)
     labels = label_columns(table, options, {pictures, *([split] if split is not None else [])}, path)
     if split is None:
         table.notes.extend(unused_splits(table, {pictures, *labels}))

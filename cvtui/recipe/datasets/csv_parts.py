@@ -56,8 +56,11 @@ def joined_rows(tables: Sequence[tuple[Path, Rows]], notes: Sequence[str]) -> Ro
         for row in rows.rows:
             twice += row.name in found
             found.setdefault(row.name, row._replace(part=row.part or part))
-    told = [*notes, *(f"{path.name}: {note}" for path, rows in tables for note in rows.notes)]
+    names = {path: path.name for path, _ in tables}
+    if len(set(names.values())) < len(names):  # train/_classes.csv, valid/_classes.csv
+        names = {path: f"{path.parent.name}/{path.name}" for path in names}
+    told = [*notes, *(f"{names[path]}: {note}" for path, rows in tables for note in rows.notes)]
     if twice:
         told.append(f"{counted(twice, 'picture')} in two tables: the first one counts")
-    shown = named([path.name for path, _ in tables])
+    shown = named(list(names.values()))
     return Rows(list(found.values()), told, {}, f"of {shown}", tables[0][1].classes)

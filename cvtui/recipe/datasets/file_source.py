@@ -19,6 +19,7 @@ from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.image_files import ending, names_in
 from cvtui.recipe.datasets.image_folder import listing_facts
+from cvtui.recipe.datasets.known_layouts import known_layout
 from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name, parted
 from cvtui.recipe.datasets.other_files import way_out
 from cvtui.recipe.datasets.source import DataSource, State
@@ -114,6 +115,8 @@ class FileSource(DataSource):
         found = files_of(path, self.endings)
         if found:
             return found
+        if path.exists() and (known := known_layout(str(path))) is not None:
+            raise known
         if path.is_dir():
             inside = [ending(name) for name in names_in(str(path))]
             raise RequestError(f"data: {str(path)!r} holds no {_or(self.endings)} file",

@@ -87,7 +87,8 @@ def _one_folder(root: AskedFolder) -> Layout | None:
         if len(below) > 1:
             raise RequestError(
                 f"data: {root.path!r} holds one folder with images, {root.holding[0]!r}; two classes are the least: "
-                f"did you mean {shlex.quote('folder:' + inner)}?"
+                f"did you mean {shlex.quote('folder:' + inner)}?",
+                hint=label_file(root.path).rstrip("; "),
             )
     if not root.holding and loose:
         above = os.path.dirname(os.path.abspath(root.path))

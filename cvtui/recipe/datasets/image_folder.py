@@ -40,6 +40,7 @@ from cvtui.recipe.datasets.image_files import (
     package_for,
     subfolders,
 )
+from cvtui.recipe.datasets.known_layouts import known_layout
 from cvtui.recipe.datasets.label_sets import counts_of
 from cvtui.recipe.datasets.label_sets import held_out as sets_held_out
 from cvtui.recipe.datasets.labels import held_out, parted
@@ -143,7 +144,10 @@ def listing(
     if _handed and _handed[0][1] == asked and time.monotonic() - _handed[0][0] < FRESH_SECONDS:
         return _handed[0][2]
     if key not in _known or time.monotonic() - _known[key][0] >= FRESH_SECONDS:
-        found = _gather(path, split or {})
+        try:
+            found = _gather(path, split or {})
+        except RequestError as error:
+            raise known_layout(str(path)) or error from None
         _known.clear()
         _divided.clear()
         _known[key] = (time.monotonic(), found)
@@ -235,6 +239,10 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
         refused = stranger if stranger[0] else refused
         for one in held.values():
             passed.add(one)
+    elif layout.held is not None:
+        stamps.append(stamp_of(layout.held.list))
+        passed.add(layout.held.found)
+        held = {class_names.composed(name): FoundFiles(images=some) for name, some in layout.held.images.items()}
     notes += folder_notes.more_notes(layout, names, found, passed)
     return _Gathered(
         tuple(names),

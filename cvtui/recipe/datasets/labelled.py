@@ -13,6 +13,7 @@ from cvtui.recipe.datasets import class_names, folder_typed, halves
 from cvtui.recipe.datasets.asked_folder import class_folders
 from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.file_source import ListedSource
+from cvtui.recipe.datasets.folder_layout import find_layout
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.image_files import FoundFiles, found_files, images_below, subfolders
 from cvtui.recipe.datasets.labels import classes_of
@@ -52,12 +53,11 @@ def labelled_files(text: str, split: str, classes: Sequence[str], only: bool = F
         return None
     root = folder_typed.path_of(text)
     folder_typed.check_folder(root)
-    found, where = _folders(str(root), text, split)
+    found, where = _listed_half(str(root), text, split) or _in_folders(str(root), text, split)
     passed = FoundFiles()
     files: list[tuple[str, int]] = []
     left: Counter[str] = Counter()
-    for name, places in found.items():
-        below = images_below(places)
+    for name, below in found.items():
         passed.add(below)
         number = _number(name, classes, only, where)
         if number is None:
@@ -88,6 +88,28 @@ def _number(name: str, classes: Sequence[str], only: bool, where: str) -> int | 
 
 
 # ------------------------------------------------------------------ folders
+
+
+def _listed_half(root: str, text: str, split: str) -> tuple[dict[str, FoundFiles], str] | None:
+    """Return the images of a half for validation whose classes stand in a list; None where there is none."""
+    flat = [name for name in subfolders(root)[0]
+            if halves.role(name) == "val" and not class_folders(os.path.join(root, name))[1:]]  # fmt: skip
+    if split == "test" or not flat or folder_typed.split_of(text):
+        return None
+    try:
+        held = find_layout(root, {}).held
+    except RequestError:
+        return None
+    if held is None:
+        return None
+    return {
+        name: FoundFiles(images=paths) for name, paths in held.images.items()
+    }, f"{root!r}, classes of {held.list!r}"
+
+
+def _in_folders(root: str, text: str, split: str) -> tuple[dict[str, FoundFiles], str]:
+    found, where = _folders(root, text, split)
+    return {name: images_below(places) for name, places in found.items()}, where
 
 
 def _folders(root: str, text: str, split: str) -> tuple[dict[str, list[str]], str]:

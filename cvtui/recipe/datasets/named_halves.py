@@ -18,6 +18,7 @@ from cvtui.recipe.datasets.asked_folder import (
     unwrapped,
 )
 from cvtui.recipe.datasets.image_files import images_in
+from cvtui.recipe.datasets.listed_half import listed_half
 
 PLAIN = frozenset(("train", "training", "val", "valid", "validation"))
 """Names (in small letters) of halves that need no words."""
@@ -62,6 +63,8 @@ def _two_halves(
 ) -> Layout:
     by_role = {role: [name for name in labelled if halves.role(name) == role] for role in ("val", "test")}
     if not any(by_role.values()):
+        if (listed := _by_list(root, train, others, sides)) is not None:
+            return listed
         _no_validation(root, train, others)
     held = by_role["val"] or by_role["test"]
     exact = ("val", "validation", "valid") if by_role["val"] else ("test",)
@@ -86,6 +89,20 @@ def _two_halves(
     spare = [name for name in [*class_of_role(root, "train"), *strangers] if name not in told]
     notes += [f"{name}/ is not used: it is no half that is known here" for name in spare]
     return Layout((sides[train][0],), (sides[validation][0],) if validation else (), notes=tuple(notes))
+
+
+def _by_list(
+    root: AskedFolder, train: str, others: list[str], sides: Mapping[str, tuple[str, Sequence[str]]]
+) -> Layout | None:
+    """Take a folder for validation without class folders, where a list says the classes of its images."""
+    for name in others:
+        if halves.role(name) == "val" and name in root.holding:
+            held = listed_half(os.path.join(root.path, name), sides[train][1])
+            if held is not None:
+                note = (f"{name}/ validates, with the classes of {os.path.relpath(held.list, root.path)} "
+                        f"({sum(map(len, held.images.values())):,} of {len(held.found.images):,} images)")  # fmt: skip
+                return Layout((sides[train][0],), held=held, notes=(note,))
+    return None
 
 
 def class_of_role(root: AskedFolder, role: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 from cvtui import door
 
@@ -24,3 +25,8 @@ class Packed(str):
         with door.opened_input(self.container) as file:
             file.seek(self.offset)
             return io.BytesIO(file.read(self.length))
+
+
+def holds_packed(names: Iterable[str]) -> bool:
+    """Return True if one of these is `Packed`: by the kinds that occur, which is quick of 100,000."""
+    return any(issubclass(kind, Packed) for kind in set(map(type, names)))

@@ -1,16 +1,16 @@
-"""Tables in text files, one row a picture: .csv and .tsv, lists (`a.jpg 0`) in .txt, JSON lines."""
+"""Tables in text files, one row a picture: .csv and .tsv, lists (`a.jpg 0`) in .txt, JSON and JSON lines."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.image_files import is_image
+from cvtui.recipe.datasets.json_table import json_rows, line_rows
 from cvtui.text import counted
 
 MOST_BYTES = 1 << 30
@@ -42,7 +42,11 @@ def read_table(path: Path) -> CsvTable:
         text = data.decode("cp1252", "replace")
         notes.append(f"{path.name} is not UTF-8; it was read as Windows-1252")
     suffix = path.suffix.lower()
-    rows = _json_rows(text, path) if suffix == ".jsonl" else _text_rows(text, suffix, path)
+    if suffix == ".json":
+        rows, told = json_rows(text, path)
+        notes += told
+    else:
+        rows = line_rows(text, path) if suffix == ".jsonl" else _text_rows(text, suffix, path)
     if rows and all(len(row) == 1 for row in rows) and any("/" in row[0] or "\\" in row[0] for row in rows):
         rows = _with_folders(rows)
         notes.append(f"{path.name} holds paths alone: the class is the folder that a picture lies in")
@@ -103,26 +107,3 @@ def _with_folders(rows: list[list[str]]) -> list[list[str]]:
     """Add to a list of paths the folder of each."""
     paths = [row[0].strip().replace("\\", "/") for row in rows]
     return [["file", FOLDER], *([path, path.split("/")[-2]] if "/" in path else [path, ""] for path in paths)]
-
-
-def _json_rows(text: str, path: Path) -> list[list[str]]:
-    """Return the objects of JSON lines as rows, their keys as the header. RequestError."""
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise RequestError(f"data: line {number} of {str(path)!r} is no JSON: {error}") from None
-        if not isinstance(value, dict):
-            raise RequestError(f"data: line {number} of {str(path)!r} is no object with names and values")
-        found.append(value)
-    keys = list(dict.fromkeys(key for one in found for key in one))
-    return [keys, *([_cell(one.get(key)) for key in keys] for one in found)]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ";".join(map(_cell, value))
-    return "" if value is None else str(value)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cvtui.runlog.events import EpochDone, RunEnded, RunStarted, Steps
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.foreign.kinds import CLEARML
 from cvtui.runlog.foreign.roles import Chosen
 from cvtui.runlog.foreign.rows import Rows
 from cvtui.runlog.foreign.scalars import ScalarLog
 from cvtui.runlog.writer import EventWriter
 
 CHUNK = 10_000
+ZERO = 0.01
+"""A loss above this doesn't become exactly 0 from one row to the next."""
 UNKNOWN = "not known"
 """The loss of such a run: no rule may take it for a cross-entropy."""
 RECIPE = "# The log of another program: there is no recipe that would repeat it.\n"
@@ -67,16 +70,27 @@ def share(chosen: dict[str, Chosen], role: str) -> float:
     return 0.01 if values and 1.0 < max(values) <= 100.0 else 1.0
 
 
-def hidden_nan(log: ScalarLog) -> int | None:
-    """Return the step from which Hugging Face's Trainer wrote numbers in place of a NaN loss; None without.
+def hidden_nan(log: ScalarLog, losses: Mapping[int, float]) -> int | None:
+    """Return the step from which numbers were written in place of a NaN loss; None without.
 
-    Its filter (`logging_nan_inf_filter`) leaves such losses out of the mean, down to 0; the gradient's norm tells.
+    Hugging Face's filter (`logging_nan_inf_filter`) leaves such losses out of the mean, down to 0; the gradient's norm
+    tells. ClearML writes 0: a loss that was no such thing before, and is exactly 0 to the end.
     """
+    if log.kind == CLEARML:
+        rows = sorted(losses.items())
+        bad = _tail(rows, lambda value: value == 0)
+        return rows[bad][0] if len(rows) - bad > 1 and bad and rows[bad - 1][1] > ZERO else None
     norms = sorted(log.columns.get("grad_norm", {}).items()) if log.means else []
-    bad = len(norms)
-    while bad and not math.isfinite(norms[bad - 1][1]):
-        bad -= 1
+    bad = _tail(norms, lambda value: not math.isfinite(value))
     return norms[bad][0] if len(norms) - bad > 1 else None
+
+
+def _tail(rows: Sequence[tuple[int, float]], is_bad: Callable[[float], bool]) -> int:
+    """Return where the bad rows at the end begin."""
+    bad = len(rows)
+    while bad and is_bad(rows[bad - 1][1]):
+        bad -= 1
+    return bad
 
 
 def _planned(log: ScalarLog, rows: Rows) -> int:
@@ -85,7 +99,8 @@ def _planned(log: ScalarLog, rows: Rows) -> int:
 
 def _losses(log: ScalarLog, chosen: dict[str, Chosen], rows: Rows) -> list[float]:
     """Return the loss of each step. A mean since the row before it is that of the steps before it."""
-    values, bad = chosen["loss"].values, hidden_nan(log)
+    values = chosen["loss"].values
+    bad = hidden_nan(log, values)
     if bad is not None:
         values = {step: math.nan if step >= bad else value for step, value in values.items()}
     return _held(rows, Chosen(chosen["loss"].names, values))

@@ -7,24 +7,47 @@ from pathlib import Path
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.runlog.foreign.mlflow import read_run, the_run
+from cvtui.runlog.foreign.archives import read_archive
+from cvtui.runlog.foreign.mlflow import SQLITE, is_run, read_database, read_run, runs_below, the_run
 from cvtui.runlog.foreign.objects import read_json
 from cvtui.runlog.foreign.scalars import ScalarLog
-from cvtui.runlog.foreign.tables import read_csv, read_trainer_state
+from cvtui.runlog.foreign.tables import is_csv, read_csv, read_dvclive, read_pair, read_trainer_state
 from cvtui.runlog.foreign.tensorboard import read_events
 from cvtui.runlog.foreign.text import read_text
 from cvtui.runlog.foreign.wandb import read_wandb
 
 EVENTS = "events.out.tfevents."
-NAMED = ("trainer_state.json", "metrics.csv", "results.csv", "summary.csv", "history.csv", "metrics.json")
+NAMED = (
+    "trainer_state.json",
+    "metrics.csv",
+    "results.csv",
+    "summary.csv",
+    "history.csv",
+    "metrics.json",
+    "scalars.json",
+    "metrics.jsonl",
+)
 SPLITS = ("train", "training", "val", "valid", "validation", "eval", "test", "dev")
-WAY = "it reads TensorBoard events, W&B offline runs, MLflow's folders, CSV, JSON, trainer_state.json and plain logs"
+WAY = (
+    "it reads TensorBoard events, offline runs of W&B, Comet and ClearML, MLflow, DVCLive, CSV, JSON, "
+    "trainer_state.json and plain logs"
+)
+CATALYST = {"train": "train.csv", "valid": "valid.csv"}
+DATABASES = (".db", ".sqlite", ".sqlite3")
+
+
+def is_log(path: Path) -> bool:
+    """Return True if something lies at a path, or a run of that name may be in the database above it."""
+    return path.exists() or (path.parent.suffix in DATABASES and path.parent.is_file())
 
 
 def read_log(path: Path) -> ScalarLog:
     """Read the log of another program at a path, a file or a folder. RequestError where there is none."""
     try:
-        log = _read_folder(path) if path.is_dir() else _read_file(path)
+        if not path.exists() and is_log(path):
+            log = read_database(path.parent, path.name)
+        else:
+            log = _read_folder(path) if path.is_dir() else _read_file(path)
     except OSError as error:
         raise RequestError(f"can't read {str(path)!r}: {error.strerror or error}") from None
     if not log.values:
@@ -37,28 +60,29 @@ def _read_file(path: Path) -> ScalarLog:
         return read_events([("", path)])
     if path.suffix == ".wandb":
         return read_wandb(path)
-    if path.suffix == ".csv":
+    if path.suffix in (".csv", ".tsv"):
         return read_csv(path)
     if path.suffix in (".json", ".jsonl", ".ndjson"):
         return read_trainer_state(path) if path.name == "trainer_state.json" else read_json(path)
+    if path.suffix == ".zip":
+        return read_archive(path)
     with door.opened_input(path) as file:
         head = file.read(4096)
+    if head.startswith(SQLITE):
+        return read_database(path)
     if b"\0" in head:
         raise RequestError(f"{str(path)!r} is no log that cvtui knows", hint=WAY)
-    return read_text(path)
+    return read_csv(path) if is_csv(head.decode("utf-8", "replace")) else read_text(path)
 
 
 def _read_folder(path: Path) -> ScalarLog:
     """Read the one log of a folder. RequestError where there are several, or none."""
     names = sorted(os.listdir(path))
-    for name in NAMED:
-        if name in names:
-            return _read_file(path / name)
-    if (found := the_run(path)) is not None:
-        return read_run(found)
-    runs = [name for name in names if name.endswith(".wandb")]
+    if (log := _read_own(path, names)) is not None:
+        return log
+    runs = [name for name in names if name.endswith((".wandb", *DATABASES, ".zip"))]
     if len(runs) == 1:
-        return read_wandb(path / runs[0])
+        return _read_file(path / runs[0])
     if events := _event_files(path, names):
         return read_events(events)
     if (state := _newest_checkpoint(path, names)) is not None:
@@ -72,6 +96,25 @@ def _read_folder(path: Path) -> ScalarLog:
             hint=f"name one: cvtui doctor {path / below[0]}",
         )
     raise RequestError(f"there is no log in {str(path)!r}", hint=WAY)
+
+
+def _read_own(path: Path, names: list[str]) -> ScalarLog | None:
+    """Read a log that the folder itself is, or one of a name that programs give; None without. RequestError."""
+    if (path / "plots" / "metrics").is_dir():
+        return read_dvclive(path)
+    if set(CATALYST.values()) <= set(names):
+        return read_pair(path, CATALYST)
+    for name in (*NAMED, *(name for name in names if name.endswith(".log.json"))):
+        if name in names:
+            return _read_file(path / name)
+    if (found := the_run(path)) is not None:
+        return read_run(found)
+    if ".aim" in names or path.name == ".aim":
+        raise RequestError(
+            f"{str(path)!r} is a repository of Aim, which Aim alone can read",
+            hint="in Python, `for one in aim.Run(HASH).metrics(): one.dataframe()` gives each metric: to_csv writes it",
+        )
+    return None
 
 
 def _event_files(path: Path, names: list[str]) -> list[tuple[str, Path]]:
@@ -102,6 +145,9 @@ def _holds_log(path: Path, deepest: int = 3) -> bool:
         return False
     if path.is_symlink():
         return False
-    if any(one.name in NAMED or EVENTS in one.name or one.name.endswith(".wandb") for one in inside):
+    names = {one.name for one in inside}
+    if any(name in NAMED or EVENTS in name or name.endswith((".wandb", ".log.json")) for name in names):
+        return True
+    if set(CATALYST.values()) <= names or (path / "plots" / "metrics").is_dir() or is_run(path) or runs_below(path):
         return True
     return deepest > 0 and any(one.is_dir() and _holds_log(Path(one.path), deepest - 1) for one in inside)

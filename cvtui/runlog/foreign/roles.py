@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cvtui.errors import RequestError, nearest
-from cvtui.runlog.foreign.scalars import ULTRALYTICS, ScalarLog
+from cvtui.runlog.foreign.exports import WANDB
+from cvtui.runlog.foreign.kinds import VALIDATION
+from cvtui.runlog.foreign.scalars import ScalarLog
 
 ROLES = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "epoch")
 _VALIDATION = {"val", "valid", "validation", "eval", "dev"}
 _TEST = {"test"}
 _TRAIN = {"train", "training", "tr"}
-_ACCURACY = {"acc", "accuracy", "acc1", "top1", "precision1", "categorical", "binary", "sparse", "1"}
+_RIGHT = {"acc", "accuracy", "acc1", "top1", "accuracy01"}
+_ACCURACY = _RIGHT | {"precision1", "categorical", "binary", "sparse", "top", "1"}
 _PLAIN = {
     "metrics",
     "metric",
@@ -49,10 +52,11 @@ def choose(log: ScalarLog, told: Mapping[str, str]) -> dict[str, Chosen]:
     RequestError without a loss, or where several could be it.
     """
     chosen = {role: Chosen((name,), log.columns[_known(log, role, name)]) for role, name in told.items() if name}
+    run = told.get("loss", "").rpartition(" - ")[0] if log.kind == WANDB else ""
     for role in ROLES:
         if role in told or role in chosen:
             continue
-        names = _candidates(log, role)
+        names = _candidates(log, role, run)
         if role == "loss" and len(names) > 1 and not _parts(names):
             raise RequestError(
                 f"{len(names)} columns could be the loss: {_some(names)}", hint=f"--column loss={names[0]} says which"
@@ -76,18 +80,17 @@ def _known(log: ScalarLog, role: str, name: str) -> str:
     )
 
 
-def _candidates(log: ScalarLog, role: str) -> list[str]:
-    """Return the best columns for a role: one, or several that are equally good."""
-    mine = "val/" if log.kind == ULTRALYTICS else "metrics/"  # there all metrics are of the validation
-    scores = ((_score(name.replace("metrics/", mine), role), name) for name in log.columns)
+def _candidates(log: ScalarLog, role: str, run: str) -> list[str]:
+    """Return the best columns for a role: one, or several that are equally good. run: that of a chart of several."""
+    mine = VALIDATION.get(log.kind, "")
+    own = [name for name in log.columns if name.startswith(run)]
+    scores = ((_score(f"val/{name}" if mine and name.startswith(mine) else name, role), name) for name in own)
     scored = sorted((score, name) for score, name in scores if score is not None)
     if not scored:
         return []
     best = scored[0][0]
     names = [name for score, name in scored if score == best]
-    if role in ("loss", "val_loss"):
-        return _finest(log, names) if best < 10 else names
-    return names[:1]
+    return names if role in ("loss", "val_loss") and best >= 10 else _finest(log, names)
 
 
 def _finest(log: ScalarLog, names: Sequence[str]) -> list[str]:
@@ -110,7 +113,7 @@ def _score(name: str, role: str) -> int | None:
     late = 5 if split & _TEST and not split & _VALIDATION else 0
     rest = kind - _VALIDATION - _TEST - _TRAIN - _PLAIN
     if role.endswith("accuracy"):
-        return late + len(words) if rest & {"acc", "accuracy", "acc1", "top1"} and rest <= _ACCURACY else None
+        return late + len(words) if rest & _RIGHT and rest <= _ACCURACY else None
     if "loss" not in kind and words[-1:] != ["losses"]:
         return None
     extra = len(rest - {"loss"})

@@ -13,6 +13,8 @@ from cvtui.runlog.foreign.scalars import ScalarLog
 
 HELD = 50
 """Steps that an epoch stands for, where a log has one row an epoch: fewer than nearly all epochs have."""
+SHORT = 50
+"""Rows of single steps below which each stands for itself."""
 MOST = 100_000
 """Steps of a run made from a log; a longer one is told in larger steps."""
 
@@ -31,6 +33,8 @@ class Rows:
     """Steps of the log in one of the run; 0: each row stands for itself alone."""
     late: bool
     """The log begins in mid-run."""
+    single: bool = False
+    """Few steps, each with its row, which may be epochs by another name."""
 
     def place(self, step: int) -> int:
         """Return how many steps of the run were done when the log stood at `step`."""
@@ -53,6 +57,8 @@ def rows_of(log: ScalarLog, chosen: dict[str, Chosen]) -> Rows:
     alone = log.axis == "epoch" or (len(steps) > 1 and len(judged.intersection(steps)) >= 0.8 * len(steps))
     gaps = [after - before for before, after in pairwise(steps)]
     usual = max(1, round(statistics.median(gaps))) if gaps else 1
+    single = not alone and usual == 1 and len(steps) < SHORT
+    alone |= single
     unit = 0 if alone else max(1, math.ceil((steps[-1] - steps[0] + usual) / MOST))
     if unit:
         begins = [(step - steps[0]) // unit for step in steps]
@@ -61,4 +67,4 @@ def rows_of(log: ScalarLog, chosen: dict[str, Chosen]) -> Rows:
         begins = [HELD * row for row in range(len(steps))]
         end = HELD * len(steps)
     late = steps[0] > 2 * usual + 1
-    return Rows(log.axis, steps, begins, end, unit, late)
+    return Rows(log.axis, steps, begins, end, unit, late, single)

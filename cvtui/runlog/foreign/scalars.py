@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-ULTRALYTICS = "Ultralytics' results.csv"
-
 
 @dataclass
 class ScalarLog:

@@ -1,19 +1,21 @@
-"""Tables of scalars: Lightning's metrics.csv, Ultralytics' results.csv, other CSV, and trainer_state.json."""
+"""Tables of scalars: CSV of Lightning, Ultralytics, timm, fastai, Keras and others, DVCLive, trainer_state.json."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.runlog.foreign.scalars import ULTRALYTICS, ScalarLog
+from cvtui.runlog.foreign.exports import EPOCHS, STEPS, reshaped
+from cvtui.runlog.foreign.kinds import kind_of
+from cvtui.runlog.foreign.scalars import ScalarLog
 
 MOST = 1 << 30
-STEPS = ("step", "global_step", "_step", "iter", "iteration", "iterations", "batch")
-EPOCHS = ("epoch", "epochs")
 
 
 def read_csv(path: Path) -> ScalarLog:
@@ -25,14 +27,20 @@ def read_csv(path: Path) -> ScalarLog:
     names = [name.strip() for name in next(iter(rows), [])]
     if len(names) < 2 or all(_number(name) is not None for name in names):
         raise RequestError(f"{str(path)!r} has no header that names its columns", hint="`cvtui doctor --help`")
-    log = ScalarLog(_kind(path, names))
+    if (table := reshaped(path, names, rows[1:])) is not None:
+        return _filled(ScalarLog(table.kind), table.names, table.rows)
+    return _filled(ScalarLog(kind_of(path.name, names, "a CSV file")), names, rows[1:])
+
+
+def _filled(log: ScalarLog, names: Sequence[str], rows: Sequence[Sequence[str]]) -> ScalarLog:
+    """Add the cells of a table to a log."""
     lower = [name.lower() for name in names]
     stepped = next((lower.index(name) for name in STEPS if name in lower), None)
     if stepped is None:
         stepped = next((lower.index(name) for name in EPOCHS if name in lower), None)
         log.axis = "epoch"
     bad = 0
-    for count, row in enumerate(rows[1:]):
+    for count, row in enumerate(rows):
         place = _number(row[stepped]) if stepped is not None and stepped < len(row) else None
         if stepped is None:
             place = float(count)
@@ -48,11 +56,36 @@ def read_csv(path: Path) -> ScalarLog:
     return log
 
 
+def read_pair(path: Path, files: Mapping[str, str]) -> ScalarLog:
+    """Read Catalyst's train.csv and valid.csv of one folder. files: what the columns are of → name."""
+    log = ScalarLog("Catalyst's CSV files")
+    for split, name in files.items():
+        one = read_csv(path / name)
+        log.axis = "epoch"
+        for column, values in one.columns.items():
+            log.columns[f"{split}/{column}"] = values
+    return log
+
+
+def read_dvclive(path: Path) -> ScalarLog:
+    """Read DVCLive's plots/metrics: a .tsv for each metric, with its steps. OSError."""
+    log = ScalarLog("a DVCLive run")
+    folder = path / "plots" / "metrics"
+    for file in sorted(folder.rglob("*.tsv")):
+        if file.is_file() and not file.is_symlink():
+            metric = file.relative_to(folder).with_suffix("").as_posix()
+            for row in _rows(file)[1:]:
+                step, value = (_number(row[0]), _number(row[-1])) if len(row) > 1 else (None, None)
+                if step is not None and value is not None and abs(step) < 1 << 53:
+                    log.add(metric, int(step), value)
+    return log
+
+
 def _rows(path: Path) -> list[list[str]]:
     """Return the rows; a last one that is still being written (fewer cells, no end of line) is left out."""
     text = door.read_input(path, MOST).decode("utf-8-sig", "replace").replace("\0", "")
     try:
-        rows = list(csv.reader(io.StringIO(text, newline="")))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text)))
     except csv.Error as error:
         raise RequestError(f"{str(path)!r} is no CSV file: {error}") from None
     if len(rows) > 1 and not text.endswith(("\n", "\r")) and len(rows[-1]) < len(rows[0]):
@@ -60,12 +93,27 @@ def _rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def _kind(path: Path, names: list[str]) -> str:
-    if path.name == "metrics.csv" and {"epoch", "step"} <= set(names):
-        return "Lightning's metrics.csv"
-    if path.name == "results.csv" and any(name.startswith(("metrics/", "train/")) for name in names):
-        return ULTRALYTICS
-    return "a CSV file"
+def delimiter(text: str) -> str:
+    """Return what stands between the cells of the first line: a comma, a tab or a semicolon."""
+    head = text[: text.find("\n") + 1 or None]
+    return max(",\t;", key=head.count)
+
+
+def is_csv(text: str) -> bool:
+    """Return True if a text begins with a header that names a loss, and a row of as many cells, all numbers or empty.
+
+    (Keras's CSVLogger is often given the name training.log.)
+    """
+    head, _, rest = text.lstrip("\ufeff").partition("\n")
+    between = delimiter(head)
+    names, cells = head.split(between), rest.partition("\n")[0].split(between)
+    named = len(names) > 1 and any("loss" in name.lower() for name in names)
+    return (
+        named
+        and len(cells) == len(names)
+        and all(re.fullmatch(r"[\w ./@()-]+", name.strip()) and _number(name) is None for name in names)
+        and sum(_number(cell) is not None for cell in cells) > len(cells) / 2
+    )
 
 
 def _number(cell: str) -> float | None:

@@ -21,18 +21,22 @@ _PAIR = re.compile(
 )  # fmt: skip
 _PLACE = re.compile(
     r"\b(?P<word>epoch|global[ _]step|step|iter(?:ation)?|batch)s?\b['\"]?\s*[:=#]?\s*[\[(]?\s*"
-    r"(?P<at>\d+)(?:\s*(?:/|of)\s*(?P<of>\d+))?",
+    r"(?P<at>\d+)(?![\d]*(?:[A-Za-z]|-\d))(?:\s*(?:/|of)\s*(?P<of>\d+))?",
     re.IGNORECASE,
 )
 _BRACKETS = re.compile(
-    r"\bepoch\b\s*(?:\((?P<split>\w+)\))?\s*[:=#]?\s*\[?\s*(?P<epoch>\d+)\s*\]?(?:\s*/\s*\d+)?\s*"
+    r"\b(?:epoch|train(?=:))\b\s*(?:\((?P<split>\w+)\))?\s*[:=#]?\s*\[?\s*(?P<epoch>\d+)\s*\]?(?:\s*/\s*\d+)?\s*"
     r"\[\s*(?P<at>\d+)\s*/\s*(?P<of>\d+)",
     re.IGNORECASE,
 )
-"""`Train Epoch: 1 [640/60000`, `Epoch: [0][ 10/391]`, `Epoch(train) [1][100/391]`."""
+"""`Train Epoch: 1 [640/60000`, `Epoch: [0][ 10/391]`, `Epoch(train) [1][100/391]`, timm's `Train: 0 [  50/391`."""
+_PAIRED = re.compile(r"^\s*\[\s*(?P<epoch>\d+)\s*,\s*(?P<at>\d+)\s*\]")
+"""`[1,  2000] loss: 2.173`, of PyTorch's first tutorial."""
 _BAR = re.compile(r"(?P<at>\d+)/(?P<of>\d+)\s*\[(?:\d+:)?\d+:\d\d<")
 """tqdm's `45/100 [00:03<00:04`."""
-_HEAD = r"^[\s\W\d]*(?:(?:INFO|DEBUG|mmengine|root)\b[\s\W]*)*"
+_BEHIND = re.compile(r"(?:\[\s*(?P<at>\d+)/\s*(?P<of>\d+)\]|\s(?P<a>\d+)/(?P<b>\d+))\s*$")
+"""`loss: 2.3  [   64/60000]`, and the bar of a much copied CIFAR-10 program, `Acc: 50% (64/128) 1/391`."""
+_HEAD = r"^(?:[IWEF]\d{4} \S+ +\d+ \S+\])?[\s\W\d]*(?:(?:INFO|DEBUG|mmengine|root)\b[\s\W]*)*"
 _EVALUATED = re.compile(_HEAD + r"(?P<word>test|val(?:id(?:ation)?)?|eval(?:uation|uating)?)\b", re.IGNORECASE)
 _STARRED = re.compile(r"^\s*\*\s+\S")
 """PyTorch's examples sum up a validation in a line with a star."""
@@ -63,34 +67,92 @@ def read_text(path: Path) -> ScalarLog:
     objects = [row for line in lines if (row := object_of(line)) is not None]
     if objects and len(objects) >= 0.8 * sum(bool(_WANTED.search(line)) for line in lines):
         return log_of(objects, KIND)
-    found = _lines(lines)
+    reader = _Reader()
+    found = [one for line in lines if (one := reader.read(line)) is not None]
     if not found:
         return _table(lines) or ScalarLog(KIND)
     return _placed(found)
 
 
-def _lines(lines: Sequence[str]) -> list[Line]:
-    """Return the lines with a number of interest; an epoch that a line names holds for those behind it."""
-    found: list[Line] = []
-    epoch: int | None = None
-    for line in lines:
-        brackets, bar = _BRACKETS.search(line), _BAR.search(line)
+class _Reader:
+    """Reads line by line: an epoch that a line names holds for those behind it, as does a step that stands alone.
+
+    A heading, such as `Test Error:`, holds down to an empty line or one that says where it is.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: int | None = None
+        self.carried: tuple[int, int] | None = None
+        self.heading = ""
+        self.bars = _Bars()
+
+    def read(self, line: str) -> Line | None:
+        """Return the numbers of interest of the next line; None without."""
+        brackets = _BRACKETS.search(line) or _PAIRED.search(line)
         places = _places(line)
-        if brackets:
-            epoch = int(brackets["epoch"])
-        elif "epoch" in places:
-            epoch = places["epoch"][0]
+        self._look(line, brackets, places)
         if not _WANTED.search(line):
-            continue
-        values = _values(line, brackets["split"] if brackets else None)
+            self.carried = None if _is_evaluated(line) else places.get("step", self.carried)
+            return None
+        split = brackets.groupdict().get("split") if brackets else None
+        bar = None if brackets else _bar(line, known=self.epoch is not None and "epoch" not in places)
+        if bar and "step" not in places and self.bars.of_validation(self.epoch, *bar):
+            split = "val"
+        values = _values(line, split or self.heading or None)
         if not values:
-            continue
-        counted = brackets or bar
-        at, of = (int(counted["at"]), int(counted["of"])) if counted else places.get("step", (None, 0))
-        if _is_evaluated(line) or (brackets and (brackets["split"] or "train").lower() not in ("train", "training")):
+            return None
+        at, of = _counted(brackets) or bar or places.get("step") or (None, 0)
+        if self.heading or _is_evaluated(line) or (split or "train").lower() not in ("train", "training"):
             at, of = None, 0  # its batches are the validation's
-        found.append(Line(at, of, epoch, values))
-    return found
+        self.carried = None if places else self.carried
+        if at is None and self.carried:
+            at, of = self.carried
+        return Line(at, of, self.epoch, values)
+
+    def _look(self, line: str, brackets: re.Match[str] | None, places: dict[str, tuple[int, int]]) -> None:
+        """Note the epoch, and whether a heading begins or ends."""
+        if brackets:
+            self.epoch = int(brackets["epoch"])
+        elif "epoch" in places:
+            self.epoch = places["epoch"][0]
+        if not line.strip() or brackets or places:
+            self.heading = ""
+        if line.rstrip().endswith(":") and (named := _EVALUATED.match(line)):
+            self.heading = named["word"]
+
+
+def _counted(match: re.Match[str] | None) -> tuple[int, int] | None:
+    return (int(match["at"]), int(match.groupdict().get("of") or 0)) if match else None
+
+
+def _bar(line: str, known: bool) -> tuple[int, int] | None:
+    """Return (at, of) of a progress bar; those behind a line only where an earlier line named the epoch (known)."""
+    if bar := _BAR.search(line):
+        return int(bar["at"]), int(bar["of"])
+    behind = _BEHIND.search(line) if known else None
+    if behind is None:
+        return None
+    at, of = int(behind["at"] or behind["a"]), int(behind["of"] or behind["b"])
+    return (at, of) if at <= of else None
+
+
+class _Bars:
+    """Progress bars of one epoch: one with another length, after the first came to its end, is the validation's."""
+
+    def __init__(self) -> None:
+        self.epoch: int | None = None
+        self.length = 0
+        self.done = False
+
+    def of_validation(self, epoch: int | None, at: int, of: int) -> bool:
+        if epoch is None:
+            return False
+        if epoch != self.epoch:
+            self.epoch, self.length, self.done = epoch, of, False
+        if of == self.length:
+            self.done |= at >= 0.9 * of
+            return False
+        return self.done
 
 
 def _placed(lines: Sequence[Line]) -> ScalarLog:
@@ -99,13 +161,19 @@ def _placed(lines: Sequence[Line]) -> ScalarLog:
     stepped = any(line.at is not None for line in lines)
     log.axis = "step" if stepped else "epoch"
     begin = min((line.epoch for line in lines if line.epoch is not None), default=1)
-    last, turns, before = -1, 0, -1
+    last, turns, before, base, epoch, gap = -1, 0, -1, 0, begin, 0
     for counted, line in enumerate(lines):
         at = line.at
         if at is not None and line.of and at <= line.of:
             turns += line.epoch is None and at < before
             before = at
             at += line.of * (max(0, line.epoch - min(begin, 1)) if line.epoch is not None else turns)
+        elif at is not None and line.epoch is not None:
+            if line.epoch > epoch and at <= before:
+                base += before + max(0, gap - at)  # it begins anew, and doesn't say how long an epoch is
+            gap = at - before if line.epoch == epoch and at > before >= 0 else gap
+            epoch, before = line.epoch, at
+            at += base
         place = at if stepped else line.epoch
         if place is None:
             place = last if stepped and last >= 0 else counted

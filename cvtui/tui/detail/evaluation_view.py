@@ -71,8 +71,8 @@ class EvaluationView(CardModal[None]):
 
     def on_mount(self) -> None:
         self.query_one("#card").border_subtitle = hint(
-            EvaluationView, again="evaluate again", split="test or validation", calibrate="calibrate", dismiss="back"
-        ).replace(" · esc", f" · {hint(Filtered, filter='filter')} · esc")
+            EvaluationView, again="again", split="test or validation", calibrate="calibrate", dismiss="back"
+        )
         self._timer = self.set_interval(REFRESH_SECONDS, self._poll, pause=True)
         self._open()
 

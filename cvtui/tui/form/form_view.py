@@ -257,7 +257,7 @@ class FormView(Widget):
         status = self.query_one("#status", Static)
         problems = self.problems
         self.query_one("#start").set_class(bool(problems), "-blocked")
-        status.update(status_line(validation, problems, waiting=self._waiting is not None))
+        status.update(status_line(validation, problems, waiting=self._waiting is not None), layout=False)  # one line
 
     @on(Form.Focused)
     def _field_focused(self, event: Form.Focused) -> None:
@@ -270,8 +270,10 @@ class FormView(Widget):
             known = validation.data if validation is not None and row.field.name == "data" else None
             notes = known.notes if known is not None else ()
             place = self.query_one("#explanation", Static)
-            place.set_class(row.problem is not None or bool(notes), "-long")
-            place.update(explanation(row.field, row.text, row.problem, notes))
+            long = row.problem is not None or bool(notes)
+            place.set_class(long, "-long")
+            # Only a long one is as high as its text; a layout is a quarter of an arrow key's time.
+            place.update(explanation(row.field, row.text, row.problem, notes), layout=long)
 
     # ------------------------------------------------------------------ what can be done
 

@@ -82,7 +82,7 @@ JOBS: tuple[JobSpec, ...] = (
             JobOption("--batch-size", "batch sizes", "32,128"),
             JobOption("--epochs", "epochs of each", "5"),
             JobOption("--jobs", "runs at once", "2"),
-            JobOption("", "more options, as on the command line", "", many=True),
+            JobOption("", "more, such as --data shapes", "", many=True),
         ),
     ),
     JobSpec(

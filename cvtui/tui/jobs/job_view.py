@@ -84,7 +84,7 @@ class JobView(BoxModal[None]):
     def _show(self) -> None:
         place = self.query_one("#job-output", Scroll)
         width = place.scrollable_content_region.width
-        self.query_one("#job-text", Static).update(Content(errors_wrapped(self._shown, width)))
+        self.query_one("#job-text", Static).update(Content(wrapped(self._shown, width)))
         place.scroll_end(animate=False)
 
     @on(Button.Pressed, "#job-cancel")
@@ -97,11 +97,16 @@ class JobView(BoxModal[None]):
         self.dismiss(None)
 
 
-def errors_wrapped(text: str, width: int) -> str:
-    """Wrap the error lines of a command, whose way out stands at their end; tables stay as they are."""
-    wrap = TextWrapper(max(20, width), break_on_hyphens=False)
-    lines = text.splitlines()
-    return "\n".join(wrap.fill(line) if line.startswith(("cvtui: ", "Error: ")) else line for line in lines)
+def wrapped(text: str, width: int) -> str:
+    """Wrap the lines that are longer than the window: sentences, since a table has been made for its width."""
+    lines = []
+    for line in text.splitlines():
+        margin = line[: len(line) - len(line.lstrip())]
+        wrap = TextWrapper(
+            max(20, width), subsequent_indent=margin, break_on_hyphens=False, break_long_words=False, tabsize=1
+        )
+        lines.append(wrap.fill(line) if len(line) > width else line)
+    return "\n".join(lines)
 
 
 def state_line(job: Job, turn: int = 0) -> Content:

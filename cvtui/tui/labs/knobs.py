@@ -25,7 +25,7 @@ from cvtui.tui.widgets.text_field import TextField
 
 LABEL = 12
 CONTROL = 15
-"""Cells of the name and of what is filled in; nets and lists of words get the whole line."""
+"""Cells of the name and of what is filled in; nets, and lists too long for them, get the whole line."""
 COLUMN = 62
 """Cells that a knob with its explanation likes to have."""
 
@@ -47,7 +47,8 @@ class KnobRow(Widget):
     """
 
     def __init__(self, knob: Knob) -> None:
-        super().__init__(id=f"knob-{knob.name}", classes="-long" if knob.kind == "net" else "")
+        long = knob.kind == "net" or len(default_text(knob)) > CONTROL - 2
+        super().__init__(id=f"knob-{knob.name}", classes="-long" if long else "")
         self.knob = knob
         self.problem: RequestError | None = None
 
@@ -92,6 +93,20 @@ class KnobRow(Widget):
         self.refresh()
 
     @property
+    def beside(self) -> str:
+        """What it means, in the few words that stand beside it."""
+        return re.split("[;:] ", self.knob.doc)[0]
+
+    def explanation(self, width: int) -> str:
+        """Return what it means and what may be given; where both don't fit, the latter: the former stands beside it."""
+        allowed = self.knob.allowed()
+        texts: tuple[str, ...] = (f"{self.knob.doc} [{allowed}]", allowed, allowed.removesuffix(" with commas between"))
+        for shown in range(len(self.knob.choices), 0, -1):
+            rest = len(self.knob.choices) - shown
+            texts += (f"all, or some of {', '.join(self.knob.choices[:shown])} and {rest} more",) if rest else ()
+        return next((text for text in texts if len(text) <= width), cut(texts[-1], width))
+
+    @property
     def message(self) -> str:
         """Return the problem in one line, as on the command line, without the value."""
         if self.problem is None:
@@ -106,7 +121,7 @@ class KnobRow(Widget):
         parts: list[Content | tuple[str, str]] = [(cut(self.knob.name, LABEL - 1).ljust(LABEL), style)]
         room = width - LABEL - CONTROL - 2
         if not self.has_class("-long") and room > 5:
-            parts.append((" " * (CONTROL + 1) + cut(re.split("[;:] ", self.knob.doc)[0], room), MUTED))
+            parts.append((" " * (CONTROL + 1) + cut(self.beside, room), MUTED))
         if self.problem is not None:
             parts.append(("\n" + " " * LABEL + "↑ " + cut(self.message, width - LABEL - 2), "$text-error"))
         return Content.assemble(*parts)

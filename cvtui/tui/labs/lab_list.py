@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -40,13 +40,12 @@ class LabList(ItemList):
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ask_filter: Callable[[], None]) -> None:
+        """`ask_filter` opens the field: called rather than told, so that keys typed ahead find it."""
+        self._ask_filter = ask_filter
         self._prompts = {LECTURE: Content.styled("  The lecture", "bold")}
         self._prompts |= {name: _prompt(name, None, True) for name in labs()}
         super().__init__(*(Option(prompt, id=name) for name, prompt in self._prompts.items()))
-
-    class FilterAsked(Message):
-        """Request to type a filter."""
 
     class AllAsked(Message):
         """Request to show all labs again."""
@@ -80,7 +79,7 @@ class LabList(ItemList):
             self.highlighted = names.index(here) if here in names else 0
 
     def action_filter(self) -> None:
-        self.post_message(self.FilterAsked())
+        self._ask_filter()
 
     def action_all(self) -> None:
         self.post_message(self.AllAsked())

@@ -66,7 +66,7 @@ class LabsView(Horizontal):
         with Card(id="labs-list") as card:
             card.border_title = "Labs"
             yield FilterField("words of a name, title or claim")
-            yield LabList()
+            yield LabList(self._ask_filter)
             yield Paragraph(id="lab-about")
         yield LecturePage()
 
@@ -124,9 +124,7 @@ class LabsView(Horizontal):
                 self.list.focus()
         self.post_message(self.Moved())
 
-    @on(LabList.FilterAsked)
-    def _ask_filter(self, event: LabList.FilterAsked) -> None:
-        event.stop()
+    def _ask_filter(self) -> None:
         self.query_one(FilterField).reveal()
 
     @on(LabList.AllAsked)
@@ -141,7 +139,10 @@ class LabsView(Horizontal):
         field = self.query_one(FilterField)
         kept = [LECTURE] if field.keeps(LECTURE, "The lecture") else []
         kept += [name for name, lab in labs().items() if field.keeps(name, lab.title, lab.claim)]
-        self.list.list_only(kept)
+        asked = field.value.strip().lower()
+        self.list.list_only(sorted(kept, key=lambda name: asked not in name))  # those called so come first
+        if asked and kept:
+            self.list.highlighted = 0
         self.query_one("#labs-list").border_subtitle = "" if kept else "no match"
 
     @on(Input.Submitted, "FilterField")

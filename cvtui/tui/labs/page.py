@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Mapping
 from typing import ClassVar
@@ -16,7 +17,6 @@ from textual.widget import Widget
 from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Lab
-from cvtui.tui.form.field_row import cut
 from cvtui.tui.labs.action_line import ActionLine
 from cvtui.tui.labs.knobs import KnobForm
 from cvtui.tui.labs.lab_run import LabRun
@@ -67,31 +67,35 @@ class Numbers(Widget):
             self.display = bool(numbers)
             self.refresh(layout=True)
 
-    def _columns(self, width: int) -> int:
-        longest = max((len(value) for _, value in self._numbers), default=1)
-        return max(1, min(4, (width + 3) // (self._label(width) + 2 + min(longest, 46) + 3)))
-
-    def _label(self, width: int) -> int:
-        """Return the cells of the names: at most two fifths of the width, and never fewer than 34."""
-        return min(max(34, width * 2 // 5), max((len(name) for name, _ in self._numbers), default=1))
-
-    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
-        return 1 + -(-len(self._numbers) // self._columns(width)) if self._numbers else 0
-
-    def render(self) -> Content:
-        width = max(1, self.size.width)
-        columns, label = self._columns(width), self._label(width)
+    def _lines(self, width: int) -> list[Content]:
+        """Return the title and the numbers, in one column that wraps where a value fits beside no other."""
+        names = max((len(name) for name, _ in self._numbers), default=1)
+        values = max((len(value) for _, value in self._numbers), default=1)
+        label = min(names, max(34, width * 2 // 5))
+        columns = max(1, min(4, (width + 3) // (label + 2 + values + 3)))
+        if columns == 1:
+            label = min(names, max(label, width - 2 - values))
         each = (width - 3 * (columns - 1)) // columns
         height = -(-len(self._numbers) // columns)
         lines = [Content.styled("Numbers", "bold")]
         for y in range(height):
-            parts: list[Content | str | tuple[str, str]] = []
-            for name, value in self._numbers[y::height]:
-                shown = cut(value, max(1, each - label - 2))
-                parts.append((cut(name, label).ljust(label) + "  ", MUTED))
-                parts.append(shown.ljust(each - label - 2) + "   ")
-            lines.append(Content.assemble(*parts).truncate(width))
-        return Content("\n").join(lines)
+            row = [
+                (textwrap.wrap(name, label) or [""], textwrap.wrap(value, max(8, each - label - 2)) or [""])
+                for name, value in self._numbers[y::height]
+            ]
+            for place in range(max(max(len(name), len(value)) for name, value in row)):
+                parts: list[tuple[str, str]] = []
+                for name, value in row:
+                    left, right = ("".join(part[place : place + 1]) for part in (name, value))
+                    parts += [(left.ljust(label) + "  ", MUTED), (right.ljust(each - label - 2) + "   ", "")]
+                lines.append(Content.assemble(*parts).truncate(width))
+        return lines
+
+    def get_content_height(self, _container: object, _viewport: object, width: int) -> int:
+        return len(self._lines(width)) if self._numbers else 0
+
+    def render(self) -> Content:
+        return Content("\n").join(self._lines(max(1, self.size.width)))
 
 
 class Sheet(Scroll, can_focus=True):
@@ -263,8 +267,7 @@ class LabPage(Card):
     def _show_explanation(self) -> None:
         """Show the focused knob's explanation at the foot of the frame."""
         row = self.form.current
-        text = f"{row.knob.doc} [{row.knob.allowed()}]" if row is not None else ""
-        self.border_subtitle = Content(cut(text, max(1, self.size.width - 8)))
+        self.border_subtitle = Content(row.explanation(max(1, self.size.width - 8)) if row is not None else "")
 
     def _scroll_to_results(self) -> None:
         """Scroll to the results if the knobs leave them less than two thirds of the page."""

@@ -38,7 +38,9 @@ class LayersPane(Pane):
         self._asked: int | None = None
 
     def compose(self) -> ComposeResult:
-        yield LayersTable()
+        table = LayersTable()
+        table.ask_filter = self._ask_filter
+        yield table
         yield Input(placeholder="layer3 attention norms check", id="layer-filter", compact=True)
 
     def key(self, history: History, view: ViewState) -> object:
@@ -64,11 +66,9 @@ class LayersPane(Pane):
         table.action_cursor(place - table.cursor)
         self._say(table.row)
 
-    @on(LayersTable.FilterAsked)
-    def _ask_filter(self, event: LayersTable.FilterAsked) -> None:
-        event.stop()
+    def _ask_filter(self) -> None:
         self.add_class("-filter")
-        self.query_one("#layer-filter", Input).focus()
+        self.screen.set_focus(self.query_one("#layer-filter", Input))
 
     @on(LayersTable.GroupAsked)
     def _next_group(self, event: LayersTable.GroupAsked) -> None:

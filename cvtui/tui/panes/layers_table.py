@@ -75,9 +75,6 @@ class LayersTable(Grid[LayerRow]):
     class Opened(Message):
         """Request to open the layer under the cursor."""
 
-    class FilterAsked(Message):
-        """Request to type a filter."""
-
     class GroupAsked(Message):
         """Request to show the next group of layers alone."""
 
@@ -122,6 +119,8 @@ class LayersTable(Grid[LayerRow]):
     }
     """
 
+    ask_filter: Callable[[], None] | None = None
+    """Opens the field: called rather than told, so that keys typed ahead find it."""
     narrowed = False
     """A filter or a group hides some layers."""
 
@@ -133,8 +132,10 @@ class LayersTable(Grid[LayerRow]):
         self.post_message(self.Opened())
 
     def action_narrow(self, how: str) -> None:
-        messages = {"filter": self.FilterAsked, "group": self.GroupAsked, "all": self.AllAsked}
-        self.post_message(messages[how]())
+        if how == "filter" and self.ask_filter is not None:
+            self.ask_filter()
+        else:
+            self.post_message(self.GroupAsked() if how == "group" else self.AllAsked())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave esc to the view where all layers are shown."""

@@ -10,7 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.reactive import reactive
+from textual.reactive import Reactive, reactive
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -147,6 +147,9 @@ class BaseScreen(Screen[None]):
     """How the place is called where it can't be shown in less than `LEAST`; empty: it can."""
     BINDING_GROUP_TITLE = "This place"
     BINDINGS: ClassVar[list[BindingType]] = []
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Without Textual's frame of the whole screen whenever the focus moves, a sixth of an arrow key's time: the two
+    widgets that it moves between are drawn anew by themselves, and so is what their styles change."""
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 (declared by Screen)
         (0, "-too-narrow"),
         (SMALLEST[0], "-slim"),

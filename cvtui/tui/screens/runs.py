@@ -269,7 +269,7 @@ class RunsScreen(BaseScreen):
 
     def action_filter(self) -> None:
         self.add_class("-filter")
-        self.query_one("#filter", Input).focus()
+        self.set_focus(self.query_one("#filter", Input))  # at once: `focus()` would come after keys typed with this one
 
     def action_unfilter(self) -> None:
         line = self.query_one("#filter", Input)

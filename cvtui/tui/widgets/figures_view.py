@@ -182,5 +182,6 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return compact(value)
     if isinstance(value, list | tuple):
-        return " ".join(_text(entry) for entry in value) or "none"
+        texts = [_text(entry) for entry in value]
+        return ("; " if any(" " in text for text in texts) else " ").join(texts) or "none"
     return "–" if value is None else str(value)

@@ -29,7 +29,7 @@ class FilterField(Input):
 
     def reveal(self) -> None:
         self.display = self.can_focus = True
-        self.focus()
+        self.screen.set_focus(self)  # at once: `focus()` would come after the keys that were typed with this one
 
     def close(self) -> bool:
         """Empty and hide it. Return False if it was hidden."""

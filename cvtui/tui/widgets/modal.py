@@ -13,10 +13,12 @@ from textual.color import Color
 from textual.filter import LineFilter
 from textual.geometry import Region
 from textual.message import Message
+from textual.reactive import Reactive
 from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.timer import Timer
+from textual.widget import Widget
 
 from cvtui.tui.widgets.key_bar import KeyBar
 
@@ -45,6 +47,9 @@ class Modal(ModalScreen[Answer]):
         Binding("f9", "app.keys", "Keys", show=False, tooltip="The keys of this window, also while typing"),
         Binding("ctrl+q", "app.leave", "Quit", show=False, tooltip="Quit cvtui, also while typing"),
     ]
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """As in `BaseScreen`: no frame of the whole screen whenever the focus moves."""
 
     _dismissed = False
     _below: list[Strip] | None = None

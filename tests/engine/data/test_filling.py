@@ -233,6 +233,50 @@ def test_the_rest_is_decoded_here_when_a_process_dies(pictures: Path, monkeypatc
             assert np.array_equal(store.pixels[number], decode(path, (8, 8)))
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_processes_that_decoded_the_sample_wait_for_the_order_of_the_others(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    paths = sorted(map(str, pictures.glob("*/*.png")))
+    store = PixelStore(paths, (8, 8))
+    sample = list(range(0, len(paths), 2))
+    monkeypatch.setattr(pixel_store, "CHUNK", 4)
+    store.begin_with(sample)
+    store.ensure(sample)
+    assert np.flatnonzero(store.state).tolist() == sample
+    team = store._team
+    assert team is not None
+    assert team.waits
+    if dies:
+        team._processes[0].kill()
+        team._processes[0].join()
+    store.begin(range(len(paths))[::-1])
+    assert team.order == [number for number in range(len(paths))[::-1] if number % 2]
+    store.ensure(range(len(paths)))
+    assert len(store.wrong) == 4
+    for number, path in enumerate(paths):
+        if number in store.wrong:
+            continue
+        assert np.array_equal(store.pixels[number], decode(path, (8, 8)))
+        assert store.sums[number, 0].tolist() == store.pixels[number].reshape(-1, 3).sum(0, dtype=int).tolist()
+    for process in team._processes:
+        process.join()
+
+
+def test_a_store_that_is_closed_ends_processes_that_wait(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = sorted(map(str, pictures.glob("*/*.png")))
+    store = PixelStore(paths, (8, 8))
+    monkeypatch.setattr(pixel_store, "CHUNK", 4)
+    store.begin_with(range(20))
+    store.ensure(range(20))
+    team = store._team
+    assert team is not None
+    store.close()
+    for process in team._processes:
+        process.join()
+    assert store._team is None
+
+
 def test_a_run_that_is_stopped_leaves_no_process_and_no_half_a_cache(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

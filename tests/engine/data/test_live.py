@@ -24,6 +24,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.data.test_streaming import assert_same, at_step
 from tests.engine.making import folder, history, recipe, train
+from tests.engine_within import engines_within
 
 MODULE = """
 import random
@@ -102,7 +103,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(tmp_path))
     sys.modules.pop("livesets", None)
     read_callable.cache_clear()
-    yield
+    with engines_within():
+        yield
     read_callable.cache_clear()
 
 

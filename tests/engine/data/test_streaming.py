@@ -27,16 +27,16 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.engine.making import folder, history, train
 
-CLASSES, EACH = 3, 80
+CLASSES, EACH = 3, 40
 RECIPE: dict[str, Any] = {
-    "net": "conv8-bn-relu-pool-drop0.25-fc", "size": "8", "batch_size": 16, "epochs": 3, "watch_every": 5,
+    "net": "conv8-bn-relu-pool-drop0.25-fc", "size": "8", "batch_size": 8, "epochs": 2, "watch_every": 5,
     "augment": "flip, shift(1)",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """240 PNGs of 8x8, none of them dark."""
+    """120 PNGs of 8x8, none of them dark."""
     root = tmp_path_factory.mktemp("set") / "pictures"
     random = np.random.default_rng(0)
     for label in range(CLASSES):
@@ -114,9 +114,9 @@ def test_streamed_resident_and_resumed_are_equal_with_dropout(
 @pytest.mark.usefixtures("streams")
 def test_a_last_image_joins_the_batch_before_it_here_too(made: Path) -> None:
     split = load(Recipe(data=f"folder:{made}", size="8"))
-    assert split.train.size == 192
-    sizes = [labels.numel() for _, labels in batches(split.train, 191, 0, 1, joins=True)]
-    assert sizes == [192]
+    assert split.train.size == 96
+    sizes = [labels.numel() for _, labels in batches(split.train, 95, 0, 1, joins=True)]
+    assert sizes == [96]
 
 
 def take_away(root: Path, count: int) -> list[Path]:
@@ -134,7 +134,7 @@ def test_what_is_gone_is_never_a_black_picture(pictures: Path, size: int) -> Non
     """Every pixel handed out is that of a file which is there, with that file's label."""
     split = load(Recipe(data=f"folder:{pictures}", size="8"))
     assert isinstance(split.train, Streamed)
-    take_away(pictures, 12)
+    take_away(pictures, 4)
     there = {decode(str(path), (8, 8)).tobytes(): "abc".index(path.parent.name) for path in pictures.glob("*/*.png")}
     count = 0
     for pixels, labels in [*batches(split.train, size, 0, 1), split.validation.part(0, 1000)]:
@@ -193,7 +193,7 @@ def test_what_comes_back_counts_no_more(pictures: Path) -> None:
     """A share that hiccups: 15 % gone, but never more than 10 % at once."""
     split = load(Recipe(data=f"folder:{pictures}", size="8"))
     paths = split.train.paths  # type: ignore[attr-defined]
-    for some in (paths[:14], paths[14:28]):
+    for some in (paths[:7], paths[7:14]):
         kept = {path: Path(path).read_bytes() for path in some}
         for path in kept:
             Path(path).unlink()
@@ -201,7 +201,7 @@ def test_what_comes_back_counts_no_more(pictures: Path) -> None:
         for path, data in kept.items():
             Path(path).write_bytes(data)
         list(batches(split.train, 16, 0, 2))
-    for path in paths[:20]:
+    for path in paths[:10]:
         Path(path).unlink()
-    with pytest.raises(ImagesGone, match="20 images can't be read any more"):
+    with pytest.raises(ImagesGone, match="10 images can't be read any more"):
         list(batches(split.train, 16, 0, 3))

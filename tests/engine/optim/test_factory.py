@@ -336,8 +336,8 @@ def test_no_step_waits_for_the_gpu(text: str, tmp_path: Any) -> None:
 # ---------------------------------------------------------------- whole runs
 
 GOOD = {"sgd": 0.3, "momentum": 0.05, "nesterov": 0.05, "adagrad": 0.03, "muon": 0.01}
-GOOD |= {"adafactor": 0.03, "lamb": 0.02, "lion": 3e-3}
-"""A rate with which each learns; 0.005 for the others."""
+GOOD |= {"adafactor": 0.03, "lamb": 0.02, "lion": 3e-3, "mse": 0.03}
+"""A rate with which each learns; 0.01 for the others."""
 
 
 @pytest.mark.parametrize(
@@ -360,10 +360,10 @@ def test_every_choice_trains(choice: tuple[str, str], tmp_path: Any) -> None:
         tmp_path,
         net="conv8s2-relu-fc",
         epochs=3,
-        batch_size=32,
+        batch_size=64,
         weight_decay=1e-4,
         watch_every=0,
-        lr=GOOD.get(name, 0.1 if name == "range-test" else 0.005),
+        lr=GOOD.get(name, 0.1 if name == "range-test" else 0.01),
         **{field: name},
     )
     assert train_folder(run.path, Signals()) == 0

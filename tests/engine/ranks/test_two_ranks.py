@@ -37,16 +37,20 @@ HOW: dict[str, Any] = {
 OTHER = """
     import sys
     from pathlib import Path
-    from torch import distributed
-    from cvtui.engine.ranks.rank_team import RankTeam
-    from cvtui.engine.runtime.job_rank import JobRank
-    from cvtui.engine.train.control import Signals
-    from cvtui.engine.worker import train_folder
+    from cvtui.engine.runtime.fast_start import end, loading
+    with loading():  # 1.2 instead of 2.9 s
+        from torch import distributed
+        from cvtui.engine.ranks.rank_team import RankTeam
+        from cvtui.engine.runtime.job_rank import JobRank
+        from cvtui.engine.train.control import Signals
+        from cvtui.engine.worker import train_folder
 
-    distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=1, world_size=2)
+        distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=1, world_size=2)
     signals = Signals()
     for path in sys.argv[2:]:
         train_folder(Path(path), signals, team=RankTeam(JobRank(1, 2, "job", local_rank=1), signals))
+    distributed.destroy_process_group()
+    end(0)
 """
 
 

@@ -46,9 +46,11 @@ def validated(model: nn.Module, held: TensorDataset, gradients: bool = False) ->
     return loss / len(held), right / len(held)
 
 
-def plain(gradients: bool = False) -> Told:
+def plain(gradients: bool = False, compiled: bool = False) -> Told:
     train, held = data()
     model, losses, validations = net(), [], []
+    if compiled:
+        model.compile(backend="eager")
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
     for _ in range(3):

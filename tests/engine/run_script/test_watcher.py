@@ -210,7 +210,6 @@ def test_what_is_not_found_is_said_with_what_to_add(tmp_path: Path, capsys: pyte
     run(old_weights, tmp_path)
     nothing, unseen, old = capsys.readouterr().err.splitlines()
     assert "1 steps of an optimizer none of whose parameters had a gradient" in old
-    assert "model.compile()" not in old
     assert nothing.startswith("cvtui: nothing was watched: no optimizer of torch.optim made a step")
     assert "cvtui.watch(model, optimizer)" in unseen
     assert not list(tmp_path.iterdir())

@@ -269,7 +269,7 @@ def test_a_fixed_number_and_a_small_net_have_no_governor() -> None:
 def test_a_training_says_what_it_chose_and_stores_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the trainer, with steps enough for a whole trial: two numbers, three rounds, twenty steps at most."""
     monkeypatch.setattr(trainer_module, "usable_cores", lambda: 3)
-    t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64, epochs=12)
+    t = making.training(threads=0, net="conv48-relu-conv16-relu-gap-fc", batch_size=64, epochs=7)
     folder = making.folder(tmp_path, threads=0)
     try:
         with EventWriter(folder) as writer:

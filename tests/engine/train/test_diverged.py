@@ -22,6 +22,7 @@ from cvtui.runlog.events import CheckpointSaved, CommandApplied, Finding, RunEnd
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.worker_process import launch
 from tests.engine.making import folder, gradient_of, history, records, train, training
+from tests.engine_within import engines_within
 
 NORMED = "conv4s2-bn-relu-fc"
 WILD: dict[str, Any] = {
@@ -182,7 +183,9 @@ def test_a_diverged_run_names_layer_step_and_batch_and_keeps_good_weights(wrecke
 
 def test_it_goes_on_from_the_last_good_checkpoint_with_a_tenth_of_the_rate(wrecked: RunFolder) -> None:
     saved = of(wrecked, CheckpointSaved)[-1].step
-    assert launch(wrecked, detached=False, resume=True, rate="/1e7").wait(60) == 0, wrecked.log.read_text()[-1500:]
+    with engines_within():
+        engine = launch(wrecked, detached=False, resume=True, rate="/1e7")
+    assert engine.wait(60) == 0, wrecked.log.read_text()[-1500:]
     assert of(wrecked, RunStarted)[-1].step == saved
     told = of(wrecked, CommandApplied)[-1]
     found = history(wrecked)

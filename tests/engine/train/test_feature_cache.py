@@ -102,11 +102,18 @@ def test_frozen_layers_run_once_for_each_image(tmp_path: Path, monkeypatch: pyte
     assert counts[0] == counts[1]
 
 
+RESUMED = {**KEPT, "unfreeze_at": 3, "ema": 0.9}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Train without an interruption."""
+    return trained(tmp_path_factory.mktemp("whole"), "whole", **RESUMED)
+
+
 @pytest.mark.parametrize("times", [3, 15])
-def test_a_resumed_run_has_the_same_bits(times: int, tmp_path: Path) -> None:
-    changes = {"unfreeze_at": 3, "ema": 0.9}
-    whole = trained(tmp_path, "whole", **changes)
-    half = stop_after(folder(tmp_path, "half", **{**KEPT, **changes}), times)
+def test_a_resumed_run_has_the_same_bits(times: int, whole: RunFolder, tmp_path: Path) -> None:
+    half = stop_after(folder(tmp_path, "half", **RESUMED), times)
     assert train(half, resume=True)[0] == 0
     assert history(half).steps.loss.tolist() == history(whole).steps.loss.tolist()
     states = [torch.load(run.checkpoints / "last.pt", weights_only=True) for run in (whole, half)]

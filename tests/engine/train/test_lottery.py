@@ -154,7 +154,7 @@ def test_a_ticket_begins_with_the_first_weights_and_its_controls_do_not(tmp_path
 
 @pytest.mark.parametrize("optimizer", extra.optimizers())
 def test_what_is_pruned_stays_0_whatever_the_optimizer_does(tmp_path: Path, optimizer: str) -> None:
-    changes: dict[str, Any] = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01}
+    changes: dict[str, Any] = {"optimizer": optimizer, "lr": 0.01, "weight_decay": 0.01, "limit": 600}
     dense(tmp_path, **changes)
     before: Tensor | None = None
     for number, parent in ((1, "dense"), (2, "round-1-ticket")):

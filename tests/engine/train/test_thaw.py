@@ -90,12 +90,22 @@ def test_muon_leaves_only_the_head_to_adamw_when_the_rest_thaws() -> None:
     assert {group["factor"] for group in made.optimizer.param_groups} == {1.0, 0.5, 0.25}
 
 
+RESUMED = {**THAW, "optimizer": "momentum", "lr": 0.05, "ema": 0.9, "layer_decay": 0.5, "watch_every": 2}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Train without an interruption."""
+    run = folder(tmp_path_factory.mktemp("whole"), "whole", **RESUMED)
+    assert train(run)[0] == 0
+    return run
+
+
 @pytest.mark.parametrize(("times", "at"), [(2, 2), (5, 4), (8, 6)], ids=["before", "at", "after"])
-def test_a_resume_before_at_and_after_the_border_gives_the_same_bits(times: int, at: int, tmp_path: Path) -> None:
-    made = {**THAW, "optimizer": "momentum", "lr": 0.05, "ema": 0.9, "layer_decay": 0.5, "watch_every": 2}
-    whole, half = (folder(tmp_path, name, **made) for name in ("whole", "half"))
-    assert train(whole)[0] == 0
-    stop_after(half, times)
+def test_a_resume_before_at_and_after_the_border_gives_the_same_bits(
+    times: int, at: int, whole: RunFolder, tmp_path: Path
+) -> None:
+    half = stop_after(folder(tmp_path, "half", **RESUMED), times)
     end = history(half).end
     assert end is not None
     assert end.step == at
