@@ -45,9 +45,9 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
         ("F66", {"set_back": 15, "first_update": -0.8}, {"set_back": 15, "first_update": 0.0}),
         ("F67", {"label_smoothing": 0.9}, {"label_smoothing": 0.2}),
         ("F68", {"betas": [0.999, 0.9]}, {"betas": [0.95, 0.9]}),
-        ("F17", {**KNOWN, "first_update": 0.7}, {**KNOWN, "first_update": -0.7}),
-        ("F17", {**KNOWN, "first_update": 0.7}, {**KNOWN, "loss_sign": -1, "first_update": 0.7}),
-        ("F25", {"attacked": True, "accumulated": [2, 2]}, {"attacked": True, "accumulated": [1, 1]}),
+        ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0},
+         {**KNOWN, "first_update": -0.7, "loss_scale": 1.0}),
+        ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0}, {**KNOWN, "first_update": 0.7}),
         ("F28", {"blank_images": [60, 320]}, {"blank_images": [3, 320]}),
         ("F42", {**KNOWN, "bounded_scores": "cosine"}, {**KNOWN, "loss_given": ["linear"]}),
         ("F44", {"updates": 0, "moved_otherwise": True}, {"updates": None}),
@@ -107,8 +107,9 @@ def test_one_update_an_epoch_and_a_few_batches_together() -> None:
         (lambda s: 0.025 * (1 + math.cos(math.pi * s / 9)), 0.05, ["F32"]),
         (lambda s: 0.025 * (1 + math.cos(math.pi * (s % 20) / 20)), 0.05, []),
         (lambda s: 0.025 * (1 + math.cos(math.pi * s / 140)), 0.05, []),
+        (lambda s: 0.05 * (1 - 0.999 * abs(1 - s % 20 / 10)), 0.05, []),
     ],
-    ids=["never stepped", "no warm-up", "a warm-up", "a cosine of 9 steps", "restarts", "one cosine"],
+    ids=["never stepped", "no warm-up", "a warm-up", "a cosine of 9 steps", "restarts", "one cosine", "triangles"],
 )
 def test_schedules_in_other_units(rate: Any, base: float, fault: list[str]) -> None:
     rates = [rate(step) for step in range(140)]
@@ -120,9 +121,11 @@ def test_a_validation_loss_that_is_nan_alone() -> None:
     """A masked row in evaluation; a loop that tells NaN for a loss it has not is none."""
     bad = [msgspec.structs.replace(epoch(n, 0.6, 0.2, 0.9), val_loss=None, not_finite={"val_loss": "nan"})
            for n in (1, 2)]  # fmt: skip
-    assert named({}, tuple(bad))[:1] == ["F03"]
+    assert named({"outputs": 6}, tuple(bad))[:1] == ["F03"]
     without = [msgspec.structs.replace(one, val_accuracy=None) for one in bad]
     assert named({}, tuple(without)) == []
+    unknown = [msgspec.structs.replace(one, val_accuracy=0.9) for one in bad]
+    assert named(KNOWN, tuple(unknown)) == []
 
 
 def test_a_validation_loss_that_is_a_sum() -> None:

@@ -98,6 +98,8 @@ def _uphill(obs: Observations) -> RuleResult | None:
     along, facts = obs.facts.first_update, obs.facts
     if along is None or along < limit("F17", "along") or facts.loss_sign <= 0 or not facts.loss_wants:
         return None
+    if (facts.loss_scale or 0.0) <= 0:
+        return None  # (its negative may be what backward() was called on)
     return RuleResult(
         f"The first update moved the weights along their gradient (cosine {along:.3g}), not against it: each update "
         "makes the loss larger.",
@@ -129,7 +131,7 @@ def not_zeroed(obs: Observations) -> RuleResult | None:
             value=2,
             threshold=1,
             evidence="two backward passes an update, one through images with gradients",
-            severity="warn",
+            severity="note",  # (some train on both on purpose)
             name="an attack's gradients not zeroed",
             advice="Ask for the image's gradient alone: torch.autograd.grad(loss, images); or zero_grad() behind it.",
         )
@@ -282,7 +284,14 @@ def _stands_still(obs: Observations) -> RuleResult | None:
 
 def _validation_not_finite(obs: Observations) -> RuleResult | None:
     """Find a validation loss that is NaN or infinite while training goes on."""
-    bad = [epoch for epoch in obs.epochs if epoch.not_finite.get("val_loss") and epoch.val_accuracy is not None]
+    by_chance = 1.5 * obs.largest_class
+    bad = [
+        epoch
+        for epoch in obs.epochs
+        if (what := epoch.not_finite.get("val_loss")) and epoch.val_accuracy is not None
+        # (NaN answers are right by chance; with others NaN stands for a loss that was not computed)
+        if what != "nan" or epoch.val_accuracy <= by_chance
+    ]
     if not bad or len(bad) < min(2, len(obs.epochs)):
         return None
     return RuleResult(

@@ -53,6 +53,9 @@ def _never_stepped(obs: Observations) -> RuleResult | None:
         return None
     rate, highest = float(obs.rates[0]), float(windows.rate_high.max())
     still = highest <= rate * (1 + 1e-6) and float(np.nanmin(windows.rate)) >= rate * (1 - 1e-6)
+    begun, guess = obs.first_loss, obs.label_entropy
+    if begun is not None and guess and begun < limit("F32", "new") * guess:
+        return None  # it was trained before: the last of its rates
     if not still or not 0 < rate < limit("F32", "base") * base or obs.steps_done < limit("F32", "still"):
         return None
     return RuleResult(
@@ -79,7 +82,9 @@ def _waves(obs: Observations) -> RuleResult | None:
     smooth = []
     for at in valleys:
         rise = rates[at : at + 1 + next((n for n, rate in enumerate(rates[at:]) if rate > 0.5 * highest), 0)]
-        smooth.append(len(rise) > 2 and float(np.diff(rise).max()) < 0.4 * highest)
+        steps = np.diff(rise)
+        # (A triangle rises by the same at each step, a cosine slowly at first.)
+        smooth.append(len(rise) > 2 and steps.max() < 0.4 * highest and steps[0] < 0.5 * steps.max())
     if sum(smooth) < limit("F32", "valleys"):
         return None
     period = valleys[1] - valleys[0]

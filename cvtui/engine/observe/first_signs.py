@@ -32,6 +32,7 @@ class FirstSigns:
 
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         held = held_by(*optimizers)
+        self._wraps = any(isinstance(value, Optimizer) for one in optimizers for value in vars(one).values())
         trained = [p for p in model.parameters() if p.requires_grad and id(p) in held and p.dim() > 1]
         places = sorted({0, len(trained) // 2, len(trained) - 1}) if trained else []
         self._weights = [trained[place] for place in places[:WEIGHTS]]
@@ -115,9 +116,12 @@ class FirstSigns:
             found["same_random"] = all(torch.equal(state, drawing[0]) for state in drawing)
         return found
 
-    def moved(self) -> bool:
-        """Return True if the weights are others than in the beginning."""
-        return any(not torch.equal(_some_of(one), first) for one, first in zip(self._weights, self._first, strict=True))
+    def no_update(self) -> dict[str, Any]:
+        """Return the fields about an optimizer that made no update; {} of one that has another one inside."""
+        moved = any(
+            not torch.equal(_some_of(one), first) for one, first in zip(self._weights, self._first, strict=True)
+        )
+        return {} if moved and self._wraps else {"updates": 0, "moved_otherwise": moved}
 
     def set_back(self) -> dict[str, Any]:
         """Return whether the weights were the first ones again at the epoch's beginning, once; {} where not known."""

@@ -333,8 +333,7 @@ class Probe:
         facts: dict[str, Any] = {}
         late = self.number >= UNMOVED or self._epochs > 1 or (ended and self.seen >= STEPS)
         if late and not self._updates and "updates" not in self._reported:
-            facts["updates"] = 0
-            facts["moved_otherwise"] = self._signs.moved()
+            facts |= self._signs.no_update()
         if self._eval_step is not None and "eval_step" not in self._reported:
             facts["eval_step"] = self._eval_step
         if self._passes.known and "accumulated" not in self._reported:

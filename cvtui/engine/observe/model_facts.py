@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.first_signs import repeated_layers
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.loss_graph import LIBRARY
-from cvtui.engine.observe.shards import is_gathered, own_shard
+from cvtui.engine.observe.shards import is_gathered, is_sharded, own_shard
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.optim.groups import held_by
 from cvtui.runlog.events import WeightFact
@@ -99,9 +99,11 @@ class LeftOut:
 
     def look_again(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         """Add parameters that the first forward pass made."""
+        if self._unknown or is_sharded(model):
+            return
         held = held_by(*optimizers)
         for name, p in model.named_parameters():
-            if id(p) in self._known or self._unknown:
+            if id(p) in self._known:
                 continue
             self._order.setdefault(plain_name(name), len(self._order))
             if p.requires_grad and id(p) not in held:

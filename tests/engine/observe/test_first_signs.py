@@ -59,7 +59,7 @@ def test_weights_that_are_the_first_again() -> None:
     signs = steps(model, SGD(model.parameters(), 0.1))
     signs.new_epoch(12)
     assert signs.set_back() == {}
-    assert signs.moved()
+    assert signs.no_update() == {"updates": 0, "moved_otherwise": True}
     model.load_state_dict(first)
     signs.new_epoch(12)
     assert signs.set_back() == {"set_back": 12}
