@@ -44,7 +44,7 @@ class FirstSigns:
         self._states: list[list[Tensor]] = []
         """Of each pass, at its beginning and its end."""
         self._attacked = False
-        self._blanks: list[tuple[Tensor, int]] = []
+        self._blanks: list[Tensor] = []
         self._back: list[Tensor] = []
         self._back_step = 0
 
@@ -63,7 +63,7 @@ class FirstSigns:
         if isinstance(images, Tensor) and images.dim() == 4 and images[0].numel() >= LEAST:
             with torch.no_grad():
                 flat = images.detach().flatten(1)
-                self._blanks.append(((flat.amax(1) == flat.amin(1)).sum(), len(flat)))
+                self._blanks.append(flat.amax(1) == flat.amin(1))
 
     def after_forward(self) -> None:
         """Note whether the pass drew random numbers."""
@@ -103,14 +103,16 @@ class FirstSigns:
 
     # ------------------------------------------------------------------ what came of it
 
-    def facts(self) -> dict[str, Any]:
-        """Return what the first steps showed."""
+    def facts(self, labels: Tensor) -> dict[str, Any]:
+        """Return what the first steps showed. labels: those of all their images, as far as they are known."""
         found: dict[str, Any] = {"attacked": self._attacked}
         if self._direction is not None:
             value = self._direction.item()
             found["first_update"] = rounded(value, 4) if value == value else None
-        if blank := sum(int(count) for count, _ in self._blanks):
-            found["blank_images"] = [blank, sum(images for _, images in self._blanks)]
+        blank = torch.cat(self._blanks).cpu() if self._blanks else torch.empty(0, dtype=torch.bool)
+        # (Black pictures of one class are that class.)
+        if len(blank) == len(labels) and len(set(labels[blank].tolist())) > 1:
+            found["blank_images"] = [int(blank.sum()), len(blank)]
         drawing = [pair[0] for pair in self._states if len(pair) == 2 and not torch.equal(*pair)]
         if len(drawing) == len(self._states) >= STEPS:
             found["same_random"] = all(torch.equal(state, drawing[0]) for state in drawing)

@@ -385,7 +385,9 @@ class Probe:
     def _read_batches(self) -> dict[str, Any]:
         if self._loss.waiting:
             self._guessed_labels(0)
-        facts = self._loss.answered(last=self._reported_batches) | self._signs.facts()
+        facts = self._loss.answered(last=self._reported_batches)
+        labels = [batch.cpu() for batch, _ in self._counts]
+        facts |= self._signs.facts(torch.cat(labels) if labels else torch.empty(0))
         if self._counts:
             sizes = [size for _, size in self._counts]
             together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device

@@ -17,6 +17,8 @@ from cvtui.engine.observe.first_signs import STEPS, FirstSigns, plain_tensors, r
 from cvtui.engine.observe.loss_calls import LossCalls
 from cvtui.engine.observe.model_facts import LeftOut
 
+NONE = torch.empty(0)
+
 
 def steps(model: nn.Module, optimizer: torch.optim.Optimizer, seed: bool = False, attack: bool = False) -> FirstSigns:
     signs = FirstSigns(model, [optimizer])
@@ -39,7 +41,7 @@ def steps(model: nn.Module, optimizer: torch.optim.Optimizer, seed: bool = False
 @pytest.mark.parametrize(("maximize", "sign"), [(False, -1), (True, 1)])
 def test_the_first_update_of_plain_descent_is_along_the_gradient_exactly(maximize: bool, sign: int) -> None:
     model = nn.Linear(6, 3)
-    facts = steps(model, SGD(model.parameters(), 0.1, maximize=maximize)).facts()
+    facts = steps(model, SGD(model.parameters(), 0.1, maximize=maximize)).facts(NONE)
     assert facts["first_update"] == pytest.approx(sign, abs=1e-3)
     assert facts["attacked"] is False
     assert "same_random" not in facts  # nothing was drawn
@@ -48,9 +50,18 @@ def test_the_first_update_of_plain_descent_is_along_the_gradient_exactly(maximiz
 def test_random_states_and_images_with_gradients() -> None:
     model = nn.Sequential(nn.Linear(6, 3), nn.Dropout(0.5))
     optimizer = Adam(model.parameters())
-    assert steps(model, optimizer, seed=True).facts()["same_random"] is True
-    facts = steps(model, optimizer, attack=True).facts()
+    assert steps(model, optimizer, seed=True).facts(NONE)["same_random"] is True
+    facts = steps(model, optimizer, attack=True).facts(NONE)
     assert (facts["same_random"], facts["attacked"]) == (False, True)
+
+
+@pytest.mark.parametrize(("labels", "told"), [([0, 1, 2, 1], [2, 4]), ([1, 0, 1, 0], None)], ids=["any", "one class"])
+def test_blank_images_of_several_classes(labels: list[int], told: list[int] | None) -> None:
+    images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    images[::2] = 0.0
+    signs = FirstSigns(nn.Linear(2, 2), [])
+    signs.before_forward(images)
+    assert signs.facts(torch.tensor(labels)).get("blank_images") == told
 
 
 def test_weights_that_are_the_first_again() -> None:
