@@ -15,7 +15,7 @@ Kind = Literal["exact", "static", "heuristic"]
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     id: str
-    """The catalogue's: F01 … F59, and L01 … for those of the lecture."""
+    """The catalogue's: F01 … F70, and L01 … for those of the lecture."""
     name: str
     severity: Severity
     """stop: what comes of the run is worth nothing; warn: a fault; note: worth knowing, or a state."""

@@ -147,6 +147,14 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """How many of the first batch's images they are."""
     moved_axes: list[list[int]] = []
     """[sizes before, sizes after] of a view or reshape in the first step that only a permutation can have meant."""
+    label_smoothing: float | None = None
+    """Share of each label that a cross-entropy was told to spread over all classes."""
+    positive_weight: list[float] = []
+    """[pos_weight of a binary cross-entropy, positives, negatives] of the first batch."""
+    broadcast: list[list[int]] = []
+    """Sizes N x 1 and N of an output and a target that the loss made N x N of."""
+    bounded_scores: str = ""
+    """tanh or cosine: what a softmax cross-entropy is given lies between -1 and 1, as nothing multiplies it."""
     output_gradient: float | None = None
     """Largest gradient of the loss by one of the model's outputs, in the first step."""
     labels_from: str = ""
@@ -233,6 +241,37 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """How often each class number came in the first batches together, from 0 on (none where one is above 10,000)."""
     fresh_leaves: int | None = None
     """Parameters in the loss's graph that nothing holds, and that were others in the second step than in the first."""
+    plain_tensors: list[str] = []
+    """Attributes of the model, tensors with gradients in the loss's graph, that are no parameters."""
+    first_update: float | None = None
+    """Cosine between the first update of some weights and their gradient: below 0 of descent."""
+    attacked: bool | None = None
+    """True: a pass of the first steps asked for the gradient of the images themselves."""
+    same_random: bool | None = None
+    """True: each of the first steps drew random numbers, and began with one and the same random state."""
+    set_back: int | None = None
+    """The step at which an epoch began with the weights of the first step."""
+    moved_otherwise: bool | None = None
+    """Where the optimizer made no update: True if the weights moved."""
+    steps_together: list[int] = []
+    """Steps before each of the first updates that one backward pass went through; 0: each step has its own."""
+    repeated_layers: list[str] = []
+    """Places of one nn.Sequential that hold one and the same layer with weights."""
+    betas: list[float] = []
+    """Of an optimizer of Adam's kind."""
+    initial_rate: float | None = None
+    """The rate that a schedule multiplies."""
+    norm_shift: float | None = None
+    """How far, in its running deviations, the first batch norm's input lay from its running mean in the first step
+    (median over the channels), of a net that was trained before."""
+    norm_spread: float | None = None
+    """Deviation of that input over the running one (median over the channels)."""
+    norm_frozen: bool | None = None
+    """True: that batch norm was in evaluation mode."""
+    blank_images: list[int] = []
+    """[images of the first batches that are one value all over, of how many], where there are such."""
+    images_changed: list[float] = []
+    """[a, b, share]: this share of the second epoch's images were those of the first times a plus b."""
     evaluated: int | None = None
     """Images that were evaluated (without gradients) behind the first epoch, and could be compared."""
     evaluated_seen: int | None = None

@@ -20,14 +20,15 @@ from tests.doctor import (
     second_epochs,
     second_evidence,
     second_facts,
+    second_kinds,
     second_loss,
     second_signs,
 )
 from tests.doctor.second_log import PATTERNS, Said, SecondReader, Untrue, number
 
 PLACES = {
-    "sentences": (second_checks, second_facts, second_loss, second_epochs, second_signs),
-    "evidence": (second_evidence, second_facts, second_loss, second_signs),
+    "sentences": (second_checks, second_facts, second_loss, second_epochs, second_signs, second_kinds),
+    "evidence": (second_evidence, second_facts, second_loss, second_signs, second_kinds),
     "answers": (second_check_up,),
 }
 NOT_THERE = (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration)

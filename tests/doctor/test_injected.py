@@ -54,7 +54,7 @@ def test_a_healthy_run_raises_no_alarm(case: Case, tmp_path: Path) -> None:
 
 OF_REAL_PROGRAMS = {f"F{number}" for number in range(38, 51)} | {"F56"}
 """Faults that real programs have (tests/benchmarks/doctor/real) and that are not injected."""
-OF_OUR_PROGRAMS = {"F57", "F58", "F59"}
+OF_OUR_PROGRAMS = {"F57", "F58", "F59", "F60", "F61", "F62", "F64", "F65", "F66", "F67", "F68", "F70"}
 """Faults that only programs of our own have (tests/benchmarks/doctor/held)."""
 OF_SEVERAL_RANKS = {"F52", "F53", "F54", "F55"}
 """Faults of a job of several processes: tests/doctor/test_rank_rules.py, and with torchrun test_watch_ranks.py."""

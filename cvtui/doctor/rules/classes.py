@@ -10,9 +10,32 @@ from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.doctor.run_setup import EVEN, evenness
 
 
-@rule("F24", "facts")
+def _one_class(obs: Observations) -> RuleResult | None:
+    """Find labels that are all one class number, and a run in which nothing else ever came."""
+    facts, last = obs.facts, obs.epochs[-1] if obs.epochs else None
+    some_of = [number for number, count in enumerate(facts.batch_labels) if count]
+    if facts.label_counts or len(some_of) != 1 or len(facts.batch_sizes) < limit("F24", "batches") or last is None:
+        return None
+    right = min(last.val_accuracy or 0.0, last.train_accuracy or 0.0)
+    if right < limit("F24", "right") or (facts.outputs or 0) < 2:
+        return None  # sorted by class: others came later
+    return RuleResult(
+        f"All labels of the first {len(facts.batch_sizes):,} batches are class {some_of[0]:,}, and by epoch "
+        f"{last.epoch:,} {percent(right)} is right: there is one class, and nothing is learnt.",
+        step=len(facts.batch_sizes) - 1,
+        value=1,
+        threshold=2,
+        evidence=f"{sum(facts.batch_labels):,} labels, one class",
+        name="one class only",
+        advice="Print the labels: is the folder the one above, or a class number made by a division of whole numbers?",
+    )
+
+
+@rule("F24", "facts", "epochs")
 def imbalance(obs: Observations) -> RuleResult | None:
     facts = obs.facts
+    if (alone := _one_class(obs)) is not None:
+        return alone
     counts = [count for count in obs.label_counts if count]
     even, drawn = evenness(counts), evenness(facts.batch_labels)
     if even is None or max(obs.classes, len(counts)) < 2 or obs.balanced:
@@ -59,9 +82,11 @@ def mixed_classes(counts: Sequence[int], sizes: Sequence[int]) -> float:
     return sum(sum(1 - (1 - count / total) ** size for count in counts) for size in sizes)
 
 
-@rule("F12", "facts")
+@rule("F12", "facts", "epochs")
 def not_shuffled(obs: Observations) -> RuleResult | None:
     facts = obs.facts
+    if _one_class(obs) is not None:
+        return None
     first = int(limit("F12", "batches"))
     seen, sizes = facts.batch_classes[:first], facts.batch_sizes[:first]
     if len(seen) < 3 or obs.classes < 2:
@@ -83,7 +108,7 @@ def not_shuffled(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F27", "facts")
+@rule("F27", "facts", "epochs")
 def wrong_outputs(obs: Observations) -> RuleResult | None:
     outputs, classes = obs.facts.outputs, obs.classes
     few = _from_labels(obs)
@@ -142,4 +167,13 @@ def _from_labels(obs: Observations) -> RuleResult | None:
         value=outputs,
         threshold=len(some_of),
         evidence=f"{outputs:,} outputs, labels {first:,} to {last:,}",
+        severity="note" if _others_validated(obs) else None,
     )
+
+
+def _others_validated(obs: Observations) -> bool:
+    """Return True where validation is far below a guess: its images may be of the classes that never came."""
+    last, outputs = obs.epochs[-1] if obs.epochs else None, obs.facts.outputs or 1
+    if last is None or last.val_accuracy is None:
+        return False
+    return last.val_accuracy < 0.5 / outputs and (last.train_accuracy or 0.0) > limit("F27", "taught")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
@@ -21,9 +17,29 @@ FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
 
 
+def _blank(obs: Observations) -> RuleResult | None:
+    """Find images that are one value all over: files that could not be read."""
+    count, images = obs.facts.blank_images or (0, 0)
+    if images < limit("F28", "images") or count < limit("F28", "blank") * images:
+        return None
+    return RuleResult(
+        f"{count:,} of the {images:,} first images are one value all over, and have labels like the "
+        "others: can their files not be read?",
+        step=len(obs.facts.batch_sizes) - 1,
+        value=count / images,
+        threshold=limit("F28", "blank"),
+        evidence=f"{count:,} of {images:,} images with one value",
+        severity="warn",
+        name="blank images",
+        advice="Raise an error where a file can't be read (cv2.imread returns None), and leave these images out.",
+    )
+
+
 @rule("F28", "facts")
 def bad_values(obs: Observations) -> RuleResult | None:
     facts = obs.facts
+    if (blank := _blank(obs)) is not None and not facts.bad_count and facts.bad_batch is None:
+        return blank
     if facts.bad_count:
         numbers = some([str(number) for number in facts.bad_items], 5, facts.bad_count)
         return RuleResult(
@@ -59,6 +75,8 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
             threshold=0,
             evidence=f"first loss {first:.3g}, cross-entropy {expected:.3g}",
         )
+    if (uphill := _uphill(obs)) is not None:
+        return uphill
     if obs.first_step or obs.negative_step is None or obs.classes < 2 or not _may_be_flipped(obs):
         return None
     if obs.negative_step > 0 and obs.own_loop:
@@ -75,6 +93,25 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
     )
 
 
+def _uphill(obs: Observations) -> RuleResult | None:
+    """Find a first update along the gradient of a loss whose sign is known to be right."""
+    along, facts = obs.facts.first_update, obs.facts
+    if along is None or along < limit("F17", "along") or facts.loss_sign <= 0 or not facts.loss_wants:
+        return None
+    if (facts.loss_scale or 0.0) <= 0:
+        return None  # (its negative may be what backward() was called on)
+    return RuleResult(
+        f"The first update moved the weights along their gradient (cosine {along:.3g}), not against it: each update "
+        "makes the loss larger.",
+        step=0,
+        value=along,
+        threshold=limit("F17", "along"),
+        evidence=f"cosine of first update and gradient {along:.3g}",
+        name="weights go uphill",
+        advice="Leave out maximize=True; in an update of your own take the gradient off: p -= rate * p.grad.",
+    )
+
+
 def _may_be_flipped(obs: Observations) -> bool:
     """Return False where the loss and its sign are known: something else takes it below 0."""
     facts = obs.facts
@@ -85,7 +122,19 @@ def _may_be_flipped(obs: Observations) -> bool:
 
 @rule("F25", "facts")
 def not_zeroed(obs: Observations) -> RuleResult | None:
-    share = obs.facts.stale_gradient
+    share, counts = obs.facts.stale_gradient, set(obs.facts.accumulated)
+    if obs.facts.attacked and counts == {2}:
+        return RuleResult(
+            "Each update adds up the gradients of two passes, and one of them asked for the gradient of the images: "
+            "what an attack's backward() leaves in the weights is not zeroed.",
+            step=1,
+            value=2,
+            threshold=1,
+            evidence="two backward passes an update, one through images with gradients",
+            severity="note",  # (some train on both on purpose)
+            name="an attack's gradients not zeroed",
+            advice="Ask for the image's gradient alone: torch.autograd.grad(loss, images); or zero_grad() behind it.",
+        )
     if share is None or share <= limit("F25", "share"):
         return None
     return RuleResult(
@@ -233,86 +282,33 @@ def _stands_still(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F32", "facts", "steps")
-def decays_early(obs: Observations) -> RuleResult | None:
-    planned = obs.facts.rates
-    total = obs.total_steps
-    share = limit("F32", "share")
-    if planned and total:
-        steps, rates = np.array(planned).T
-        return _planned(steps, rates, total, share)
-    return _observed(obs, total, share)
-
-
-def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> RuleResult | None:
-    highest = rates.max()
-    half = limit("F32", "half") * total
-    if not highest > 0:
+def _validation_not_finite(obs: Observations) -> RuleResult | None:
+    """Find a validation loss that is NaN or infinite while training goes on."""
+    by_chance = 1.5 * obs.largest_class
+    bad = [
+        epoch
+        for epoch in obs.epochs
+        if (what := epoch.not_finite.get("val_loss")) and epoch.val_accuracy is not None
+        # (NaN answers are right by chance; with others NaN stands for a loss that was not computed)
+        if what != "nan" or epoch.val_accuracy <= by_chance
+    ]
+    if not bad or len(bad) < min(2, len(obs.epochs)):
         return None
-    low = rates < share * highest
-    after_peak = steps >= steps[rates.argmax()]
-    # It must stay down: the restarts of a cosine touch 0 and come back.
-    places = [i for i in np.flatnonzero(low & after_peak & (steps < half)) if low[i:].all()]
-    if not places:
-        return None
-    step = int(steps[places[0]])
     return RuleResult(
-        f"As planned, the rate is below a hundredth of its maximum ({highest:.3g}) from step {step:,} of {total:,} at "
-        "the latest; at such a rate hardly anything is learnt. Was a schedule meant per epoch stepped per batch?",
-        value=step / total,
-        threshold=limit("F32", "half"),
-        evidence=f"rate {rates[places[0]]:.2g} at step {step:,}",
-        cure={"schedule": "cosine"},
+        f"The validation loss of epoch {bad[0].epoch:,} was NaN or infinite, and no training loss was: something is "
+        "not finite in evaluation alone.",
+        step=bad[0].step,
+        evidence=f"validation loss not finite in {len(bad):,} epochs",
+        name="validation loss not finite",
+        advice="Look for log(0) and for rows that a mask hides whole: attention over nothing is NaN in evaluation.",
     )
 
 
-def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
-    """Find, in a custom loop, a rate that shrinks by the same factor at every step, or is already gone."""
-    if obs.first_step:
-        return None  # it goes on somewhere in the middle: what the rate was before is not known here
-    rates = obs.rates
-    until = limit("F32", "half") * total if total else limit("F32", "steps")
-    row = int(limit("F32", "row"))
-    if len(rates) > row and (rates[: row + 1] > 0).all():
-        factors = rates[1 : row + 1] / rates[:row]
-        if factors.max() < 0.999 and factors.max() - factors.min() < 1e-3:
-            gone = math.log(share) / math.log(float(factors.mean()))
-            if gone < until:
-                return RuleResult(
-                    f"The rate was multiplied by {factors.mean():.3g} at each of the steps 1 to {row}: if that goes on "
-                    f"it is a hundredth of what it was at step {gone:,.0f}{f' of {total:,}' if total else ''}. "
-                    "Was a schedule meant per epoch stepped per batch?",
-                    step=row,
-                    value=float(factors.mean()),
-                    threshold=share,
-                    evidence=f"rate {rates[0]:.3g}, {row} steps later {rates[row]:.3g}",
-                )
-    windows = obs.windows
-    if not len(windows):
-        return None
-    highest = np.fmax.accumulate(windows.rate_high)
-    low = windows.rate_high < share * highest
-    place = int(low.argmax())
-    if not low[place:].all() or windows.end[place] >= until:
-        return None
-    if not total and windows.end[-1] < 2 * windows.end[place]:
-        return None  # the end of a run whose length is not known may be near
-    step, rate, highest_then = windows.last(place), float(windows.rate_high[place]), float(highest[place])
-    return RuleResult(
-        f"From step {windows.start(place):,} to {step:,}{f' of {total:,}' if total else ''} the rate was at most "
-        f"{rate:.2g}, after {highest_then:.3g}; at such a rate hardly anything is learnt.{change(obs, step)}",
-        step=step,
-        value=rate / highest_then,
-        threshold=share,
-        evidence=f"rate {rate:.2g} by step {step:,}",
-    )
-
-
-@rule("F03", "steps", "end")
+@rule("F03", "steps", "end", "epochs")
 def not_finite(obs: Observations) -> RuleResult | None:
     step = obs.bad_step
     if step is None:
-        return None
+        return _validation_not_finite(obs)
     before = obs.before_bad
     had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and obs.bad_what == "loss" else ""
     rate = obs.rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 
@@ -12,7 +13,7 @@ PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with log
 """Losses that are a mean of −log p of the right answer."""
 
 
-@rule("F44", "facts")
+@rule("F44", "facts", "epochs")
 def never_stepped(obs: Observations) -> RuleResult | None:
     """Find no updates, updates without gradients, or one update for the gradients of many steps."""
     if obs.facts.emptied:
@@ -35,8 +36,22 @@ def never_stepped(obs: Observations) -> RuleResult | None:
             evidence=f"one update, {count + 1:,} backward passes, {count:,} of them without effect",
             severity="warn",
         )
+    if (together := _added_up_losses(obs)) is not None:
+        return together
     if obs.facts.updates != 0:
         return None
+    if obs.facts.moved_otherwise:
+        return RuleResult(
+            f"In {obs.facts.step:,} steps the optimiser that is watched made no update, and the weights move: another "
+            "one steps them. Is an optimiser made anew in each step or epoch? It then forgets its means each time.",
+            step=max(obs.facts.step - 1, 0),
+            value=0,
+            threshold=1,
+            evidence=f"0 updates in {obs.facts.step:,} steps",
+            severity="warn",
+            name="another optimiser steps",
+            advice="Construct the optimiser once, before the loop, and give that one to cvtui.watch and to schedules.",
+        )
     return RuleResult(
         f"In {obs.facts.step:,} steps the optimiser made no update: no weight has moved.",
         step=max(obs.facts.step - 1, 0),
@@ -46,9 +61,39 @@ def never_stepped(obs: Observations) -> RuleResult | None:
     )
 
 
+def _added_up_losses(obs: Observations) -> RuleResult | None:
+    """Find one backward pass, through the losses of a whole epoch, for each update."""
+    counts, epochs = obs.facts.steps_together, obs.epochs
+    if len(counts) < 2 or min(counts) < limit("F44", "together") or not epochs or epochs[0].epoch != 1:
+        return None
+    if abs(counts[-1] - epochs[0].step) > 1:
+        return None  # (losses of a few batches, added up on purpose)
+    return RuleResult(
+        f"The optimiser makes one update an epoch, by one backward pass through {counts[-1]:,} steps: their losses are "
+        "added up. Are backward() and step() outside of the loop over batches?",
+        step=counts[-1],
+        value=counts[-1],
+        threshold=1,
+        evidence=f"{counts[-1]:,} steps for one backward pass",
+        severity="note" if learns(obs) else "warn",
+        name="one update an epoch",
+        advice="Call zero_grad(), backward() and step() for each batch; add up loss.item() for the mean that is told.",
+    )
+
+
 @rule("F45", "facts")
 def python_list(obs: Observations) -> RuleResult | None:
     names = obs.facts.unlisted
+    if obs.facts.plain_tensors:
+        return RuleResult(
+            f"{some(obs.facts.plain_tensors)}: a plain tensor with a gradient, no nn.Parameter. model.parameters() "
+            "does not hold it, no optimiser moves it, and it is not saved.",
+            value=len(obs.facts.plain_tensors),
+            threshold=0,
+            evidence=f"{len(obs.facts.plain_tensors)} tensors with gradients that the model does not hold",
+            name="weights that are no parameters",
+            advice="Wrap it: self.weight = nn.Parameter(torch.randn(…)).",
+        )
     if obs.facts.fresh_leaves and not names:
         count = obs.facts.fresh_leaves
         return RuleResult(
@@ -108,6 +153,8 @@ def trained_in_eval(obs: Observations) -> RuleResult | None:
         )
     if step is None or not has_modes(obs):
         return None
+    if not step and _norms_frozen(obs):
+        return None
     since = f"from step {step:,} on" if step else "from the first step on"
     return RuleResult(
         f"The model is trained in evaluation mode {since}: batch norm keeps its old means, and dropout does nothing.",
@@ -115,6 +162,15 @@ def trained_in_eval(obs: Observations) -> RuleResult | None:
         value=0,
         evidence=f"model.training is False in training step {step:,}",
     )
+
+
+def _norms_frozen(obs: Observations) -> bool:
+    """Return True where all batch norms were trained before and none is trained now: eval mode is what they want."""
+    facts, kept = obs.facts, {*obs.facts.frozen, *obs.facts.left_out}
+    norms = [one.name for one in facts.modules if "BatchNorm" in one.kind]
+    if not norms or facts.fresh_norms or any("Dropout" in m.kind and m.options.get("p") for m in facts.modules):
+        return False
+    return all(f"{name}.weight" in kept for name in norms) or (facts.frozen_count or 0) > len(facts.frozen)
 
 
 @rule("F47", "facts")
@@ -267,6 +323,8 @@ def undivided(obs: Observations) -> RuleResult | None:
     count = counts.pop()
     times = f"{count:,}"
     added = f"Before each update the gradients of {times} batches are added up, and no loss is divided by {times}:"
+    if facts.attacked:
+        return None  # an attack's pass, left over (F25), or meant
     if count < 2 or abs(facts.loss_scale - 1) > limit("F50", "tolerance"):
         return None
     return RuleResult(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, rule, some
@@ -115,6 +117,11 @@ def _wrong_targets(obs: Observations, given: str) -> str:
         and sums
         and max(abs(sums[0] - 1), abs(sums[1] - 1)) > limit("F40", "tolerance")
     ):
+        if sums[1] < 0:
+            return (
+                f"The loss ({facts.loss_kind}) is called with a truth whose rows add up to {sums[0]:.3g} to "
+                f"{sums[1]:.3g}, below 0, as those of log-probabilities: are its two arguments in each other's place?"
+            )
         return (
             f"The loss ({facts.loss_kind}) wants one class an image, or shares of classes that add up to 1, and is "
             f"given rows that add up to {sums[0]:.3g} to {sums[1]:.3g}: several labels an image want a binary "
@@ -205,6 +212,8 @@ def _sigmoids(sentence: str, outputs: int, note: bool = False) -> RuleResult:
 def behind_the_last(obs: Observations) -> RuleResult | None:
     """Find dropout, ReLU, or a batch norm of one, between the last linear layer and the loss."""
     chain = obs.facts.loss_given or []
+    if (bounded := _bounded(obs)) is not None:
+        return bounded
     if chain[-1:] != ["linear"]:
         return None
     # (Of a loss of distances, squared hinge say, a ReLU is the loss's own.)
@@ -227,10 +236,30 @@ def behind_the_last(obs: Observations) -> RuleResult | None:
     )
 
 
+def _bounded(obs: Observations) -> RuleResult | None:
+    """Find a softmax of scores that can't leave −1..1: no class can have a share near 1."""
+    facts, outputs = obs.facts, obs.facts.outputs or 0
+    if not facts.bounded_scores or outputs < 2:
+        return None
+    most = math.e / (math.e + (outputs - 1) / math.e)
+    what = "come from a tanh" if facts.bounded_scores == "tanh" else "are cosines"
+    return RuleResult(
+        f"The scores {what} and lie between -1 and 1: of {outputs:,} classes none can have more than {most:.3g}, and "
+        f"the loss can't fall below {-math.log(most):.3g}.",
+        step=0,
+        value=-math.log(most),
+        evidence=f"before the softmax: {facts.bounded_scores}",
+        name="scores between -1 and 1",
+        advice="Leave the tanh out; multiply cosines by a scale of 10 to 30, or by a learned one.",
+    )
+
+
 @rule("F59", "facts", "epochs")
 def class_left_out(obs: Observations) -> RuleResult | None:
     """Find a class whose images the loss doesn't count."""
     facts, count = obs.facts, obs.facts.left_out_images or 0
+    if (heavy := _heavy_positives(obs)) is not None:
+        return heavy
     if not facts.left_out_classes or not count:
         return None
     which = some([f"{number:,}" for number in facts.left_out_classes])
@@ -244,6 +273,26 @@ def class_left_out(obs: Observations) -> RuleResult | None:
         threshold=0,
         evidence=f"{count:,} images of class {which} without a part in the loss",
         severity="note" if _left_out_of_accuracy(obs) else None,
+    )
+
+
+def _heavy_positives(obs: Observations) -> RuleResult | None:
+    """Find a pos_weight that makes the positives of a batch count many times what its negatives do."""
+    weight, ones, zeros = obs.facts.positive_weight or (0.0, 0.0, 0.0)
+    if not ones or not zeros:
+        return None
+    times, most = weight * ones / zeros, limit("F59", "times")
+    if 1 / most < times < most:
+        return None
+    return RuleResult(
+        f"With pos_weight {weight:.4g} the {ones:,.0f} positives of the first batch count {times:.3g} times what its "
+        f"{zeros:,.0f} negatives do: everything is called {'positive' if times > 1 else 'negative'}.",
+        step=0,
+        value=times,
+        threshold=most,
+        evidence=f"pos_weight {weight:.4g}, {ones:,.0f} positives, {zeros:,.0f} negatives",
+        name="weight of the positives far off",
+        advice="pos_weight is the number of negatives over that of positives.",
     )
 
 

@@ -73,6 +73,8 @@ def _mirror_images(obs: Observations, turned: int, count: int) -> RuleResult:
 def not_normalised(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     mean, std = facts.input_mean, facts.input_std
+    if (other := _unlike_before(obs)) is not None:
+        return other
     if mean is None or std is None:
         return None
     whole = facts.input_dtype.startswith(("uint", "int"))
@@ -90,6 +92,26 @@ def not_normalised(obs: Observations) -> RuleResult | None:
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
         severity="note" if obs.norm_first and (abs(mean) < limit("F11", "spreads") * std or learns(obs)) else None,
         cure={} if obs.own_loop else {"preprocess": "standardise"},
+    )
+
+
+def _unlike_before(obs: Observations) -> RuleResult | None:
+    """Find inputs of other sizes than those that a loaded body was trained on, where its batch norms keep their own."""
+    spread, shift = obs.facts.norm_spread, obs.facts.norm_shift
+    if spread is None or shift is None or not obs.facts.norm_frozen:
+        return None
+    times = limit("F11", "before")
+    if 1 / times < spread < times and shift < limit("F11", "shift"):
+        return None
+    return RuleResult(
+        f"The net was trained before, and what comes to its first batch norm now spreads {spread:.3g} times as much as "
+        f"it did then, {shift:.3g} deviations from its mean: the images are prepared otherwise.",
+        step=0,
+        value=spread,
+        threshold=times,
+        evidence=f"spread {spread:.3g}, shift {shift:.3g} of the first batch norm's running ones",
+        name="images unlike those of the loaded weights",
+        advice="Prepare images as for the weights: most want pixels of 0..1, minus a mean, divided by a deviation.",
     )
 
 

@@ -24,6 +24,10 @@ TRAINED = 8192
 EVALUATED = 2048
 AGAIN = 512
 """Images that are kept, at most."""
+COMPARED = 64
+"""Images of the second epoch that are looked for among the first one's."""
+ALIKE = 0.99999
+"""Correlation of two images' values above which one is the other, brighter or darker."""
 CLEAR = 0.9
 """Share of rows that must have so many values."""
 
@@ -124,11 +128,35 @@ class Fingerprints:
         """Return the share of the second epoch's first images that had come in the first, value for value."""
         known, again = _rows(self._trained), _rows(self._again)
         complete = self._counts["trained"] <= TRAINED
-        self._trained, self._again = [], []
+        before, after, self._trained, self._again = self._trained, self._again, [], []
         if known is None or not again or not complete:
             return {}
         trained = set(known)
-        return {"repeated": rounded(sum(row in trained for row in again) / len(again), 6)}
+        share = sum(row in trained for row in again) / len(again)
+        return {"repeated": rounded(share, 6)} | ({"images_changed": changed(before, after)} if not share else {})
+
+
+def changed(before: list[Tensor], after: list[Tensor]) -> list[float]:
+    """Return [a, b, share] where images of `after` are those of `before` times one a plus one b; [] where not."""
+    if len({one.shape[1] for one in (*before, *after)}) > 1 or before[0].shape[1] < PLACES:
+        return []
+    first, second = (torch.cat([one.float() for one in rows]) for rows in (before, after[:2]))
+    second = second[:COMPARED]
+    means, sizes = zip(
+        *((rows.mean(1, keepdim=True), rows.std(1, keepdim=True)) for rows in (first, second)), strict=True
+    )
+    plain = [
+        (rows - mean) / size.clamp_min(1e-12) for rows, mean, size in zip((first, second), means, sizes, strict=True)
+    ]
+    likeness, place = (plain[1] @ plain[0].T / (PLACES - 1)).max(1)
+    same = likeness > ALIKE
+    if same.float().mean() < CLEAR:
+        return []
+    factor = (sizes[1][:, 0] / sizes[0][place, 0])[same]
+    shift = (means[1][:, 0] - sizes[1][:, 0] / sizes[0][place, 0] * means[0][place, 0])[same]
+    if factor.std() > 1e-3 * factor.mean() or shift.std() > 1e-3 * (shift.abs().mean() + factor.mean()):
+        return []  # each its own: an augmentation of brightness
+    return [rounded(float(one), 4) for one in (factor.mean(), shift.mean(), same.float().mean())]
 
 
 def _rows(kept: list[Tensor]) -> list[bytes] | None:

@@ -18,6 +18,8 @@ from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neig
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.first_batch import FirstBatch
+from cvtui.engine.observe.first_norm import FirstNorm
+from cvtui.engine.observe.first_signs import FirstSigns
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
@@ -93,8 +95,11 @@ class Probe:
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
+        self._signs = FirstSigns(model, self.optimizers)
+        self._norm = FirstNorm(model)
         self._modes_at = -MODE_STEPS
         self._epochs = 0
+        self._new_epoch = False
         self._mode: bool | None = None
         """Training mode of the last forward pass with gradients."""
         self._eval_step: int | None = None
@@ -139,6 +144,7 @@ class Probe:
         for handles in (self._handles, self._root, self._update_handles):
             _remove(handles)
         self._pairs.close()
+        self._norm.close()
         self._loss.close()
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
@@ -153,6 +159,11 @@ class Probe:
         self._passes.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
+            with self._within_memory():
+                self._signs.before_forward(images)
+        if self._new_epoch:
+            self._new_epoch = False
+            self._signs.new_epoch(self.number)
         if images is None:
             return  # given by name (pixel_values=…): what hooks aren't told
         self._prints.train(images)
@@ -176,6 +187,7 @@ class Probe:
         if not torch.is_grad_enabled() or self._quiet:
             return
         output = scores_of(output)
+        self._signs.after_forward()
         self._loss.after_forward(output)
         if not self.seen:
             self._first.take_output(output)
@@ -199,6 +211,8 @@ class Probe:
 
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         held = held_by(optimizer)
+        with self._within_memory():
+            self._signs.before_update(held)
         self._stale.before_update(held)
         self._passes.before_update(held, self.number)
         if self._updates == 1 and self._capped is None:
@@ -210,6 +224,8 @@ class Probe:
 
     def _after_update(self, *_: Any) -> None:
         self._updates += 1
+        with self._within_memory():
+            self._signs.after_update()
         self._casts.updated()
 
     # ------------------------------------------------------------------ what the recorder tells
@@ -227,6 +243,8 @@ class Probe:
         if self._reported_batches:
             return
         self.seen += 1
+        if self.seen == 1:
+            self._left_out.look_again(self.model, self.optimizers)
         if self.seen <= BATCHES:
             labels = self._loss.step(loss, labels, accuracy)
         if labels is not None and (labels.dim() != 1 or labels.is_floating_point()):
@@ -280,7 +298,7 @@ class Probe:
                 "validation_std": rounded_or_none(numbers[1], 6),
             }
             facts["validation_mode"] = self._first.fields["validation_mode"]
-        facts |= self._read_finite() | self._read_modes()
+        facts |= self._read_finite() | self._read_modes() | self._signs.set_back()
         return Facts(step=self.number, **facts) if facts else None
 
     def remaining(self) -> Facts | None:
@@ -295,12 +313,13 @@ class Probe:
         facts: dict[str, Any] = {}
         late = self.number >= UNMOVED or self._epochs > 1 or (ended and self.seen >= STEPS)
         if late and not self._updates and "updates" not in self._reported:
-            facts["updates"] = 0
+            facts |= self._signs.no_update()
         if self._eval_step is not None and "eval_step" not in self._reported:
             facts["eval_step"] = self._eval_step
         if self._passes.known and "accumulated" not in self._reported:
             facts["accumulated"] = self._passes.accumulated()
             facts["thrown_away"], facts["emptied"] = self._passes.thrown_away(), self._passes.emptied()
+            facts["steps_together"] = self._passes.steps_together()
         self._reported |= set(facts)
         if self._epochs > 1 and self._reported_validation and not self.scan_inputs:
             _remove(self._root)
@@ -319,7 +338,7 @@ class Probe:
 
     def _read_first(self) -> dict[str, Any]:
         facts, labels = self._first.read(self._guessed_labels)
-        return facts | self._loss.facts(labels, facts.get("first_loss"))
+        return facts | self._loss.facts(labels, facts.get("first_loss")) | self._norm.facts()
 
     def _guessed_labels(self, count: int) -> Tensor | None:
         """Take the labels that the gradients show into account; returns those of the first batch of `count` images."""
@@ -333,6 +352,8 @@ class Probe:
         if self._loss.waiting:
             self._guessed_labels(0)
         facts = self._loss.answered(last=self._reported_batches)
+        labels = [batch.cpu() for batch, _ in self._counts]
+        facts |= self._signs.facts(torch.cat(labels) if labels else torch.empty(0))
         if self._counts:
             sizes = [size for _, size in self._counts]
             together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
@@ -365,6 +386,7 @@ class Probe:
         was found.
         """
         self._epochs += 1
+        self._new_epoch = self._epochs == 1
         facts: dict[str, Any] = {}
         if is_compiled(self.model):
             return None

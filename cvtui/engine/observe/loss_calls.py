@@ -40,6 +40,10 @@ class LossCall(NamedTuple):
     """One a class, of a cross-entropy."""
     ignored: int = -100
     """The class number that a cross-entropy leaves out."""
+    smoothing: float = 0.0
+    """Share of each label that a cross-entropy spreads over all classes."""
+    positive: Tensor | None = None
+    """Weight of the positives of a binary cross-entropy."""
 
 
 class LossCalls(TorchFunctionMode):
@@ -55,6 +59,10 @@ class LossCalls(TorchFunctionMode):
         self.moved: list[list[int]] = []
         self._planes: tuple[torch.Size, Tensor] | None = None
         """The last reshape to N*C x H*W where C is H*W: sizes before, and the rows."""
+        self.broadcast: list[list[int]] = []
+        """Sizes of two values of N images each, N x 1 and N, that a function made N x N of."""
+        self.images = 0
+        """Of the batch, once the model has answered."""
         self.root: Any = None
         """The graph's node that backward was last called on."""
 
@@ -64,6 +72,8 @@ class LossCalls(TorchFunctionMode):
             self.root = args[0].grad_fn
         result = func(*args, **kwargs)
         self._look_at_axes(func, args, result)
+        if self.images > 1 and not self.broadcast and len(args) > 1:
+            self.broadcast = spread_out(func in _LOSSES, args[0], args[1], result, self.images)
         if isinstance(result, Tensor) and result.grad_fn is not None:
             name = _LOSSES.get(func)
             if name is not None:
@@ -93,7 +103,11 @@ class LossCalls(TorchFunctionMode):
             if name in ("cross_entropy", "nll_loss"):
                 classes = kwargs.get("weight", args[2] if len(args) > 2 else None)
                 ignored = kwargs.get("ignore_index", args[4] if len(args) > 4 else -100)
-            self.calls.append(LossCall(name, given.detach(), truth, weighted, classes, ignored))
+            smoothing = kwargs.get("label_smoothing", args[7] if len(args) > 7 else 0.0)
+            positive = kwargs.get("pos_weight") if name == "binary_cross_entropy_with_logits" else None
+            self.calls.append(
+                LossCall(name, given.detach(), truth, weighted, classes, ignored, float(smoothing), positive)
+            )
 
     def begin(self) -> None:
         """Begin to see calls; nothing happens where it does so already, or another mode is on."""
@@ -103,9 +117,21 @@ class LossCalls(TorchFunctionMode):
     def end(self) -> None:
         """See no more, where no other mode lies above; forget the step."""
         self.calls, self.names, self.root, self.moved, self._planes = [], {}, None, [], None
+        self.broadcast, self.images = [], 0
         stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
         if stack and stack[-1] is self:
             self.__exit__(None, None, None)
+
+
+def spread_out(is_loss: bool, first: Any, second: Any, result: Any, images: int) -> list[list[int]]:
+    """Return the sizes of an output a row and a number a row of which a function made N x N; [] of all else."""
+    if not isinstance(first, Tensor) or not isinstance(second, Tensor):
+        return []
+    sizes = [list(first.shape), list(second.shape)]
+    if sorted(sizes, key=len) != [[images], [images, 1]] or first.requires_grad == second.requires_grad:
+        return []
+    made = list(result.shape) if isinstance(result, Tensor) else []
+    return sizes if is_loss or (made == [images, images] and result.requires_grad) else []
 
 
 def labels_of(calls: list[LossCall], count: int) -> Tensor | None:

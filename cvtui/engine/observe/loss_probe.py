@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.bounded_scores import bounded_scores
 from cvtui.engine.observe.first_answers import FirstAnswers
+from cvtui.engine.observe.first_signs import plain_tensors
 from cvtui.engine.observe.forward_hooks import Handle, may_compile
 from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
@@ -44,6 +46,9 @@ class LossProbe:
         self._terms: dict[str, Any] = {}
         self._called: list[LossCall] = []
         self._moved: list[list[int]] = []
+        self._broadcast: list[list[int]] = []
+        self._bounded = ""
+        self._plain: list[str] = []
         self._output: Tensor | None = None
         self._node: Any = None
         self._gradient: Tensor | None = None
@@ -76,6 +81,8 @@ class LossProbe:
         self._passes += 1
         self._output = self._node = self._gradient = None
         if isinstance(output, Tensor) and output.dim() and output.grad_fn is not None:
+            if self._calls is not None:
+                self._calls.images = len(output)
             self._output, self._node = output.detach(), output.grad_fn
             if output.dim() <= 2 and output.numel() <= LARGEST:
                 self._hook = output.register_hook(self._take_gradient)  # type: ignore[no-untyped-call]
@@ -99,11 +106,14 @@ class LossProbe:
             )
             names = self._calls.names if self._calls is not None else {}
             self._moved = self._calls.moved if self._calls is not None else []
+            self._bounded = bounded_scores(node)
+            self._broadcast = self._calls.broadcast if self._calls is not None else []
             self._terms = loss_facts(node) | {
                 "weights_in_loss": weights_in_loss(node, {*map(id, self.model.parameters())})
             }
             self._read, self._called = read_loss(node, self._node, names), calls
             self._first = (self._output, self._gradient) if self._output is not None else None
+            self._plain = self._plain_leaves(node)
             self._foreign = [weakref.ref(leaf) for leaf in self._foreign_parameters(node)]
             self._foreign_count = None if self._sharded else len(self._foreign)
         elif self._steps == 1 and self._foreign:
@@ -130,6 +140,12 @@ class LossProbe:
             return []
         own = {id(p) for p in self.model.parameters()} | held_by(*self.optimizers)
         return [leaf for leaf in foreign_leaves(node, own) if isinstance(leaf, nn.Parameter)]
+
+    def _plain_leaves(self, node: Any) -> list[str]:
+        """Return names of tensors of the loss's graph that the model keeps as plain attributes."""
+        if self._sharded or not (names := plain_tensors(self.model, held_by(*self.optimizers))):
+            return []
+        return sorted({names[id(leaf)] for leaf in foreign_leaves(node, ()) if id(leaf) in names})
 
     def _fresh_leaves(self, node: Any) -> int:
         """Count parameters of the second step's graph that nothing holds, where none is one of the first step's."""
@@ -185,6 +201,9 @@ class LossProbe:
             "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
             "foreign_leaves": self._foreign_count,
             "moved_axes": self._moved,
+            "broadcast": self._broadcast,
+            "bounded_scores": self._bounded,
+            "plain_tensors": self._plain,
         }
         output = None
         if self._first is not None:
@@ -243,14 +262,18 @@ def target_facts(target: Tensor) -> dict[str, Any]:
 def class_facts(call: LossCall) -> dict[str, Any]:
     """Describe a cross-entropy's class weights, and the classes that it leaves out by its ignore_index or by a 0."""
     target = call.target
+    if call.positive is not None and call.positive.numel() == 1 and target is not None:
+        ones = float((target > 0.5).sum())
+        return {"positive_weight": [float(f"{call.positive.item():.6g}"), ones, target.numel() - ones]}
+    told_too = {"label_smoothing": call.smoothing} if call.smoothing else {}
     if target is None or target.dim() != 1 or target.is_floating_point() or call.input.dim() != 2:
-        return {}
+        return told_too
     weights = call.weights.tolist() if call.weights is not None and len(call.weights) <= MOST_CLASSES else []
     weightless = [number for number, weight in enumerate(weights) if weight == 0]
     out = sorted({*weightless, call.ignored} & set(range(call.input.shape[1])))
     count = sum(int((target == number).sum()) for number in out)
     told: dict[str, Any] = {"class_weights": [float(f"{weight:.6g}") for weight in weights]} if weights else {}
-    return told | ({"left_out_classes": out, "left_out_images": count} if count else {})
+    return told_too | told | ({"left_out_classes": out, "left_out_images": count} if count else {})
 
 
 def _ends(values: Tensor) -> list[float]:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.first_signs import repeated_layers
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.loss_graph import LIBRARY
-from cvtui.engine.observe.shards import is_gathered, own_shard
+from cvtui.engine.observe.shards import is_gathered, is_sharded, own_shard
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.optim.groups import held_by
 from cvtui.runlog.events import WeightFact
@@ -89,11 +90,24 @@ class LeftOut:
         self._order = {plain_name(name): place for place, (name, _) in enumerate(model.named_parameters())}
         own = [place for place, p in enumerate(model.parameters()) if id(p) in held]
         self._first_held = min(own, default=None)
+        self._known = {id(p) for p in model.parameters()}
         self._parameters = [
             (plain_name(name), p, p._version, _some_of(p))
             for name, p in model.named_parameters()
             if p.requires_grad and id(p) not in held and not self._unknown
         ]
+
+    def look_again(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        """Add parameters that the first forward pass made."""
+        if self._unknown or is_sharded(model):
+            return
+        held = held_by(*optimizers)
+        for name, p in model.named_parameters():
+            if id(p) in self._known:
+                continue
+            self._order.setdefault(plain_name(name), len(self._order))
+            if p.requires_grad and id(p) not in held:
+                self._parameters.append((plain_name(name), p, p._version, _some_of(p)))
 
     def set_by_hand(self) -> set[str]:
         """Return the names of those that no optimizer holds and that something changes: a copy that follows."""
@@ -140,6 +154,9 @@ def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[s
     betas = group.get("betas")
     return {
         "optimizer": type(optimizer).__name__.lower(),
+        "betas": [float(beta) for beta in betas] if isinstance(betas, Sequence) else [],
+        "initial_rate": _initial_rate(group),
+        "repeated_layers": repeated_layers(model),
         "momentum": float(betas[0] if isinstance(betas, Sequence) else group.get("momentum", 0.0)),
         "weight_decay": max(float(group.get("weight_decay", 0.0)) for group in optimizer.param_groups),
         "parameters": sum(p.requires_grad for _, p in named),
@@ -149,6 +166,12 @@ def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[s
         "frozen_count": len(frozen),
         "fresh_norms": _fresh_norms(model) if frozen or len(held & own) < len(own) else None,
     }
+
+
+def _initial_rate(group: dict[str, Any]) -> float | None:
+    """Return the rate that a schedule multiplies; None without one."""
+    rate = group.get("initial_lr")
+    return float(rate) if rate is not None else None
 
 
 @torch.no_grad()

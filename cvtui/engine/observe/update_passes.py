@@ -113,6 +113,11 @@ class UpdatePasses:
             counts.append(one.backwards - 1 - _piled_up(one) if plain and one.kept is not None else 0)
         return counts
 
+    def steps_together(self) -> list[int]:
+        """Return the steps of each update that one backward pass went through; 0 where a step has a pass of its own."""
+        plain = [one.backwards == 1 and one.forwards >= one.steps - 1 for one in self._updates]
+        return [one.steps if simple else 0 for one, simple in zip(self._updates, plain, strict=True)]
+
     def emptied(self) -> bool:
         """Return True if gradients came before each update, and none was there when it began."""
         return bool(self._updates) and all(

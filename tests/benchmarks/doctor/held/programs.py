@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cases
     data,
+    fourth_data,
+    fourth_healthy,
+    fourth_loop,
+    fourth_loss,
+    fourth_model,
     heads,
     healthy,
     second,
@@ -23,5 +28,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first", "second" or "third"."""
+    """Return "first" to "fourth"."""
     return CASES[program.loop].batch_of

@@ -1,0 +1,142 @@
+"""Rates that decay too early, or whose schedule is stepped in other units than it was made for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cvtui.doctor.observations import Observations
+from cvtui.doctor.phrases import change
+from cvtui.doctor.registry import RuleResult, limit, rule
+
+
+@rule("F32", "facts", "steps", "epochs")
+def decays_early(obs: Observations) -> RuleResult | None:
+    planned = obs.facts.rates
+    total = obs.total_steps
+    if obs.own_loop and (odd := _never_stepped(obs) or _waves(obs)) is not None:
+        return odd
+    share = limit("F32", "share")
+    if planned and total:
+        steps, rates = np.array(planned).T
+        return _planned(steps, rates, total, share)
+    return _observed(obs, total, share)
+
+
+def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> RuleResult | None:
+    highest = rates.max()
+    half = limit("F32", "half") * total
+    if not highest > 0:
+        return None
+    low = rates < share * highest
+    after_peak = steps >= steps[rates.argmax()]
+    # It must stay down: the restarts of a cosine touch 0 and come back.
+    places = [i for i in np.flatnonzero(low & after_peak & (steps < half)) if low[i:].all()]
+    if not places:
+        return None
+    step = int(steps[places[0]])
+    return RuleResult(
+        f"As planned, the rate is below a hundredth of its maximum ({highest:.3g}) from step {step:,} of {total:,} at "
+        "the latest; at such a rate hardly anything is learnt. Was a schedule meant per epoch stepped per batch?",
+        value=step / total,
+        threshold=limit("F32", "half"),
+        evidence=f"rate {rates[places[0]]:.2g} at step {step:,}",
+        cure={"schedule": "cosine"},
+    )
+
+
+def _never_stepped(obs: Observations) -> RuleResult | None:
+    """Find a rate that stays at a small part of what its schedule multiplies."""
+    base, windows = obs.facts.initial_rate, obs.windows
+    if not base or not len(windows) or not len(obs.rates) or len(obs.epochs) < 2:
+        return None
+    rate, highest = float(obs.rates[0]), float(windows.rate_high.max())
+    still = highest <= rate * (1 + 1e-6) and float(np.nanmin(windows.rate)) >= rate * (1 - 1e-6)
+    begun, guess = obs.first_loss, obs.label_entropy
+    if begun is not None and guess and begun < limit("F32", "new") * guess:
+        return None  # it was trained before: the last of its rates
+    if not still or not 0 < rate < limit("F32", "base") * base or obs.steps_done < limit("F32", "still"):
+        return None
+    return RuleResult(
+        f"The rate was {rate:.3g} in all of {obs.steps_done:,} steps, and the optimiser was made with {base:.3g}: a "
+        "schedule was put on it (a warm-up?) and is never stepped.",
+        step=obs.steps_done - 1,
+        value=rate / base,
+        threshold=limit("F32", "base"),
+        evidence=f"rate {rate:.3g}, made with {base:.3g}",
+        name="schedule never stepped",
+        advice="Call scheduler.step() after each optimizer.step(), or once an epoch, as the schedule was meant.",
+    )
+
+
+def _waves(obs: Observations) -> RuleResult | None:
+    """Find a rate that falls to nothing and rises again step by step, over and over: a cosine beyond its end."""
+    rates = obs.rates
+    if obs.first_step or len(rates) < 20 or not np.isfinite(rates).all():
+        return None
+    highest = rates.max()
+    peak = int(rates.argmax())
+    low = rates < limit("F32", "share") * highest
+    valleys = [at for at in range(peak + 1, len(rates)) if low[at] and not low[at - 1]]
+    smooth = []
+    for at in valleys:
+        rise = rates[at : at + 1 + next((n for n, rate in enumerate(rates[at:]) if rate > 0.5 * highest), 0)]
+        steps = np.diff(rise)
+        # (A triangle rises by the same at each step, a cosine slowly at first.)
+        smooth.append(len(rise) > 2 and steps.max() < 0.4 * highest and steps[0] < 0.5 * steps.max())
+    if sum(smooth) < limit("F32", "valleys"):
+        return None
+    period = valleys[1] - valleys[0]
+    return RuleResult(
+        f"The rate falls from {highest:.3g} to nothing and rises again every {period:,} steps: a cosine that is "
+        "stepped beyond its end (T_max). Was it meant per epoch, and is it stepped per batch?",
+        step=valleys[1],
+        value=period,
+        threshold=0,
+        evidence=f"rate 0 at steps {valleys[0]:,} and {valleys[1]:,}",
+        name="schedule in waves",
+        advice="Give T_max the number of all steps, or step the schedule once an epoch.",
+    )
+
+
+def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:
+    """Find, in a custom loop, a rate that shrinks by the same factor at every step, or is already gone."""
+    if obs.first_step:
+        return None  # it goes on somewhere in the middle: what the rate was before is not known here
+    rates = obs.rates
+    until = limit("F32", "half") * total if total else limit("F32", "steps")
+    row = int(limit("F32", "row"))
+    if len(rates) > row and (rates[: row + 1] > 0).all():
+        factors = rates[1 : row + 1] / rates[:row]
+        if factors.max() < 0.999 and factors.max() - factors.min() < 1e-3:
+            gone = math.log(share) / math.log(float(factors.mean()))
+            if gone < until:
+                return RuleResult(
+                    f"The rate was multiplied by {factors.mean():.3g} at each of the steps 1 to {row}: if that goes on "
+                    f"it is a hundredth of what it was at step {gone:,.0f}{f' of {total:,}' if total else ''}. "
+                    "Was a schedule meant per epoch stepped per batch?",
+                    step=row,
+                    value=float(factors.mean()),
+                    threshold=share,
+                    evidence=f"rate {rates[0]:.3g}, {row} steps later {rates[row]:.3g}",
+                )
+    windows = obs.windows
+    if not len(windows):
+        return None
+    highest = np.fmax.accumulate(windows.rate_high)
+    low = windows.rate_high <= share * highest * (1 + 1e-6)
+    place = int(low.argmax())
+    if not low[place:].all() or windows.end[place] >= until:
+        return None
+    if not total and windows.end[-1] < 2 * windows.end[place]:
+        return None  # the end of a run whose length is not known may be near
+    step, rate, highest_then = windows.last(place), float(windows.rate_high[place]), float(highest[place])
+    return RuleResult(
+        f"From step {windows.start(place):,} to {step:,}{f' of {total:,}' if total else ''} the rate was at most "
+        f"{rate:.2g}, after {highest_then:.3g}; at such a rate hardly anything is learnt.{change(obs, step)}",
+        step=step,
+        value=rate / highest_then,
+        threshold=share,
+        evidence=f"rate {rate:.2g} by step {step:,}",
+    )

@@ -1,0 +1,143 @@
+"""Checks of sentences on kinds of the fourth set: images, random numbers, shared layers, options, what is counted."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from tests.doctor.second_log import Said, SecondReader, near, need, number
+
+
+def few_images(log: SecondReader, parts: Said, _said: Said) -> None:
+    need([number(parts["different"]), number(parts["images"])] == log.facts["distinct_images"], "how many")
+    need("evaluated" not in parts or number(parts["evaluated"]) == log.facts["evaluated"], "evaluated")
+
+
+def images_change(log: SecondReader, parts: Said, _said: Said) -> None:
+    factor, shift, share = log.facts["images_changed"]
+    near(parts["factor"], factor)
+    near(parts["shift"], abs(shift))
+    need((parts["sign"] == "-") == (shift < 0), "the sign")
+    need("share" not in parts or abs(number(parts["share"]) - 100 * share) < 0.1, "the share")
+
+
+def broadcast(log: SecondReader, parts: Said, _said: Said) -> None:
+    sizes = [re.findall(r"\d+", parts[name].replace(",", "")) for name in ("first", "second")]
+    need([[int(one) for one in row] for row in sizes] == log.facts["broadcast"], f"{log.facts['broadcast']}")
+
+
+def same_random(log: SecondReader, _parts: Said, _said: Said) -> None:
+    need(log.facts["same_random"] is True, "the states differ")
+
+
+def shared_layer(log: SecondReader, parts: Said, _said: Said) -> None:
+    places = log.facts["repeated_layers"]
+    need("names" not in parts or parts["names"].startswith(places[0]), f"{places}")
+    need("count" not in parts or number(parts["count"]) == len(places), f"{places}")
+
+
+def set_back(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["step"]) == log.facts["set_back"], "the step")
+
+
+def smoothed(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["share"], log.facts["label_smoothing"])
+    need("left" not in parts or abs(number(parts["left"]) + number(parts["share"]) - 1) < 1e-3, "what is left")
+
+
+def betas(log: SecondReader, parts: Said, _said: Said) -> None:
+    first, second = log.facts["betas"]
+    near(parts["first"], first)
+    near(parts["second"], second)
+    if "steps" in parts:
+        near(parts["steps"], 1 / (1 - first), 2)
+        near(parts["squares"], 1 / (1 - second), 2)
+
+
+def loss_counted(log: SecondReader, parts: Said, _said: Said) -> None:
+    epochs = [one for one in log.epochs.values() if "epoch" not in parts or one["epoch"] == number(parts["epoch"])]
+    told = [one for one in epochs if abs(one["val_loss"] - number(parts["loss"])) <= 0.01 * one["val_loss"]]
+    need(bool(told), "no epoch has that loss")
+    if "trained" in parts:
+        near(parts["trained"], told[0]["train_loss"])
+
+
+def uphill(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["along"], log.facts["first_update"])
+
+
+def attacked(log: SecondReader, _parts: Said, _said: Said) -> None:
+    need(log.facts["attacked"] is True and set(log.facts["accumulated"]) == {2}, "no two passes an update")
+
+
+def one_class(log: SecondReader, parts: Said, _said: Said) -> None:
+    counts = log.facts["batch_labels"]
+    need("number" not in parts or counts[int(number(parts["number"]))] == sum(counts), f"{counts}")
+    need("labels" not in parts or number(parts["labels"]) == sum(counts), f"{counts}")
+
+
+def blanks(log: SecondReader, parts: Said, _said: Said) -> None:
+    need([number(parts["count"]), number(parts["images"])] == log.facts["blank_images"], "how many")
+
+
+def never_stepped(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["rate"], max(log.rate.values()))
+    near(parts["rate"], min(log.rate.values()))
+    near(parts["base"], log.facts["initial_rate"])
+
+
+def waves(log: SecondReader, parts: Said, _said: Said) -> None:
+    highest = max(log.rate.values())
+    places = [int(number(parts[name])) for name in ("a", "b") if name in parts]
+    need(all(log.rate[place] < 0.01 * highest for place in places), "the rate is not nothing there")
+    need("highest" not in parts or abs(number(parts["highest"]) - highest) < 0.01 * highest, "the highest")
+
+
+def moved_otherwise(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(log.facts["updates"] == 0 and log.facts["moved_otherwise"] is True, "weights")
+    need(number(parts["steps"]) == log.facts["step"], "the steps")
+
+
+def together(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["count"]) == log.facts["steps_together"][-1], "how many")
+
+
+def plain_tensors(log: SecondReader, parts: Said, _said: Said) -> None:
+    names = log.facts["plain_tensors"]
+    need("names" not in parts or parts["names"].startswith(names[0]), f"{names}")
+    need("count" not in parts or number(parts["count"]) == len(names), f"{names}")
+
+
+def bounded(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(("tanh" in parts["what"]) == (log.facts["bounded_scores"] == "tanh"), "what they are")
+    if "most" in parts:
+        most = math.e / (math.e + (log.facts["outputs"] - 1) / math.e)
+        near(parts["most"], most)
+        near(parts["floor"], -math.log(most))
+
+
+def heavy(log: SecondReader, parts: Said, _said: Said) -> None:
+    weight, ones, zeros = log.facts["positive_weight"]
+    near(parts["weight"], weight)
+    need([number(parts["ones"]), number(parts["zeros"])] == [ones, zeros], "how many")
+    if "times" in parts:
+        near(parts["times"], weight * ones / zeros)
+
+
+def bad_validation(log: SecondReader, parts: Said, _said: Said) -> None:
+    bad = [epoch for epoch in log.epochs.values() if (epoch.get("not_finite") or {}).get("val_loss")]
+    need("epoch" not in parts or bad[0]["epoch"] == number(parts["epoch"]), "the epoch")
+    need("count" not in parts or len(bad) >= number(parts["count"]), "how many")
+
+
+def turned_round(log: SecondReader, parts: Said, _said: Said) -> None:
+    low, high = log.facts["target_sums"]
+    near(parts["low"], low)
+    near(parts["high"], high)
+    need(high < 0, "not below 0")
+
+
+def unlike_before(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["spread"], log.facts["norm_spread"])
+    near(parts["shift"], log.facts["norm_shift"])
+    need(log.facts["norm_frozen"] is True, "its statistics follow")

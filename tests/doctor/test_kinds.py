@@ -1,0 +1,135 @@
+"""Kinds of the fourth set: each sign on recorded facts, beside a healthy run that looks like it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+
+from cvtui.doctor import Doctor
+from cvtui.runlog.events import EpochDone, Facts, ModuleFact, Steps
+from tests.doctor.making import epoch, started
+
+NORMS = [ModuleFact(name="0", kind="Conv2d"), ModuleFact(name="1", kind="BatchNorm2d", options={"momentum": 0.1})]
+KNOWN = {"loss_kind": "cross-entropy", "loss_wants": "logits", "loss_sign": 1, "outputs": 10}
+LABELS = {"batch_labels": [320], "batch_sizes": [32] * 10, "batch_classes": [1] * 10, "outputs": 10}
+FEW = {"batch_labels": [40] * 8, "batch_sizes": [32] * 10, "batch_classes": [8] * 10, "outputs": 10}
+
+
+def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list[float] | None = None) -> list[str]:
+    """Return what is said above a note of a loop of one's own."""
+    doctor = Doctor()
+    bare = msgspec.structs.replace(started(), data={}, total_steps=0, steps_per_epoch=0)
+    doctor.take(bare)
+    doctor.take(Facts(step=10, **known))
+    lr = rates if rates is not None else [0.05] * 90
+    doctor.take(Steps(first=0, loss=[1.0] * len(lr), accuracy=[0.6] * len(lr), grad_norm=[], lr=list(lr)))
+    for one in epochs:
+        doctor.take(one)
+    said = [one for one in doctor.update() if one.severity != "note"]
+    assert not doctor.failed
+    return [one.id for one in said]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sick", "sound"),
+    [
+        ("F60", {"distinct_images": [6, 480], "evaluated": 120, "batch_size": 32},
+         {"distinct_images": [60, 480], "evaluated": 120, "batch_size": 32}),
+        ("F61", {"images_changed": [4.5, -2.0, 1.0]}, {"images_changed": [1.0, 0.0, 1.0]}),
+        ("F62", {"broadcast": [[32, 1], [32]]}, {"broadcast": []}),
+        ("F64", {"same_random": True}, {"same_random": False}),
+        ("F65", {"repeated_layers": ["2", "3"]}, {"repeated_layers": []}),
+        ("F66", {"set_back": 15, "first_update": -0.8}, {"set_back": 15, "first_update": 0.0}),
+        ("F67", {"label_smoothing": 0.9}, {"label_smoothing": 0.2}),
+        ("F68", {"betas": [0.999, 0.9]}, {"betas": [0.95, 0.9]}),
+        ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0},
+         {**KNOWN, "first_update": -0.7, "loss_scale": 1.0}),
+        ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0}, {**KNOWN, "first_update": 0.7}),
+        ("F28", {"blank_images": [60, 320]}, {"blank_images": [3, 320]}),
+        ("F42", {**KNOWN, "bounded_scores": "cosine"}, {**KNOWN, "loss_given": ["linear"]}),
+        ("F44", {"updates": 0, "moved_otherwise": True}, {"updates": None}),
+        ("F45", {"plain_tensors": ["weight"]}, {"plain_tensors": []}),
+        ("F46", {"training_mode": False, "modules": NORMS},
+         {"training_mode": False, "modules": NORMS, "frozen": ["0.weight", "1.weight", "1.bias"], "frozen_count": 3}),
+        ("F11", {"norm_spread": 0.21, "norm_shift": 1.0, "norm_frozen": True},
+         {"norm_spread": 0.21, "norm_shift": 1.0, "norm_frozen": False}),
+        ("F11", {"norm_spread": 1.1, "norm_shift": 4.0, "norm_frozen": True},
+         {"norm_spread": 1.4, "norm_shift": 0.6, "norm_frozen": True}),
+        ("F59", {"positive_weight": [240.0, 11.0, 21.0]}, {"positive_weight": [3.0, 8.0, 24.0]}),
+        ("F40", {**KNOWN, "target_sums": [-11.0, -10.0]}, {**KNOWN, "target_sums": [1.0, 1.0]}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_sign_is_told_and_what_looks_like_it_is_not(fault: str, sick: dict[str, Any], sound: dict[str, Any]) -> None:
+    assert named(sick)[:1] == [fault]
+    assert fault not in named(sound)
+
+
+def test_of_one_class_alone_the_order_is_no_matter() -> None:
+    """All right by the first epochs: no other class ever came. Sorted by class it is not."""
+    right = tuple(epoch(number, 1.0, 1.0, 0.0, 0.0) for number in (1, 2))
+    assert named(LABELS, right) == ["F24"]
+    assert named(LABELS, tuple(epoch(number, 0.9, 0.2, 0.5, 3.0) for number in (1, 2)))[:1] == ["F12"]
+
+
+def test_outputs_of_no_class_are_no_cause_where_validation_has_the_others() -> None:
+    """0 % right of images whose classes training never showed."""
+    assert "F27" in named(FEW, (epoch(1, 0.6, 0.7),))
+    said = named(FEW, tuple(epoch(number, 0.9, 0.0, 0.3, 7.0) for number in (1, 2)))
+    assert "F21" in said
+    assert "F27" not in said
+
+
+def test_one_batch_again_and_again() -> None:
+    """In one epoch it is a test of the loop, in several that are validated it isn't; nor is a set that is one batch."""
+    same = {"distinct_images": [32, 480], "evaluated": 120, "batch_size": 32}
+    epochs = (epoch(1, 0.9, 0.5), epoch(2, 1.0, 0.6))
+    assert named(same, epochs) == ["F60"]
+    assert named(same, epochs[:1]) == []
+    assert named({"distinct_images": [480, 480], "evaluated": 120, "batch_size": 480}, epochs) == []
+
+
+def test_one_update_an_epoch_and_a_few_batches_together() -> None:
+    """The first epoch has 30 steps; four batches a backward pass are meant."""
+    assert named({"steps_together": [31, 30]}, (epoch(1, 0.3, 0.3),)) == ["F44"]
+    assert named({"steps_together": [4, 4]}, (epoch(1, 0.3, 0.3),)) == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "base", "fault"),
+    [
+        (lambda _: 0.0001, 0.05, ["F32"]),
+        (lambda _: 0.05, 0.05, []),
+        (lambda s: 0.05 * min(1.0, (s + 1) / 60), 0.05, []),
+        (lambda s: 0.025 * (1 + math.cos(math.pi * s / 9)), 0.05, ["F32"]),
+        (lambda s: 0.025 * (1 + math.cos(math.pi * (s % 20) / 20)), 0.05, []),
+        (lambda s: 0.025 * (1 + math.cos(math.pi * s / 140)), 0.05, []),
+        (lambda s: 0.05 * (1 - 0.999 * abs(1 - s % 20 / 10)), 0.05, []),
+    ],
+    ids=["never stepped", "no warm-up", "a warm-up", "a cosine of 9 steps", "restarts", "one cosine", "triangles"],
+)
+def test_schedules_in_other_units(rate: Any, base: float, fault: list[str]) -> None:
+    rates = [rate(step) for step in range(140)]
+    epochs = tuple(epoch(number, 0.6, 0.6) for number in (1, 2, 3))
+    assert [one for one in named({"initial_rate": base}, epochs, rates) if one == "F32"] == fault
+
+
+def test_a_validation_loss_that_is_nan_alone() -> None:
+    """A masked row in evaluation; a loop that tells NaN for a loss it has not is none."""
+    bad = [msgspec.structs.replace(epoch(n, 0.6, 0.2, 0.9), val_loss=None, not_finite={"val_loss": "nan"})
+           for n in (1, 2)]  # fmt: skip
+    assert named({"outputs": 6}, tuple(bad))[:1] == ["F03"]
+    without = [msgspec.structs.replace(one, val_accuracy=None) for one in bad]
+    assert named({}, tuple(without)) == []
+    unknown = [msgspec.structs.replace(one, val_accuracy=0.9) for one in bad]
+    assert named(KNOWN, tuple(unknown)) == []
+
+
+def test_a_validation_loss_that_is_a_sum() -> None:
+    """Six times a guess at 95 % right; overfitting is told by a lower accuracy."""
+    known = {**KNOWN, "batch_labels": [30] * 10}
+    assert named(known, tuple(epoch(n, 0.9, 0.95, 0.5, 6.0) for n in (1, 2, 3)))[:1] == ["F70"]
+    assert "F70" not in named(known, tuple(epoch(n, 1.0, 0.9, 0.01, 2.5) for n in (1, 2, 3)))
