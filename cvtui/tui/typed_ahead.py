@@ -30,7 +30,7 @@ class TypedAheadApp(App[None]):
             if not event.is_forwarded:
                 self._on_their_way.append((event, self.focused))
             elif self._missed(event) and self.focused is not None:
-                self.focused._forward_event(event.copy())
+                self.focused._forward_event(events.Key(event.key, event.character))  # (8.2.2 has no `copy`)
                 return
         await super().on_event(event)
 
