@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.observe.forward_hooks import Handle, is_compiled
+from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled
 from cvtui.text import rounded_or_none
 
 
@@ -24,7 +24,7 @@ class FirstNorm:
         norm = next((one for one in norms if one.running_mean is not None), None)
         self._handles: list[Handle] = []
         if norm is not None and not is_compiled(model):
-            self._handles.append(norm.register_forward_pre_hook(self._look))
+            self._handles.append(forward_hooks(model).before(norm, self._look, inside=False))
 
     def _look(self, norm: nn.Module, inputs: Any) -> None:
         if not torch.is_grad_enabled() or not inputs or not isinstance(inputs[0], Tensor):

@@ -35,7 +35,7 @@ class LiveDoctorWriter(EventWriter):
         self._warned: dict[str, str] = {}
         """Id -> name of findings that were logged as faults."""
         self._seen_bad = False
-        self._again = 0.0
+        self._next_look = 0.0
         self.seconds = 0.0
         """Spent on it so far."""
         self._usual = 0.0
@@ -70,7 +70,7 @@ class LiveDoctorWriter(EventWriter):
                 for diagnosis in self._doctor.update():
                     self._report(diagnosis)
                 taken = time.thread_time() - began
-                self._again = max(self._again, begun + min(SECONDS_APART, taken / LOOK_SHARE))
+                self._next_look = max(self._next_look, begun + min(SECONDS_APART, taken / LOOK_SHARE))
                 self._count(layers, taken)
         except Exception as error:
             self._doctor = None
@@ -110,7 +110,7 @@ class LiveDoctorWriter(EventWriter):
     def _due(self, record: Record, now: float) -> bool:
         if not isinstance(record, Steps):
             return isinstance(record, Facts | EpochDone | RunEnded | Finding)
-        return now >= self._again
+        return now >= self._next_look
 
     def _report(self, diagnosis: Diagnosis) -> None:
         before = self._reported.get(diagnosis.id)

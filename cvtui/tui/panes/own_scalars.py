@@ -31,11 +31,11 @@ class OwnScalarPane(CurvePane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._name = ""
+        self._scalar = ""
 
     @property
     def heading(self) -> str:
-        return self._name or self.TITLE
+        return self._scalar or self.TITLE
 
     @property
     def tab(self) -> str:
@@ -44,8 +44,8 @@ class OwnScalarPane(CurvePane):
     def has_content(self, history: History) -> bool:
         """Return True for a run that logs so many names."""
         names = history.scalars.names
-        self._name = clean(names[self.PLACE]) if len(names) > self.PLACE else ""
-        return bool(self._name)
+        self._scalar = clean(names[self.PLACE]) if len(names) > self.PLACE else ""
+        return bool(self._scalar)
 
     def key(self, history: History, view: ViewState) -> object:
         counts = tuple(curve.count for _, curve in self._curves(history))

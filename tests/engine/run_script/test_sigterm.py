@@ -28,8 +28,9 @@ def died(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Signals that the handler has sent to this process, in place of them."""
     sent: list[int] = []
     monkeypatch.setattr("cvtui.engine.run_script.sigterm.os.kill", lambda _process, number: sent.append(number))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a test runner's worker has a handler of its own
     yield sent
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, before)
 
 
 def steps(at: int, then: Callable[[], object]) -> None:
