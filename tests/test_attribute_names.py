@@ -66,9 +66,9 @@ def _set_at_first(node: ast.ClassDef) -> Iterator[str]:
     for method in node.body:
         if isinstance(method, ast.FunctionDef) and method.name == "__init__":
             for part in ast.walk(method):
-                if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store) and part.attr.startswith("_"):
-                    if isinstance(part.value, ast.Name) and part.value.id == "self":
-                        yield part.attr
+                match part:
+                    case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()) if name.startswith("_"):
+                        yield name
 
 
 def _above(one: Class, classes: dict[str, list[Class]], seen: set[str]) -> set[str]:
