@@ -93,8 +93,7 @@ class RunFolder:
         """Make a folder as `create` does, called after a recipe's data (`digits-1`, `digits-2`)."""
         stem = stem_of(data)
         while True:
-            names = [entry.name for entry in os.scandir(base)] if os.path.isdir(base) else []
-            name = f"{stem}-{next_number(stem, names)}"
+            name = f"{stem}-{next_number(stem, names_in(base))}"
             try:
                 return cls.create(base, name, recipe_toml)
             except RequestError:
@@ -232,6 +231,11 @@ LABS = "labs"
 """A folder whose runs are labs, no trainings: lists leave it out."""
 DEEPEST = 3
 """Folders from a folder of runs down to a run, at most: NAME, SWEEP/NAME, PROJECT/SWEEP/NAME."""
+
+
+def names_in(base: Path) -> list[str]:
+    """Return the names that a folder of runs has taken; [] where there is none."""
+    return [entry.name for entry in os.scandir(base)] if os.path.isdir(base) else []
 
 
 def runs_below(bases: Sequence[Path], deepest: int = DEEPEST) -> list[RunFolder]:

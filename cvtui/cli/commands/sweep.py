@@ -116,11 +116,13 @@ def _named(entrants: Sequence[Entrant], varied: Sequence[str], runs: Path) -> li
     """Call the runs after their data and what differs, with the next number of the folder."""
     from dataclasses import replace
 
+    from cvtui.runlog.folder import names_in
     from cvtui.runlog.run_names import race_names
 
     recipes = [entrant.checked.asked for entrant in entrants]
-    taken = [path.name for path in runs.iterdir()] if runs.is_dir() else []
-    names = race_names(recipes[0].data, taken, [{key: getattr(recipe, key) for key in varied} for recipe in recipes])
+    names = race_names(
+        recipes[0].data, names_in(runs), [{key: getattr(recipe, key) for key in varied} for recipe in recipes]
+    )
     return [replace(entrant, name=name) for entrant, name in zip(entrants, names, strict=True)]
 
 

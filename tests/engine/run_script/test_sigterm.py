@@ -23,14 +23,20 @@ from tests.engine.run_script.test_watcher import history, run
 pytestmark = pytest.mark.torch
 
 
+@pytest.fixture(autouse=True)
+def as_at_the_start() -> Iterator[None]:
+    """Give SIGTERM its default: a test runner's worker has a handler of its own."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture
-def died(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def died(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Signals that the handler has sent to this process, in place of them."""
     sent: list[int] = []
     monkeypatch.setattr("cvtui.engine.run_script.sigterm.os.kill", lambda _process, number: sent.append(number))
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a test runner's worker has a handler of its own
-    yield sent
-    signal.signal(signal.SIGTERM, before)
+    return sent
 
 
 def steps(at: int, then: Callable[[], object]) -> None:
