@@ -8,7 +8,9 @@ import pytest
 from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
+from textual.geometry import Region, Size
 from textual.screen import ModalScreen
+from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from cvtui.tui.widgets.key_bar import KeyBar
@@ -137,3 +139,16 @@ async def test_an_answer_that_comes_when_another_place_is_in_front_closes_nothin
         await pilot.pause()
         assert isinstance(app.screen, Ours)
         assert asking in app.get_screen_stack("_default")
+
+
+async def test_a_window_that_knows_its_new_size_already_is_drawn_whole_at_its_old_one() -> None:
+    """Textual asks for that between two resizes; lines that were missing ended the program."""
+    app = Below()
+    async with app.run_test(size=(100, 40)) as pilot:
+        window = Ours()
+        await app.push_screen(window)
+        await pilot.pause()
+        for below in (None, [Strip.blank(80)] * 24):
+            app._size, window._below = Size(80, 24), below
+            for crop in (Region(0, 0, 100, 40), Region(0, 30, 100, 10)):
+                assert [line.cell_length for line in window.render_lines(crop)] == [100] * crop.height

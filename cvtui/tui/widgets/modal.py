@@ -89,10 +89,11 @@ class Modal(ModalScreen[Answer]):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         below = self._below
-        if below is None or len(below) != self.size.height or below[0].cell_length != self.size.width:
+        if below is None or self._compositor.size != (below[0].cell_length, len(below)):
             drawn: Any = self.render()
-            # After a resize the screen below is drawn at its old size once more, and has too few lines for this one.
-            if not isinstance(drawn, BackgroundScreen) or drawn.screen._compositor.size != self.size:
+            # After a resize the screen below is drawn at its old size once more, and has too few lines for this one;
+            # between two resizes this one is asked for lines of its own old size.
+            if not isinstance(drawn, BackgroundScreen) or drawn.screen._compositor.size != self._compositor.size:
                 return super().render_lines(crop)
             strips = drawn.screen._compositor.render_strips()
             below = self._below = tinted(strips, drawn.color, self.get_line_filters())
