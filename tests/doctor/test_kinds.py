@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import torch
+from torch.nn import functional
 
-from cvtui.doctor import Doctor
+from cvtui.doctor import Doctor, examine
+from cvtui.engine.observe.loss_calls import LossCalls
+from cvtui.engine.observe.loss_probe import target_facts
 from cvtui.runlog.events import EpochDone, Facts, ModuleFact, Steps
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
 from tests.doctor.making import epoch, started
 
 NORMS = [ModuleFact(name="0", kind="Conv2d"), ModuleFact(name="1", kind="BatchNorm2d", options={"momentum": 0.1})]
@@ -48,6 +56,8 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
         ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0},
          {**KNOWN, "first_update": -0.7, "loss_scale": 1.0}),
         ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0}, {**KNOWN, "first_update": 0.7}),
+        ("F17", {"first_loss": -1.7, "cross_entropy": 1.7, "loss_sign": -1, "first_update": -0.7},
+         {"first_loss": -1.7, "cross_entropy": 1.7, "loss_sign": -1, "first_update": 0.7}),
         ("F28", {"blank_images": [60, 320]}, {"blank_images": [3, 320]}),
         ("F42", {**KNOWN, "bounded_scores": "cosine"}, {**KNOWN, "loss_given": ["linear"]}),
         ("F44", {"updates": 0, "moved_otherwise": True}, {"updates": None}),
@@ -133,3 +143,35 @@ def test_a_validation_loss_that_is_a_sum() -> None:
     known = {**KNOWN, "batch_labels": [30] * 10}
     assert named(known, tuple(epoch(n, 0.9, 0.95, 0.5, 6.0) for n in (1, 2, 3)))[:1] == ["F70"]
     assert "F70" not in named(known, tuple(epoch(n, 1.0, 0.9, 0.01, 2.5) for n in (1, 2, 3)))
+
+
+def test_a_gradient_norm_that_is_missing_is_not_nan(tmp_path: Path) -> None:
+    """Behind an optimizer that was made anew no update is seen; the log names the norms that were NaN."""
+    said = {}
+    for name, words in (("missing", {}), ("nan", {"grad_norm": {"nan": [2]}})):
+        steps = Steps(first=0, loss=[1.0] * 4, lr=[0.1] * 4, grad_norm=[1.0, 0.9, None, None], not_finite=words)
+        bare = msgspec.structs.replace(started(), data={}, total_steps=0, steps_per_epoch=0)
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        live = Doctor()
+        with EventWriter(folder) as writer:
+            for record in (bare, Facts(step=10), steps):
+                live.take(record)
+                writer.write(record)
+        history = History(folder)
+        history.poll()
+        said[name] = [[(one.id, one.step) for one in found] for found in (live.update(), examine(history))]
+    assert said == {"missing": [[], []], "nan": [[("F03", 2)], [("F03", 2)]]}
+
+
+def test_a_kl_divergence_of_log_probabilities_is_given_shares() -> None:
+    """log_target=True: the truth is the exponential of what is given."""
+    scores, truth = (torch.randn(6, 5, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    scores.requires_grad_()
+    given = functional.log_softmax(truth, 1)
+    with LossCalls() as calls:
+        functional.kl_div(functional.log_softmax(scores, 1), given, reduction="batchmean", log_target=True)
+        functional.kl_div(functional.log_softmax(scores, 1), given, None, None, "batchmean", True)
+        functional.kl_div(functional.log_softmax(scores, 1), given, reduction="batchmean")
+    kinds = [target_facts(call.target)["target_kind"] for call in calls.calls if call.target is not None]
+    assert kinds == ["shares", "shares", "numbers"]
