@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from cvtui.doctor import Doctor, examine
 from cvtui.engine.observe.loss_calls import LossCalls
-from cvtui.engine.observe.loss_probe import target_facts
-from cvtui.runlog.events import EpochDone, Facts, ModuleFact, Steps
+from cvtui.engine.observe.loss_probe import of_the_outputs, target_facts
+from cvtui.runlog.events import EpochDone, Facts, ModuleFact, Steps, WeightFact
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
@@ -23,6 +23,8 @@ from tests.doctor.making import epoch, started
 NORMS = [ModuleFact(name="0", kind="Conv2d"), ModuleFact(name="1", kind="BatchNorm2d", options={"momentum": 0.1})]
 KNOWN = {"loss_kind": "cross-entropy", "loss_wants": "logits", "loss_sign": 1, "outputs": 10}
 LABELS = {"batch_labels": [320], "batch_sizes": [32] * 10, "batch_classes": [1] * 10, "outputs": 10}
+LARGE = [WeightFact(name="text.weight", layer="text", fan_in=16, fan_out=40, mean=0.0, std=1.0)]
+"""As nn.Embedding draws them."""
 FEW = {"batch_labels": [40] * 8, "batch_sizes": [32] * 10, "batch_classes": [8] * 10, "outputs": 10}
 
 
@@ -51,6 +53,10 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
         ("F64", {"same_random": True}, {"same_random": False}),
         ("F65", {"repeated_layers": ["2", "3"]}, {"repeated_layers": []}),
         ("F66", {"set_back": 15, "first_update": -0.8}, {"set_back": 15, "first_update": 0.0}),
+        ("F66", {"set_back": 15, "first_update": -0.8, "distinct_images": [480, 480]},
+         {"set_back": 45, "first_update": -0.8, "distinct_images": [480, 1440]}),
+        ("F10", {**KNOWN, "first_loss": 3.1, "weights": LARGE, "modules": [ModuleFact(name="text", kind="Linear")]},
+         {**KNOWN, "first_loss": 3.1, "weights": LARGE, "modules": [ModuleFact(name="text", kind="Embedding")]}),
         ("F67", {"label_smoothing": 0.9}, {"label_smoothing": 0.2}),
         ("F68", {"betas": [0.999, 0.9]}, {"betas": [0.95, 0.9]}),
         ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0},
@@ -175,3 +181,13 @@ def test_a_kl_divergence_of_log_probabilities_is_given_shares() -> None:
         functional.kl_div(functional.log_softmax(scores, 1), given, reduction="batchmean")
     kinds = [target_facts(call.target)["target_kind"] for call in calls.calls if call.target is not None]
     assert kinds == ["shares", "shares", "numbers"]
+
+
+def test_places_in_a_queue_are_no_classes() -> None:
+    """MoCo's truth is always column 0 of one and a queue: more columns than the net has outputs."""
+    output, table, truth = torch.randn(6, 5), torch.randn(6, 17, requires_grad=True), torch.zeros(6, dtype=torch.long)
+    with LossCalls() as calls:
+        functional.cross_entropy(table, truth)
+    assert of_the_outputs(calls.calls, output) == []
+    assert of_the_outputs(calls.calls, torch.randn(6, 17)) == calls.calls
+    assert of_the_outputs(calls.calls, None) == calls.calls
