@@ -66,8 +66,9 @@ def test_lightning_takes_the_last_filled_value_of_each_column_and_step():
         ("accuracy,loss\n0.1,2.0\n0.4,1.5\n", {"accuracy": [0.1, 0.4], "loss": [2.0, 1.5]}),
         ("\r\n\r\nloss,val_loss\r\n2.0,2.5\r\n\r\n1.5,1.75\r\n", {"loss": [2.0, 1.5], "val_loss": [2.5, 1.75]}),
         ("loss\n2.0\n1.5\n", {"loss": [2.0, 1.5]}),
+        ("loss;val_loss\n2,0;2,5e-1\n1,5;-0,75\n", {"loss": [2.0, 1.5], "val_loss": [0.25, -0.75]}),
     ],
-    ids=["no steps", "empty lines first", "one column"],
+    ids=["no steps", "empty lines first", "one column", "decimal commas"],
 )
 def test_tables_without_a_column_of_steps_keep_each_column(text: str, columns: dict[str, list[float]], tmp_path: Path):
     path = tmp_path / "log.csv"

@@ -16,6 +16,7 @@ from cvtui.runlog.foreign.kinds import kind_of
 from cvtui.runlog.foreign.scalars import ScalarLog
 
 MOST = 1 << 30
+DECIMAL = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 
 
 def read_csv(path: Path) -> ScalarLog:
@@ -87,11 +88,14 @@ def _rows(path: Path) -> list[list[str]]:
     """Return the rows; a last one that is still being written (fewer cells, no end of line) is left out."""
     text = door.read_input(path, MOST).decode("utf-8-sig", "replace").replace("\0", "").lstrip("\r\n")
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text)))
+        between = delimiter(text)
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
     except csv.Error as error:
         raise RequestError(f"{str(path)!r} is no CSV file: {error}") from None
     if len(rows) > 1 and not text.endswith(("\n", "\r")) and len(rows[-1]) < len(rows[0]):
         rows.pop()
+    if between == ";":  # 0,25, as a German spreadsheet writes
+        rows = [[cell.replace(",", ".") if DECIMAL.fullmatch(cell) else cell for cell in row] for row in rows]
     return rows
 
 
