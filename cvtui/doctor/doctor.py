@@ -150,6 +150,7 @@ class Doctor:
         def column(values: Sequence[float | None]) -> np.ndarray:
             return np.array(values, np.float64) if values else np.full(count, np.nan)
 
+        self.obs.bad_norms = steps.bad_norms()
         self.obs.add_steps(
             steps.first,
             column(steps.loss),
@@ -211,6 +212,7 @@ class Doctor:
 
     def _follow_steps(self, history: History, until: float) -> None:
         series, obs = history.steps, self.obs
+        obs.bad_norms = history.bad_norms
         first = max(self._steps, series.first)
         while first < series.end and time.perf_counter() < until:
             piece = slice(first - series.first, min(first + CHUNK, series.end) - series.first)

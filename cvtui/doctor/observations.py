@@ -70,6 +70,9 @@ class Observations(RunSetup):
         """Where the trainer itself says that the first such value came from."""
         self.has_norms = False
         """Gradient norms are told: a loop without them (NaN everywhere) has none that are not finite."""
+        self.bad_norms: set[int] = set()
+        """Steps whose norm the log calls NaN or infinite: one that is only missing had no gradient, as of an update
+        that another optimizer made."""
         self.negative_step: int | None = None
         """The first step whose loss was below 0."""
         self.negative_loss = 0.0
@@ -117,7 +120,8 @@ class Observations(RunSetup):
         if self.bad_step is None:
             self.has_norms |= bool(np.isfinite(grad[:1]).any())
             bad_loss = ~np.isfinite(loss)
-            bad_norm = ~np.isfinite(grad) & (self.has_norms and self.recipe.get("precision") != "float16")
+            told = np.isin(np.arange(first, first + len(grad)), list(self.bad_norms))
+            bad_norm = ~np.isfinite(grad) & told & (self.has_norms and self.recipe.get("precision") != "float16")
             bad = bad_loss | bad_norm
             if bad.any():
                 place = int(bad.argmax())

@@ -122,6 +122,10 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
         if self.rate is not None and not self.lr:
             msgspec.structs.force_setattr(self, "lr", [self.rate] * len(self.loss))
 
+    def bad_norms(self) -> set[int]:
+        """Return the steps whose gradient norm was NaN or infinite."""
+        return {self.first + place for places in self.not_finite.get("grad_norm", {}).values() for place in places}
+
 
 class EpochDone(Record, tag="epoch", frozen=True, kw_only=True):
     """The end of an epoch, with its training means and the validation after it."""

@@ -57,6 +57,7 @@ class History:
 
     run, end           RunStarted of the latest process, RunEnded once it is over (None before)
     steps              Series: loss, lr, accuracy, grad_norm, seconds
+    bad_norms          steps whose gradient norm was NaN or infinite
     epochs, commands, findings, checkpoints, pictures      lists of their records
     facts              what all `Facts` records say together (None before)
     logs               the last 1,000 `Log` records
@@ -85,6 +86,7 @@ class History:
         self.threads = 0
         self.end: events.RunEnded | None = None
         self.steps = Series()
+        self.bad_norms: set[int] = set()
         self.group_rates: dict[str, float] = {}
         """The last rate of each parameter group, where there are several."""
         self.epochs: list[events.EpochDone] = []
@@ -164,12 +166,14 @@ class History:
             gathered.accuracy.extend(steps.accuracy)
             gathered.grad_norm.extend(steps.grad_norm)
             gathered.seconds.extend(steps.seconds)
+            self.bad_norms |= steps.bad_norms()
             return
         self._settle()
         if not 0 <= steps.first <= MOST_STEPS or (len(self.steps) and steps.first > self.steps.end + LARGEST_GAP):
             raise ValueError
         if steps.first < self.steps.end:
             self._rewind(steps.first)
+        self.bad_norms |= steps.bad_norms()
         if _is_square(steps):
             self._gathered = steps
         else:
@@ -199,6 +203,7 @@ class History:
         self.steps.cut(step)
         if step <= self.steps.first:
             self.steps = Series()
+        self.bad_norms = {one for one in self.bad_norms if one < step}
         self.epochs = [record for record in self.epochs if record.step <= step]
         self.commands = [record for record in self.commands if record.step <= step]
         self.findings = [record for record in self.findings if record.step <= step]

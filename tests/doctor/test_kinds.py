@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import torch
+from torch.nn import functional
 
-from cvtui.doctor import Doctor
-from cvtui.runlog.events import EpochDone, Facts, ModuleFact, Steps
+from cvtui.doctor import Doctor, examine
+from cvtui.engine.observe.loss_calls import LossCalls
+from cvtui.engine.observe.loss_probe import of_the_outputs, target_facts
+from cvtui.runlog.events import EpochDone, Facts, ModuleFact, Steps, WeightFact
+from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.history import History
+from cvtui.runlog.writer import EventWriter
 from tests.doctor.making import epoch, started
 
 NORMS = [ModuleFact(name="0", kind="Conv2d"), ModuleFact(name="1", kind="BatchNorm2d", options={"momentum": 0.1})]
 KNOWN = {"loss_kind": "cross-entropy", "loss_wants": "logits", "loss_sign": 1, "outputs": 10}
 LABELS = {"batch_labels": [320], "batch_sizes": [32] * 10, "batch_classes": [1] * 10, "outputs": 10}
+LARGE = [WeightFact(name="text.weight", layer="text", fan_in=16, fan_out=40, mean=0.0, std=1.0)]
+"""As nn.Embedding draws them."""
 FEW = {"batch_labels": [40] * 8, "batch_sizes": [32] * 10, "batch_classes": [8] * 10, "outputs": 10}
 
 
@@ -43,11 +53,17 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
         ("F64", {"same_random": True}, {"same_random": False}),
         ("F65", {"repeated_layers": ["2", "3"]}, {"repeated_layers": []}),
         ("F66", {"set_back": 15, "first_update": -0.8}, {"set_back": 15, "first_update": 0.0}),
+        ("F66", {"set_back": 15, "first_update": -0.8, "distinct_images": [480, 480]},
+         {"set_back": 45, "first_update": -0.8, "distinct_images": [480, 1440]}),
+        ("F10", {**KNOWN, "first_loss": 3.1, "weights": LARGE, "modules": [ModuleFact(name="text", kind="Linear")]},
+         {**KNOWN, "first_loss": 3.1, "weights": LARGE, "modules": [ModuleFact(name="text", kind="Embedding")]}),
         ("F67", {"label_smoothing": 0.9}, {"label_smoothing": 0.2}),
         ("F68", {"betas": [0.999, 0.9]}, {"betas": [0.95, 0.9]}),
         ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0},
          {**KNOWN, "first_update": -0.7, "loss_scale": 1.0}),
         ("F17", {**KNOWN, "first_update": 0.7, "loss_scale": 1.0}, {**KNOWN, "first_update": 0.7}),
+        ("F17", {"first_loss": -1.7, "cross_entropy": 1.7, "loss_sign": -1, "first_update": -0.7},
+         {"first_loss": -1.7, "cross_entropy": 1.7, "loss_sign": -1, "first_update": 0.7}),
         ("F28", {"blank_images": [60, 320]}, {"blank_images": [3, 320]}),
         ("F42", {**KNOWN, "bounded_scores": "cosine"}, {**KNOWN, "loss_given": ["linear"]}),
         ("F44", {"updates": 0, "moved_otherwise": True}, {"updates": None}),
@@ -133,3 +149,45 @@ def test_a_validation_loss_that_is_a_sum() -> None:
     known = {**KNOWN, "batch_labels": [30] * 10}
     assert named(known, tuple(epoch(n, 0.9, 0.95, 0.5, 6.0) for n in (1, 2, 3)))[:1] == ["F70"]
     assert "F70" not in named(known, tuple(epoch(n, 1.0, 0.9, 0.01, 2.5) for n in (1, 2, 3)))
+
+
+def test_a_gradient_norm_that_is_missing_is_not_nan(tmp_path: Path) -> None:
+    """Behind an optimizer that was made anew no update is seen; the log names the norms that were NaN."""
+    said = {}
+    for name, words in (("missing", {}), ("nan", {"grad_norm": {"nan": [2]}})):
+        steps = Steps(first=0, loss=[1.0] * 4, lr=[0.1] * 4, grad_norm=[1.0, 0.9, None, None], not_finite=words)
+        bare = msgspec.structs.replace(started(), data={}, total_steps=0, steps_per_epoch=0)
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        live = Doctor()
+        with EventWriter(folder) as writer:
+            for record in (bare, Facts(step=10), steps):
+                live.take(record)
+                writer.write(record)
+        history = History(folder)
+        history.poll()
+        said[name] = [[(one.id, one.step) for one in found] for found in (live.update(), examine(history))]
+    assert said == {"missing": [[], []], "nan": [[("F03", 2)], [("F03", 2)]]}
+
+
+def test_a_kl_divergence_of_log_probabilities_is_given_shares() -> None:
+    """log_target=True: the truth is the exponential of what is given."""
+    scores, truth = (torch.randn(6, 5, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+    scores.requires_grad_()
+    given = functional.log_softmax(truth, 1)
+    with LossCalls() as calls:
+        functional.kl_div(functional.log_softmax(scores, 1), given, reduction="batchmean", log_target=True)
+        functional.kl_div(functional.log_softmax(scores, 1), given, None, None, "batchmean", True)
+        functional.kl_div(functional.log_softmax(scores, 1), given, reduction="batchmean")
+    kinds = [target_facts(call.target)["target_kind"] for call in calls.calls if call.target is not None]
+    assert kinds == ["shares", "shares", "numbers"]
+
+
+def test_places_in_a_queue_are_no_classes() -> None:
+    """MoCo's truth is always column 0 of one and a queue: more columns than the net has outputs."""
+    output, table, truth = torch.randn(6, 5), torch.randn(6, 17, requires_grad=True), torch.zeros(6, dtype=torch.long)
+    with LossCalls() as calls:
+        functional.cross_entropy(table, truth)
+    assert of_the_outputs(calls.calls, output) == []
+    assert of_the_outputs(calls.calls, torch.randn(6, 17)) == calls.calls
+    assert of_the_outputs(calls.calls, None) == calls.calls

@@ -60,6 +60,30 @@ def test_lightning_takes_the_last_filled_value_of_each_column_and_step():
     assert report.evaluations == 6
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("accuracy,loss\n0.1,2.0\n0.4,1.5\n", {"accuracy": [0.1, 0.4], "loss": [2.0, 1.5]}),
+        ("\r\n\r\nloss,val_loss\r\n2.0,2.5\r\n\r\n1.5,1.75\r\n", {"loss": [2.0, 1.5], "val_loss": [2.5, 1.75]}),
+        ("loss\n2.0\n1.5\n", {"loss": [2.0, 1.5]}),
+        ("loss;val_loss\n2,0;2,5e-1\n1,5;-0,75\n", {"loss": [2.0, 1.5], "val_loss": [0.25, -0.75]}),
+    ],
+    ids=["no steps", "empty lines first", "one column", "decimal commas"],
+)
+def test_tables_without_a_column_of_steps_keep_each_column(text: str, columns: dict[str, list[float]], tmp_path: Path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(text.encode())
+    log = read_log(path)
+    assert {name: list(values.values()) for name, values in log.columns.items()} == columns
+
+
+def test_a_text_of_one_column_is_no_table(tmp_path: Path):
+    path = tmp_path / "log.csv"
+    path.write_text("loss\nis falling\n")
+    with pytest.raises(RequestError, match="no header"):
+        read_log(path)
+
+
 def test_wandb_offline_run_and_its_nan():
     report = examined(LOGS / "run-curves.wandb")
     values = report.log.columns["train/loss"]

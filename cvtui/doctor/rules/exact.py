@@ -66,6 +66,8 @@ def flipped_sign(obs: Observations) -> RuleResult | None:
     """Find a cross-entropy below 0, which it never is: not of hard labels and not of smoothed ones."""
     facts = obs.facts
     first, expected = facts.first_loss, facts.cross_entropy
+    if facts.first_update is not None and facts.first_update >= limit("F17", "along") and facts.loss_sign <= 0:
+        return None  # a log-likelihood that is made larger
     if first is not None and expected is not None and expected > 1e-3 and abs(first + expected) < 1e-3 * expected:
         return RuleResult(
             f"The first loss was {first:.3g}: exactly the negative of the cross-entropy ({expected:.3g}). "

@@ -100,6 +100,9 @@ def set_back(obs: Observations) -> RuleResult | None:
     step = obs.facts.set_back
     if step is None or not obs.facts.first_update:
         return None
+    different, images = obs.facts.distinct_images or (0, 0)
+    if 1 < different <= images / limit("F66", "passes"):
+        return None  # an "epoch" of several passes over its images: a whole training, of a fold
     return RuleResult(
         f"When the second epoch began (step {step:,}), the weights were those of the first step again, value for "
         "value: what an epoch learns is lost. Are weights loaded or drawn inside the loop over epochs?",

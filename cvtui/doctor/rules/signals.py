@@ -66,7 +66,8 @@ def _largest_gain(obs: Observations) -> tuple[str, float]:
 
     Drawn by the number of outputs (EfficientNet's he, fan-out) a layer with few of them is large by its inputs alone.
     """
-    large = [w for w in obs.facts.weights if w.std]
+    rows = {module.name for module in obs.facts.modules if module.kind.startswith("Embedding")}  # read, no sums
+    large = [w for w in obs.facts.weights if w.std and w.layer not in rows]
     if not large:
         return "", math.nan
     worst = max(large, key=lambda w: (w.std or 0.0) * math.sqrt(min(w.fan_in, w.fan_out or w.fan_in)))

@@ -98,6 +98,8 @@ class LossCalls(TorchFunctionMode):
             self.moved = self.moved or [list(self._planes[0]), list(given.shape)]
         if isinstance(given, Tensor) and len(self.calls) < MOST:
             truth = target.detach() if isinstance(target, Tensor) else None
+            if truth is not None and name == "kl_div" and kwargs.get("log_target", len(args) > 5 and args[5]):
+                truth = truth.exp()
             weighted = any(isinstance(one, Tensor) for one in weights)
             classes, ignored = None, -100
             if name in ("cross_entropy", "nll_loss"):

@@ -120,7 +120,8 @@ class LossProbe:
             self._fresh = self._fresh_leaves(node)
             self._foreign = []
         if labels is None:
-            labels = labels_of(calls, len(self._output)) if self._output is not None else None
+            own = of_the_outputs(calls, self._output)
+            labels = labels_of(own, len(self._output)) if self._output is not None else None
         if labels is None and self._output is not None and self._gradient is not None:
             self._guessed.append((self._output, self._gradient))
         if self._passes == 1:
@@ -230,6 +231,14 @@ class LossProbe:
             return output if read.direct and output is not None and output.dim() <= 2 else None
         given = self._called[0].input
         return given if given.dim() <= 2 and given.numel() <= LARGEST else None
+
+
+def of_the_outputs(calls: list[LossCall], output: Tensor | None) -> list[LossCall]:
+    """Leave out calls on more columns than outputs, as of one and a queue (MoCo): places there are no classes."""
+    if output is None or output.dim() != 2:
+        return calls
+    most = output.shape[1]
+    return [call for call in calls if call.input.dim() != 2 or most == 1 or call.input.shape[1] <= most]
 
 
 def given_facts(given: Tensor) -> dict[str, Any]:

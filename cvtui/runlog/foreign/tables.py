@@ -16,6 +16,7 @@ from cvtui.runlog.foreign.kinds import kind_of
 from cvtui.runlog.foreign.scalars import ScalarLog
 
 MOST = 1 << 30
+DECIMAL = re.compile(r"\s*[-+]?\d+,\d+(?:[eE][-+]?\d+)?\s*")
 
 
 def read_csv(path: Path) -> ScalarLog:
@@ -25,7 +26,9 @@ def read_csv(path: Path) -> ScalarLog:
     """
     rows = _rows(path)
     names = [name.strip() for name in next(iter(rows), [])]
-    if len(names) < 2 or all(_number(name) is not None for name in names):
+    cells = [cell for row in rows[1:] for cell in row] if len(names) == 1 else []
+    alone = bool(cells) and all(_number(cell) is not None for cell in cells)  # (any text is a table of one column)
+    if not (alone or len(names) > 1) or all(_number(name) is not None for name in names):
         raise RequestError(f"{str(path)!r} has no header that names its columns", hint="`cvtui doctor --help`")
     if (table := reshaped(path, names, rows[1:])) is not None:
         return _filled(ScalarLog(table.kind), table.names, table.rows)
@@ -49,7 +52,7 @@ def _filled(log: ScalarLog, names: Sequence[str], rows: Sequence[Sequence[str]])
             continue
         for name, cell in zip(names, row, strict=False):
             value = _number(cell)
-            if value is not None and name != names[stepped if stepped is not None else -1]:
+            if value is not None and (stepped is None or name != names[stepped]):
                 log.add(name, int(place), value)
     if bad:
         log.notes.append(f"{bad:,} row{'s' if bad > 1 else ''} without a number in {names[stepped or 0]!r} left out")
@@ -83,13 +86,16 @@ def read_dvclive(path: Path) -> ScalarLog:
 
 def _rows(path: Path) -> list[list[str]]:
     """Return the rows; a last one that is still being written (fewer cells, no end of line) is left out."""
-    text = door.read_input(path, MOST).decode("utf-8-sig", "replace").replace("\0", "")
+    text = door.read_input(path, MOST).decode("utf-8-sig", "replace").replace("\0", "").lstrip("\r\n")
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text)))
+        between = delimiter(text)
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
     except csv.Error as error:
         raise RequestError(f"{str(path)!r} is no CSV file: {error}") from None
     if len(rows) > 1 and not text.endswith(("\n", "\r")) and len(rows[-1]) < len(rows[0]):
         rows.pop()
+    if between == ";":  # 0,25, as a German spreadsheet writes
+        rows = [[cell.replace(",", ".") if DECIMAL.fullmatch(cell) else cell for cell in row] for row in rows]
     return rows
 
 
