@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +103,14 @@ class WatchedRun:
         self._best: float | None = None
 
     # ------------------------------------------------------------------ the block
+
+    if not TYPE_CHECKING:  # mypy would take every attribute for granted
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what is missing where a loop uses a run whose block has not begun."""
+            if name in _OF_THE_BLOCK:
+                raise AttributeError("the run begins with its block: with cvtui.watch(model, optimizer) as run: …")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def __enter__(self) -> WatchedRun:
         stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + class_name(self.model).lower()
@@ -308,6 +316,8 @@ class WatchedRun:
             self._extras.log(self.step_count, scalars)
 
 
+_OF_THE_BLOCK = frozenset(("folder", "_recorder", "_extras"))
+"""What `__enter__` makes, and the loop's calls need first."""
 _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that would repeat it.\n"
 
 

@@ -166,3 +166,11 @@ def test_a_sheet_shows_tiles_of_any_number_of_channels(channels: int) -> None:
     sheet = sheet_of(tiles, around_zero=False, low=0.0, high=1.0)
     shown: Tensor = tiles[0] if channels in (1, 3) else tiles[0].mean(0, keepdim=True)
     assert torch.equal(sheet[:4, :4], (shown * 255).round().to(torch.uint8).permute(1, 2, 0).expand(-1, -1, 3))
+
+
+def test_a_loop_without_the_block_is_told_so(tmp_path: Path) -> None:
+    run = cvtui.watch(*linear(), runs=tmp_path)
+    for call in (lambda: run.step(loss=1.0), run.epoch, lambda: run.log("text"), lambda: run.folder):
+        with pytest.raises(AttributeError, match=r"with cvtui\.watch\(model, optimizer\) as run:"):
+            call()
+    assert not list(tmp_path.iterdir())

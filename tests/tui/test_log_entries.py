@@ -167,3 +167,14 @@ def test_a_log_that_is_cut_off_within_its_first_record_is_lost_at_once_and_says_
     assert next_step("lost", history).startswith("What to do: events.jsonl is cut off within its first record")
     folder.events.write_bytes(b"")
     assert read(folder).state() == "starting", "young, and nobody came yet"
+
+
+def test_what_a_fork_says_of_its_parent_stands_after_its_start(tmp_path: Path) -> None:
+    """It is said at the step of the parent's checkpoint, a moment after the start: it stood above it."""
+    run = WrittenRun(tmp_path, step=90)
+    run.write(Log(time=START + 0.1, text="forked from parent", step=90))
+    run.close()
+    entries = LogEntries().update(read(run.folder))[1]
+    times = [entry.when for entry in entries if entry.when is not None]
+    assert entries[-1].text == "forked from parent"
+    assert times == sorted(times)

@@ -5,26 +5,32 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.theme import Theme
+from textual.widget import Widget
 from textual.widgets import OptionList
 
 import cvtui.tui
+from cvtui.calc import trace
+from cvtui.calc.net.parser import parse
+from cvtui.draw.columns import Column
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Matrix
 from cvtui.draw.half_blocks import shaded
 from cvtui.draw.text_figures.frame import PALETTE
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.plot.line_plot import Line
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.widgets.figures_view import FiguresView
-from cvtui.tui.widgets.table import Grid
+from cvtui.tui.widgets.table import Cell, Grid
 from tests.tui.plot_stage import rows, shown
 from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until_async
@@ -79,13 +85,14 @@ def test_colours_of_figures_stand_out_from_black_white_and_the_themes() -> None:
 
 
 class _Host(App[None]):
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, shown: Widget | None = None) -> None:
         super().__init__()
         self.register_theme(theme)
         self.theme = theme.name
+        self._shown = shown or FiguresView()
 
     def compose(self) -> ComposeResult:
-        yield FiguresView()
+        yield self._shown
 
 
 def _figures() -> list[AnyFigure]:
@@ -111,6 +118,54 @@ async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
                 assert contrast(ink, ground) >= least, (segment.text, ink.hex)
                 seen.add(ink.hex)
         assert len(seen) > 10
+
+
+class _Cells(Grid[int]):
+    COLUMNS: ClassVar[tuple[Column, ...]] = tuple(
+        Column(key=name, title=name, least=8, most=8)
+        for name in ("text", "quiet", "good", "warn", "bad", "key", "accent")
+    )
+
+    def cell(self, row: int, key: str) -> Cell:
+        return Cell(f"{key}{row}", key)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+async def test_a_table_s_words_stand_out_from_the_cursor(theme: Theme) -> None:
+    grid = _Cells()
+    app = _Host(theme, grid)
+    async with app.run_test(size=(80, 10)) as pilot:
+        grid.set_rows([0, 1])
+        grid.focus()
+        await pilot.pause()
+        seen = {
+            part.text.strip(): contrast(
+                Color.from_rich_color(part.style.color), Color.from_rich_color(part.style.bgcolor)
+            )
+            for part in grid.render_line(1)
+            if part.text.strip() and part.style and part.style.color and part.style.bgcolor
+        }
+        assert set(seen) == {f"{column.key}0" for column in grid.COLUMNS}
+        assert min(seen.values()) >= WORDS, seen
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+async def test_the_numbers_of_a_layer_s_matrix_stand_out(theme: Theme) -> None:
+    picture = LayerPicture()
+    app = _Host(theme, picture)
+    async with app.run_test(size=(80, 40)) as pilot:
+        picture.show_view("matrix")
+        picture.show_row(trace(parse("conv4f3"), (8, 8, 1), classes=10).rows[0], (8, 8, 1))
+        await pilot.pause()
+        ground = picture.background_colors[1]
+        inks = {
+            Color.from_rich_color(part.style.color)
+            for y in range(picture.size.height)
+            for part in picture.render_line(y)
+            if any(map(str.isalnum, part.text)) and part.style and part.style.color
+        }
+        assert len(inks) > 5
+        assert min(contrast(ink, ground) for ink in inks) >= WORDS
 
 
 async def test_faint_curves_keep_their_colours() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from textual.content import Content
+from textual.strip import Strip
 from textual.timer import Timer
 from textual.widget import Widget
 
 from cvtui.calc import Row, Size
 from cvtui.tui.calc.pictures import VIEWS, View, draw, positions_of
+from cvtui.tui.plot.theme_colors import readable_strip
 
 STEP_SECONDS = 0.6
 """Seconds between two steps while it plays."""
@@ -80,6 +82,9 @@ class LayerPicture(Widget):
             self.row, View(self.view, self.position), self.input, max(1, self.size.width), max(1, self.size.height)
         )
         return Content("\n").join(lines)
+
+    def render_line(self, y: int) -> Strip:
+        return readable_strip(super().render_line(y))
 
     @property
     def text(self) -> str:

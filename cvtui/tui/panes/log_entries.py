@@ -108,9 +108,12 @@ class LogEntries:
 
 
 def _place_of(history: History, log: Log) -> tuple[float, int]:
-    """Return the order of a text: after the epoch of its step where that was over, as at a resume."""
+    """Return the order of a text: after the epoch of its step where that was over, or the resume that it followed."""
     if log.step is None:
         return _step_at(history, log.time), 7
+    run = history.run
+    if run is not None and run.step and log.step == run.step and run.time is not None and run.time <= log.time:
+        return log.step, 6  # as the start of a fork
     over = any(epoch.step == log.step and epoch.time < log.time for epoch in reversed(history.epochs))
     return log.step, 5 if over else 1
 

@@ -13,6 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
+from cvtui.tui.plot.theme_colors import readable_strip
 from cvtui.tui.widgets.moves import SCROLLING
 from cvtui.tui.widgets.reversible import Reversible
 
@@ -153,8 +154,11 @@ class StyledLines(Reversible, ScrollView, can_focus=True, inherit_bindings=False
         strip = self._strips.get(index)
         if strip is None or strip.cell_length != width:
             style = self.visual_style
-            if self.marked is not None and bisect_right(self._starts, index) - 1 == self.marked:
+            marked = self.marked is not None and bisect_right(self._starts, index) - 1 == self.marked
+            if marked:
                 style += self.get_visual_style("lines--pointed")
             strip = Visual.to_strips(self, self._wrapped[index], width, 1, style)[0]
+            if marked:
+                strip = readable_strip(strip)
             self._strips[index] = strip.adjust_cell_length(width, style.rich_style)
         return self._strips[index]

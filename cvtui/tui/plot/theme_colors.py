@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.segment import Segment
 from rich.style import Style
 from textual.app import App
 from textual.color import Color, ColorParseError
+from textual.strip import Strip
 from textual.widget import Widget
 
 CONTRAST = 3.0
@@ -51,6 +53,25 @@ def readable(color: Color, ground: Color, least: float = CONTRAST) -> Color:
         if contrast(moved, ground) >= least:
             return moved
     return goal
+
+
+def readable_words(style: Style) -> Style:
+    """Move a style's ink away from its own ground as far as words need."""
+    if not (style.color and style.bgcolor and style.color.triplet and style.bgcolor.triplet):
+        return style
+    ink, ground = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+    return style + Style(color=readable(ink, ground, WORDS).rich_color)
+
+
+def readable_strip(strip: Strip) -> Strip:
+    """Move the ink of a line's letters and digits as far from their ground as words need."""
+    return Strip(
+        [
+            Segment(text, readable_words(style) if style and any(map(str.isalnum, text)) else style, control)
+            for text, style, control in strip
+        ],
+        strip.cell_length,
+    )
 
 
 class Palette:

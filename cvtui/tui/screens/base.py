@@ -195,6 +195,10 @@ class BaseScreen(Screen[None]):
     def bar(self) -> TopBar:
         return self.query_one(TopBar)
 
+    def on_resize(self) -> None:
+        # The classes of the new size come after this, and the keys at the foot are drawn by the old ones.
+        self.call_next(self.refresh_bindings)
+
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         if not self._seen:  # its styles are as fresh as can be: working them all out again costs 25 ms
             self._seen, event.refresh_styles = True, False

@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from cvtui.draw.columns import GAP, Column, fit
 from cvtui.text import cut_middle
+from cvtui.tui.plot.theme_colors import readable_words
 from cvtui.tui.widgets.moves import jumps, moves
 
 R = TypeVar("R")
@@ -99,6 +100,7 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         self._wide: dict[str, int] = {}
         self._asked: dict[str, int] = {}
         self._palette: dict[str, Style] = {}
+        self._pointed: dict[Style, Style] = {}
 
     # ------------------------------------------------------------------ for subclasses
 
@@ -208,6 +210,7 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         self._palette.clear()
+        self._pointed.clear()
         super().notify_style_update()
 
     def _style(self, name: str) -> Style:
@@ -229,10 +232,18 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
         row = self.rows[index]
         line = self._line({c.key: self.cell(row, c.key) for c in self.COLUMNS if c.key in self._wide}, width)
         if index == self.cursor and self.shows_cursor:
-            mark = self._style("cursor")
-            back = Style(bgcolor=mark.bgcolor, reverse=mark.reverse, underline=mark.underline)
-            line = Strip([Segment(text, (own or Style()) + back, ctl) for text, own, ctl in line], line.cell_length)
+            line = Strip(
+                [Segment(text, self._on_cursor(own or Style()), ctl) for text, own, ctl in line], line.cell_length
+            )
         return line
+
+    def _on_cursor(self, own: Style) -> Style:
+        """Return the style on the cursor's ground, as far from it as words need."""
+        if own not in self._pointed:
+            mark = self._style("cursor")
+            style = own + Style(bgcolor=mark.bgcolor, reverse=mark.reverse, underline=mark.underline)
+            self._pointed[own] = readable_words(style)
+        return self._pointed[own]
 
     @property
     def shows_cursor(self) -> bool:
