@@ -6,6 +6,7 @@ The processes write into shared memory (or the mapped file of the cache) and tel
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,8 @@ CHUNK = 16
 """Files that a process takes at once: the first batch waits for some of these."""
 LOOK_EVERY = 0.2
 """Seconds between two looks whether the processes are still alive."""
+HELD_BACK = (signal.SIGINT, signal.SIGTERM)
+"""Signals that the processes handle in their own way: that of the process that forks them is another."""
 
 
 class PixelStore:
@@ -235,7 +238,13 @@ class _Team:
             reader, writer = context.Pipe(duplex=False)
             gate, opens = context.Pipe(duplex=False)
             process = context.Process(target=_fill, args=(self._store, self._numbers, place, writer, gate), daemon=True)
-            process.start()
+            # Held back until the process has its own handlers: a SIGTERM right after the fork would go to this one's,
+            # and a process that waits at its gate would then never end.
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+            try:
+                process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, held)
             writer.close()
             gate.close()
             readers.append(reader)
@@ -287,10 +296,9 @@ def _fill(store: PixelStore, numbers: NDArray[np.int64], place: Any, writer: Any
 
     gate: gets a byte when all of them are known.
     """
-    import signal
-
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in HELD_BACK:
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
     end_with_parent()
     whole = False
     while True:

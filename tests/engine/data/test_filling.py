@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +301,29 @@ def test_a_run_that_is_stopped_leaves_no_process_and_no_half_a_cache(
         for process in team._processes:
             process.join()
     assert os.listdir(cache_folder()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no processes are forked")
+def test_a_process_that_is_ended_right_after_its_fork_ends(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler of the one that forks is not its own: it went on, and waited at its gate for good."""
+    started: list[Any] = []
+    start = ForkProcess.start
+
+    def start_and_end(process: Any) -> None:
+        start(process)
+        process.terminate()  # at once: it may come before the process runs any line of Python
+        started.append(process)
+
+    monkeypatch.setattr(ForkProcess, "start", start_and_end)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    store = PixelStore(sorted(map(str, pictures.glob("*/*.png"))), (8, 8))
+    try:
+        store.begin_with(range(20))
+        for process in started:
+            process.join(30)
+        assert {process.exitcode for process in started} == {-signal.SIGTERM}
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        store.close()
+        for process in started:
+            process.kill()
