@@ -210,6 +210,27 @@ def test_losses_that_are_not_finite_are_gaps_and_not_the_end(tmp_path: Path) -> 
     assert history.state() == "finished"
 
 
+@pytest.mark.parametrize("empty", [{0}, {1}, {0, 1, 2}], ids=str)
+def test_a_batch_without_images_ends_no_loop(tmp_path: Path, empty: set[int]) -> None:
+    """A selection of images may be empty: the sum of its losses is 0, and PyTorch trains on."""
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with cvtui.watch(model, optimizer, runs=tmp_path, name="w") as run:
+        for step in range(3):
+            count = 0 if step in empty else 8
+            images, labels = torch.randn(count, 1, 8, 8), torch.arange(count) % 3
+            loss = nn.functional.cross_entropy(model(images), labels, reduction="sum")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            run.step(loss=loss, labels=labels)
+    history = History(RunFolder(tmp_path / "w"))
+    history.poll()
+    assert history.steps_done == 3
+    assert history.facts is not None
+    assert history.facts.batch_sizes == [8] * (3 - len(empty))
+
+
 def test_a_strangers_loop_obeys_the_screen(tmp_path: Path) -> None:
     after: list[str] = []
 

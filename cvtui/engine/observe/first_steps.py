@@ -354,9 +354,9 @@ class Probe:
         facts = self._loss.answered(last=self._reported_batches)
         labels = [batch.cpu() for batch, _ in self._counts]
         facts |= self._signs.facts(torch.cat(labels) if labels else torch.empty(0))
-        if self._counts:
-            sizes = [size for _, size in self._counts]
-            together = torch.cat([batch for batch, _ in self._counts]).cpu()  # one wait for the device
+        if counted := [(batch, size) for batch, size in self._counts if size]:  # (a batch may be empty)
+            sizes = [size for _, size in counted]
+            together = torch.cat([batch for batch, _ in counted]).cpu()  # one wait for the device
             if 0 <= int(together.min()) <= int(together.max()) <= MOST_LABELS:
                 facts["batch_labels"] = together.bincount().tolist()
             facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]

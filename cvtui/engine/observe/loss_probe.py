@@ -305,7 +305,7 @@ def matching(output: Tensor, labels: Tensor, loss: float) -> str:
 
 def _candidates(output: Tensor, labels: Tensor) -> list[tuple[str, float]]:
     """[(name, mean over the batch)] of the losses that these outputs (N x C or N) and labels (N) allow."""
-    if len(labels) != len(output):
+    if len(labels) != len(output) or not len(labels):
         return []
     one = output.reshape(-1) if output.dim() == 1 or output.shape[1] == 1 else None
     found: list[tuple[str, Tensor]] = []
