@@ -7,6 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 JOBS = {
     "F52": "rank 1 waits 20 ms for each batch",
@@ -51,13 +56,19 @@ def train_shard(folder: Path) -> Path:
         for step in range(180):
             chosen = torch.randperm(len(data.train))[:32]
             images, labels = data.train[chosen] * (250 if step >= 120 else 1), data.train_labels[chosen]
-            outputs = model(images)
-            loss = nn.functional.cross_entropy(outputs, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            run.step(loss=loss, accuracy=float((outputs.argmax(1) == labels).float().mean()))
+            _step(run, model, optimizer, images, labels)
     return folder / "shard"
+
+
+def _step(run: Any, model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
+    from torch.nn.functional import cross_entropy
+
+    outputs = model(images)
+    loss = cross_entropy(outputs, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    run.step(loss=loss, accuracy=float((outputs.argmax(1) == labels).float().mean()))
 
 
 def train_ranks(fault: str, folder: Path) -> Path:
@@ -111,12 +122,7 @@ def main(fault: str, folder: Path) -> None:
             images, labels = data.train[chosen], data.train_labels[chosen]
             if fault == "F52" and rank == 1:
                 time.sleep(0.02)
-            outputs = model(images)
-            loss = nn.functional.cross_entropy(outputs, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            run.step(loss=loss, accuracy=float((outputs.argmax(1) == labels).float().mean()))
+            _step(run, model, optimizer, images, labels)
     dist.destroy_process_group()
 
 
