@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cvtui.engine.data.depth import Depth, ValueRange
 from cvtui.engine.data.pillow_plugins import open_plugin
 from cvtui.engine.data.tiff_bands import bands_of
+from cvtui.engine.runtime import forks  # noqa: F401  # what decodes may be forked beside a thread that imports
 from cvtui.recipe.datasets.packed import Packed
 
 if TYPE_CHECKING:

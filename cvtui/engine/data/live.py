@@ -19,6 +19,7 @@ from cvtui.engine.data.labels import Label
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.data.random_state import Generators, item_seed, preserved
 from cvtui.engine.data.user_items import BadItem, Format, read_item
+from cvtui.engine.runtime import forks  # noqa: F401  # the loader's workers are forked beside threads that import
 from cvtui.engine.runtime.seeds import ITEMS, stream_seed
 from cvtui.runlog.worker_process import usable_cores
 from cvtui.text import error_line

@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -29,6 +30,8 @@ CHUNK = 16
 """Files that a process takes at once: the first batch waits for some of these."""
 LOOK_EVERY = 0.2
 """Seconds between two looks whether the processes are still alive."""
+LONGEST_SILENCE = 30.0
+"""Seconds without word of a file that is waited for: the processes have hung (16 of the largest files take 20)."""
 HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 """Signals that the processes handle in their own way: that of the process that forks them is another."""
 
@@ -58,6 +61,8 @@ class PixelStore:
             self.state = np.zeros(count, np.uint8)
         self._stamps = _shared((count, 2), np.int64)
         self._news = threading.Condition()
+        self._told = 0.0
+        """When a process last told of files, by the monotonic clock."""
         self._queued = np.zeros(count, bool)
         """Files that the processes at work will come to."""
         self._team: _Team | None = None
@@ -109,6 +114,7 @@ class PixelStore:
         if begin and (self._team is None or self._team.waits):
             self.begin(numbers)
         asked = np.asarray(numbers, np.int64)
+        began = time.monotonic()
         while len(missing := asked[self.state[asked] == 0]):
             own = missing[~self._queued[missing]].tolist()
             if own:
@@ -119,7 +125,8 @@ class PixelStore:
             with self._news:
                 if not self.state[missing].all():
                     self._news.wait(LOOK_EVERY)
-            if self._team is not None and self._team.broken():
+            silence = time.monotonic() - max(began, self._told)
+            if self._team is not None and (self._team.broken() or silence > LONGEST_SILENCE):
                 self._team.close()  # what is missing is decoded here
                 self._left(self._team)
             if between is not None:
@@ -163,6 +170,7 @@ class PixelStore:
     def took(self, rows: Sequence[tuple[int, int, str]]) -> None:
         """Note what was decoded, and wake who waits for it."""
         with self._news:
+            self._told = time.monotonic()
             for number, state, words in rows:
                 if words:
                     self.wrong[number] = words
@@ -206,7 +214,7 @@ class _Team:
     def close(self) -> None:
         self._closed = True
         for process in self._processes:
-            process.terminate()
+            process.kill()  # SIGTERM waits where a process is stopped
 
     def broken(self) -> bool:
         """Return True if a process was killed, for want of memory mostly (the others may wait for it)."""

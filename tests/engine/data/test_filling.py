@@ -217,15 +217,18 @@ def test_a_class_of_which_nothing_can_be_read_is_refused_before_the_validation(p
     assert "none of the 1 train file of the class 'd' can be read" in err
 
 
-def test_the_rest_is_decoded_here_when_a_process_dies(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("how", ["dies", "hangs"])
+def test_the_rest_is_decoded_here_when_a_process(pictures: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     here, whole = os.getpid(), look
 
     def dying(path: str, shape: tuple[int, int]) -> Any:
         if os.getpid() != here and path.endswith("02.png"):
-            os._exit(9)
+            os._exit(9) if how == "dies" else os.kill(os.getpid(), signal.SIGSTOP)
         return whole(path, shape)
 
     monkeypatch.setattr(pixel_store, "look", dying)
+    if how == "hangs":
+        monkeypatch.setattr(pixel_store, "LONGEST_SILENCE", 0.5)
     paths = sorted(map(str, pictures.glob("*/*.png")))
     store = PixelStore(paths, (8, 8))
     store.begin(range(len(paths)))
