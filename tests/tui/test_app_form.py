@@ -219,7 +219,11 @@ async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: Cvtu
     await pilot.pause()
     assert app.current_mode == "train"
     assert app.is_running
-    await pilot.press("escape")
+    await pilot.press(*"fol", "enter")  # the path is what is typed next
+    await wait_until_async(lambda: isinstance(app.focused, TextField), what="the focus in the path")
+    await pilot.press(*"/pics")
+    await wait_until_async(lambda: row(app, "data").text == "folder:/pics", what="the path")
+    await row(app, "data").set_text("digits")
 
 
 async def a_choice_with_parameters(pilot: Pilot[None], app: CvtuiApp) -> None:

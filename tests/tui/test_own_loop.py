@@ -13,6 +13,8 @@ import cvtui
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.header import RunHeader
+from cvtui.tui.panes.log_entries import LogEntries
+from cvtui.tui.panes.prediction import compare
 from cvtui.tui.panes.predictions import UpcomingRates, predict
 from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until_async
@@ -40,6 +42,10 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             assert "%" not in second.partition("monitoring overhead")[0]
             history = app.screen.query_one(LiveView).history
             assert all(len(part) == 0 for part in UpcomingRates(predict(history))(history))
+            assert "steps per epoch" not in [line.what for line in compare(history, predict(history))]
+            (begun, *_) = LogEntries().update(history)[1]
+            assert begun.text.startswith("started on cpu, ")
+            assert "step" not in begun.text, "0 steps are not what it has before it"
 
 
 @pytest.mark.parametrize("key", ["f", "u"])

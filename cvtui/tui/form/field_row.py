@@ -18,7 +18,14 @@ from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
-from cvtui.tui.form.field_text import has_parameters, join_text, parameters_hint, split_text, summaries
+from cvtui.tui.form.field_text import (
+    has_parameters,
+    join_text,
+    needs_parameters,
+    parameters_hint,
+    split_text,
+    summaries,
+)
 from cvtui.tui.form.field_values import Problem
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
@@ -117,6 +124,14 @@ class FieldRow(Widget):
         event.stop()
         if event.picker.value != self._followed:  # else it was filled in, with its parameters
             await self._follow_choice()
+
+    @on(Picker.Taken)
+    def _taken(self, event: Picker.Taken) -> None:
+        """Go on to the path of a folder or file, which is what is typed next."""
+        event.stop()
+        if needs_parameters(self.field, event.picker.value):
+            for field in self.query(TextField):
+                field.focus()  # behind the list's own, which gives the focus back to the choice
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -131,7 +131,8 @@ def _step_at(history: History, when: float) -> float:
 def _started(run: RunStarted) -> Entry:
     first = f"resumed at step {count(run.step)}" if run.step else "started"
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
-    return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}: {counted(run.total_steps, 'step')}", "mark")
+    steps = f": {counted(run.total_steps, 'step')}" if run.total_steps else ""  # a custom loop need not tell it
+    return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}{steps}", "mark")
 
 
 def _epoch(epoch: EpochDone, total: object) -> Entry:
