@@ -270,10 +270,10 @@ class FormView(Widget):
             known = validation.data if validation is not None and row.field.name == "data" else None
             notes = known.notes if known is not None else ()
             place = self.query_one("#explanation", Static)
-            long = row.problem is not None or bool(notes)
+            text = explanation(row.field, row.text, row.problem, notes)
+            long = row.problem is not None or bool(notes) or len(text.wrap(max(1, place.size.width - 2))) > 3
             place.set_class(long, "-long")
-            # Only a long one is as high as its text; a layout is a quarter of an arrow key's time.
-            place.update(explanation(row.field, row.text, row.problem, notes), layout=long)
+            place.update(text, layout=long)  # a layout is a quarter of an arrow key's time
 
     # ------------------------------------------------------------------ what can be done
 
