@@ -88,6 +88,7 @@ class CvtuiApp(LeavingApp):
     CSS = (
         """
     Toast { background: $panel; }
+    Input > .input--placeholder { color: $foreground 65%; }
     """
         + FEW_COLOURS
     )

@@ -210,8 +210,8 @@ async def test_slash_filters_every_list(finished: RunFolder) -> None:
 
         await pilot.press("question_mark")
         await opened(app, HelpScreen)
-        await pilot.press("slash", *"checkpoint now")
-        await wait_until_async(lambda: "Save a checkpoint now" in help_of(app), what="the key")
+        await pilot.press("slash", *"whole curves")
+        await wait_until_async(lambda: "Show the whole curves again" in help_of(app), what="the key")
         assert "Pause the training" not in help_of(app)
         await pilot.press(*"qqq")
         await wait_until_async(lambda: "no match" in help_of(app), what="no match")
