@@ -399,7 +399,7 @@ async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None
         await wait_until_async(said, what="the word")
         await pilot.press("f")
         gone = (
-            f"{growing.folder.name!r} can't be forked: its folder is gone; it was moved, renamed or deleted meanwhile"
+            f"{growing.folder.name!r} can't be forked: its folder is gone"
         )
         told = lambda: [note.message for note in app._notifications]  # noqa: E731
         assert await wait_until_async(lambda: gone in told() or len(told()) > 1, what="why no fork"), told()
