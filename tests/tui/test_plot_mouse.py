@@ -160,6 +160,15 @@ async def test_what_is_no_spike_is_in_view() -> None:
             low, high = frame_of(plot).up.limits
             assert low <= values.min()
             assert values.max() <= high
+    shares = Line("accuracy", steps, np.where(steps < 2, 0.06, 0.97))  # a share is readable between 0 and 1
+    one = Line("s1", steps, np.where(steps % 3, 1.0, np.nextafter(1.0, 2.0)))  # what smoothing leaves of a constant
+    async with shown(lambda plot: plot.set_lines([shares])) as (plot, pilot, _app):
+        plot.y_kind = "percent"
+        await pilot.pause()
+        assert frame_of(plot).up.limits.low <= 0.06
+        plot.set_lines([one])
+        await pilot.pause()
+        assert frame_of(plot).up.limits.low < 0.95
 
 
 async def test_mouse_without_data_does_nothing():
