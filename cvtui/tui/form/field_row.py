@@ -16,6 +16,7 @@ from textual.widgets import Input
 from cvtui.calc.table import size_text
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
+from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
 from cvtui.tui.form.field_text import (
@@ -232,6 +233,8 @@ def explanation(field: Field, text: str, problem: Problem | None = None, notes: 
         size = size_text(entry.size)
         sizes = f"{size}, {len(entry.classes)} classes, {entry.train:,} to train and {entry.validation:,} to validate"
         parts.append((f"\n{entry.name}: {sizes}", MUTED))
+    elif field.name == "data" and (source := find_source(text)) is not None:
+        parts.append((f"\n{source.usage}: {source.summary}", MUTED))
     else:
         parts.append((f"\n{field.option} on the command line; {field.allowed_in_words()}", MUTED))
     return Content.assemble(*parts)
