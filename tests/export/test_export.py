@@ -253,8 +253,8 @@ def test_words_in_a_chart_lie_apart_and_inside_and_a_constant_has_an_axis() -> N
         boxes.append((left, left + wide, float(one.get("y", "0")), one.text))
     assert all(left >= 0 and right <= 760 for left, right, *_ in boxes)
     words = [box for box in boxes if box[3] not in ("▲", "▼")]
-    for one, other in itertools.combinations(words, 2):
-        assert abs(one[2] - other[2]) >= 10 or one[1] <= other[0] or other[1] <= one[0], (one, other)
+    for box, beside in itertools.combinations(words, 2):
+        assert abs(box[2] - beside[2]) >= 10 or box[1] <= beside[0] or beside[1] <= box[0], (box, beside)
     for value, percent, labels in ((0.1, False, ["0.09", "0.11"]), (0.0, True, ["0%", "100%"])):
         flat = ChartCurve(name="a", x=x, y=np.full(400, value), kind="train")
         root = ElementTree.fromstring(draw(Chart(title="a", curves=[flat], percent=percent)))
