@@ -221,7 +221,9 @@ async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: Cvtu
     await pilot.pause()
     assert app.current_mode == "train"
     assert app.is_running
-    await pilot.press(*"fol", "enter")  # the path is what is typed next
+    (listed,) = app.screen.query(PickerList)
+    listed.highlighted = listed.get_option_index("folder")
+    await pilot.press("enter")  # the path is what is typed next
     await wait_until_async(lambda: isinstance(app.focused, TextField), what="the focus in the path")
     await pilot.press(*"/pics")
     await wait_until_async(lambda: row(app, "data").text == "folder:/pics", what="the path")

@@ -36,6 +36,8 @@ LABEL = 15
 """Cells of the name, with a space after it."""
 CONTROL = 22
 """Cells of the part to be filled in, and of a choice's parameters."""
+EXPLAINED = 3
+"""Lines of the explanation at the foot of the form."""
 LONG = ("net", "augment", "mix")
 """Fields as wide as the form."""
 
@@ -232,12 +234,22 @@ def explanation(field: Field, text: str, problem: Problem | None = None, notes: 
     elif isinstance(entry, DataFacts):
         size = size_text(entry.size)
         sizes = f"{size}, {len(entry.classes)} classes, {entry.train:,} to train and {entry.validation:,} to validate"
-        parts.append((f"\n{entry.name}: {sizes}", MUTED))
+        parts = [f"{entry.name}: {sizes}\n", (field.doc, MUTED)]
     elif field.name == "data" and (source := find_source(text)) is not None:
-        parts.append((f"\n{source.usage}: {source.summary}", MUTED))
+        parts = [f"{source.usage}: {source.summary}\n", (field.doc, MUTED)]
     else:
         parts.append((f"\n{field.option} on the command line; {field.allowed_in_words()}", MUTED))
     return Content.assemble(*parts)
+
+
+def shortened(text: Content, width: int) -> Content:
+    """Return what there is room for at the foot of the form, with a sign where that is not all."""
+    lines = text.wrap(max(2, width))
+    if len(lines) <= EXPLAINED:
+        return text
+    last = lines[EXPLAINED - 1].rstrip()
+    last = last if last.cell_length < width else last[: width - 1]
+    return Content("\n").join([*lines[: EXPLAINED - 1], last + Content("…")])
 
 
 def cut(text: str, width: int) -> str:
