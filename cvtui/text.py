@@ -83,7 +83,8 @@ def significant(value: float | None, digits: int = 3) -> str:
         return "0"
     size = abs(value)
     if 10**-digits <= size < 10**digits:
-        return f"{value:.{max(0, digits - 1 - math.floor(math.log10(size)))}f}"
+        power = int(f"{size:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 0.009999 is 0.0100
+        return f"{value:.{max(0, digits - 1 - power)}f}"
     return _exponent(f"{value:.{max(0, digits - 2)}e}")
 
 

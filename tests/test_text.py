@@ -17,6 +17,7 @@ from cvtui import text as words
     [
         (None, "–"), (0.0, "0"), (1.0, "1.00"), (2.302585, "2.30"), (0.012345, "0.0123"), (123.4, "123"),
         (12345.0, "1.2e4"), (0.000123, "1.2e-4"), (-0.5, "-0.500"), (math.nan, "nan"), (math.inf, "inf"),
+        (0.0099999, "0.0100"), (9.9999, "10.0"),
     ],
 )  # fmt: skip
 def test_significant(value: float | None, text: str) -> None:

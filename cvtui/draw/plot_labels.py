@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
@@ -181,9 +182,9 @@ class PlotLabels:
             for column in peaks:  # all arrows before the first number: none may lie in another's words
                 self.canvas.put(frame.left + column, frame.top + row, arrow, "mark")
                 self.busy[row, column] = TAKEN
-            for column, value in list(peaks.items())[:3]:
+            for first, last, value in clusters(peaks)[:3]:
                 text = read_out(value, self.scene.y_kind)
-                self._place(text, [(column + 1, row), (column - cell_len(text), row)], "words mark")
+                self._place(text, [(last + 1, row), (first - cell_len(text), row)], "words mark")
 
     def _warnings(self) -> None:
         scene = self.scene
@@ -235,3 +236,18 @@ class PlotLabels:
                 best, at = cost, (column, row)
         if at is not None:
             self._write(text, *at, style)
+
+
+def clusters(peaks: Mapping[int, float]) -> list[tuple[int, int, float]]:
+    """Return (first, last, furthest value) of columns that lie side by side; `peaks`: by column, the furthest first."""
+    rank = {column: place for place, column in enumerate(peaks)}
+    found: list[list[int]] = []
+    for column in sorted(peaks):
+        if found and found[-1][-1] == column - 1:
+            found[-1].append(column)
+        else:
+            found.append([column])
+    best = {min(columns, key=rank.__getitem__): columns for columns in found}
+    return [
+        (columns[0], columns[-1], peaks[one]) for one, columns in sorted(best.items(), key=lambda item: rank[item[0]])
+    ]

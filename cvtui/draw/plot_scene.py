@@ -96,8 +96,11 @@ class Scene:
         levels = [guide.y for guide in self.guides if guide.fit and math.isfinite(guide.y)]
         levels = [level for level in levels if level > 0 or kind == "linear"]
         low, high = min([low for low, _ in found] + levels), max([high for _, high in found] + levels)
-        if self.robust and kind == "linear":
+        # Of shares the whole is readable: without its first values an accuracy would seem to begin high.
+        if self.robust and kind == "linear" and not (self.y_kind == "percent" and low >= 0 and high <= 1):
             low, high = self._without_spikes(x, (low, high), levels)
+        if high - low <= 1e-12 * max(abs(low), abs(high)):
+            high = low  # one value: what smoothing it has left in its last bit is no curve
         limits = round_limits(low, high, self.y_kind) if kind == "linear" else widened(low, high, "log")
         low, high = (own if given is None else given for own, given in zip(limits, self.y_home, strict=True))
         return Limits(low, high) if low < high and (low > 0 or kind == "linear") else limits

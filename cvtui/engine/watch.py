@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -101,6 +102,7 @@ class WatchedRun:
         self._epochs = 0
         self._epoch_began = 0
         self._best: float | None = None
+        self._over = self._told_over = False
 
     # ------------------------------------------------------------------ the block
 
@@ -115,6 +117,7 @@ class WatchedRun:
     def __enter__(self) -> WatchedRun:
         stem = self.name or time.strftime("%Y-%m-%d-%H%M%S-") + class_name(self.model).lower()
         self.folder = self._leader.run_folder(self.runs, stem, _RECIPE)
+        self._over = False
         self._lock: WorkerLock = self.folder.lock()
         self._writer = LiveDoctorWriter(self.folder)
         try:
@@ -174,6 +177,7 @@ class WatchedRun:
                 RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
             )
         finally:
+            self._over = True
             self._writer.close()
             self._lock.release()
 
@@ -212,6 +216,18 @@ class WatchedRun:
 
     # ------------------------------------------------------------------ what the loop tells
 
+    def _is_over(self, call: str) -> bool:
+        """Return True once the block has ended; the first such call is told, and ends no training of hours."""
+        if self._over and not self._told_over:
+            self._told_over = True
+            warnings.warn(
+                f"run.{call}() was called after the block of cvtui.watch: the run {self.folder.name} has ended, and "
+                "nothing more is recorded. Indent the loop into the block",
+                RuntimeWarning,
+                stacklevel=3 if call != "step" else 4,
+            )
+        return self._over
+
     def step(
         self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Tensor | None = None
     ) -> None:
@@ -237,6 +253,8 @@ class WatchedRun:
         labels: Tensor | None,
         logits: Tensor | None = None,
     ) -> None:
+        if self._is_over("step"):
+            return
         self.step_count += 1
         groups = self.groups.named()
         rate = float(groups[0][1]["lr"])
@@ -268,6 +286,8 @@ class WatchedRun:
         confusion: list[list[int]] | None = None,
     ) -> None:
         """Record the end of an epoch, with its validation results. Training means are those of its steps."""
+        if self._is_over("epoch"):
+            return
         self._extras.epoch()
         self._recorder.flush()
         sums, self.sums = self.sums, EpochSums()
@@ -310,6 +330,8 @@ class WatchedRun:
         """
         if not isinstance(text, str):
             raise TypeError(f'run.log("text") or run.log(iou=…) is meant, not run.log of a {type(text).__name__}')
+        if self._is_over("log"):
+            return
         if text:
             self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
         if scalars:

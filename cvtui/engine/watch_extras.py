@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.observe.clock import Clock
-from cvtui.engine.observe.data_waits import ForwardWaits
+from cvtui.engine.observe.data_waits import LoaderWaits
 from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_kinds import watched_layers
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
@@ -37,7 +37,7 @@ class LoopExtras:
     def __init__(self, folder: Path, loop: Loop, writer: LiveDoctorWriter, probe: Probe) -> None:
         self._loop, self._writer, self._probe = loop, writer, probe
         device = next((parameter.device for parameter in loop.model.parameters()), torch.device("cpu"))
-        self._waits = ForwardWaits(loop.model, lambda: loop.clock.seconds(), lambda: loop.step_count)
+        self._waits = LoaderWaits(lambda: loop.clock.seconds(), lambda: loop.step_count)
         self._machine = MachineMeter(
             folder, device, lambda: loop.step_count, lambda: loop.clock.seconds(), self._waits
         )  # fmt: skip
@@ -60,7 +60,6 @@ class LoopExtras:
 
     def take(self) -> Record | None:
         """Return the next record that is ready."""
-        self._waits.flushed()
         return self._next(ended=False)
 
     def _next(self, *, ended: bool) -> Record | None:

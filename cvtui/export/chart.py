@@ -19,6 +19,8 @@ Place: TypeAlias = Callable[[Any], Any]
 
 WIDTH, HEIGHT = 760, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 34
+LETTER = 6.0
+"""Width of a letter of ten pixels, rather too much than too little."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,8 @@ def draw(chart: Chart) -> str:
     shown = [_finite(curve) for curve in curves]
     across = _scale([x for x, _ in shown], "linear", share=0.0)
     levels = np.array([value for value, _ in chart.guides])
-    up = _scale([*(y for _, y in shown), levels], "log" if chart.log_y else "linear")
-    if up.kind == "linear":
+    up = _scale([*(y for _, y in shown), levels], "log" if chart.log_y else "linear", percent=chart.percent)
+    if up.kind == "linear" and not chart.percent:
         up = _without_spikes(up, [y for _, y in shown], levels)
     to_x: Place = lambda value: LEFT + across.to_dots(value, 2) * (WIDTH - RIGHT - LEFT)  # noqa: E731
     to_y: Place = lambda value: HEIGHT - BOTTOM - up.to_dots(value, 2) * (HEIGHT - BOTTOM - TOP)  # noqa: E731
@@ -64,22 +66,26 @@ def draw(chart: Chart) -> str:
         f'<text class="title" x="{LEFT}" y="16">{escape(chart.title)}{" (log axis)" if chart.log_y else ""}</text>',
     ]
     parts += _axes(chart, across, up, to_x, to_y)
+    texts = _Words()
     for value, words in chart.guides:
         if not chart.log_y or value > 0:
             y = to_y(value)
             parts.append(f'<line class="guide" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            parts.append(
-                f'<text class="small" x="{WIDTH - RIGHT}" y="{y - 3:.1f}" text-anchor="end">{escape(words)}</text>'
-            )
+            texts.put(words, "", [(WIDTH - RIGHT, y - 3, "end"), (LEFT + 4, y - 3, "start")])
+    for curve, (x, y) in zip(curves, shown, strict=True):
+        parts += _line(curve, x, np.clip(y, *_edges(up)), to_x, to_y)
+        parts += _not_finite(curve, x, to_x)
+    parts += _spikes(shown, up, to_x, texts)
     for at, words in chart.marks:
         x = to_x(at)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text class="small mark-words" x="{x + 3:.1f}" y="{TOP + 9}">{escape(words)}</text>')
-    for curve, (x, y) in zip(curves, shown, strict=True):
-        parts += _line(curve, x, np.clip(y, *_edges(up)), to_x, to_y)
-        parts += _spikes(x, y, up, to_x)
-        parts += _not_finite(curve, x, to_x)
-    parts += _legend(curves)
+        rows = [TOP + 14 + 11 * row for row in range(6)]
+        texts.put(
+            words,
+            "mark-words",
+            [(x + side, y, anchor) for y in rows for side, anchor in ((3, "start"), (-3, "end"))],
+        )
+    parts += [*texts.parts, *_legend(curves)]
     parts.append("</svg>")
     return "\n".join(parts)
 
@@ -89,16 +95,19 @@ def _finite(curve: ChartCurve) -> tuple[Floats, Floats]:
     return np.asarray(curve.x, dtype=np.float64), np.where(np.isfinite(y), y, np.nan)
 
 
-def _scale(columns: Sequence[Floats], kind: Kind, share: float = 0.04) -> Scale:
+def _scale(columns: Sequence[Floats], kind: Kind, share: float = 0.04, *, percent: bool = False) -> Scale:
     """From the smallest to the largest value that the axis can show, and a share of that beyond."""
     values = np.concatenate([*columns, np.empty(0)])
     values = values[np.isfinite(values) & ((values > 0) | (kind == "linear"))]
     if not len(values):
         return Scale(Limits(0.1, 1.0) if kind == "log" else Limits(0.0, 1.0), kind)
     low, high = float(values.min()), float(values.max())
-    return Scale(
-        widened(low, high, kind, share) if high > low or kind == "log" else Limits(low - 0.5, high + 0.5), kind
-    )
+    if high - low > 1e-12 * max(abs(low), abs(high)):
+        return Scale(widened(low, high, kind, share), kind)
+    # One value: what smoothing it has left in its last bit is no curve. (share 0: steps, of which there is one.)
+    if not share:
+        return Scale(Limits(low - 0.5, low + 0.5), kind)
+    return Scale(Limits(0.0, 1.0) if percent and 0 <= low <= 1 else widened(low, low, kind), kind)
 
 
 def _without_spikes(scale: Scale, columns: Sequence[Floats], levels: Floats) -> Scale:
@@ -122,19 +131,46 @@ def _edges(scale: Scale) -> tuple[float, float]:
     return scale.limits if scale.kind == "linear" else (-np.inf, np.inf)
 
 
-def _spikes(x: Floats, y: Floats, up: Scale, to_x: Place) -> list[str]:
-    """Mark the three furthest values beyond each end of the axis, with their number."""
+def _spikes(shown: Sequence[tuple[Floats, Floats]], up: Scale, to_x: Place, texts: _Words) -> list[str]:
+    """Mark values beyond the axis at its ends, the three furthest of each curve; numbers where they have room."""
     parts: list[str] = []
     if up.kind == "log":
         return parts
-    for sign, at in ((1, TOP), (-1, HEIGHT - BOTTOM)):
+    for sign, at in ((1, TOP + 3), (-1, HEIGHT - BOTTOM - 3)):
         level = up.limits.high if sign > 0 else up.limits.low
-        with np.errstate(invalid="ignore"):
-            out = np.flatnonzero(sign * y > sign * level)
-        for place in sorted(out, key=lambda place: -sign * y[place])[:3]:
-            words = f"{'▲' if sign > 0 else '▼'} {y[place]:.3g}"
-            parts.append(f'<text class="small spike" x="{to_x(x[place]):.1f}" y="{at + 3 * sign}">{words}</text>')
+        found: list[tuple[float, float]] = []
+        for x, y in shown:
+            with np.errstate(invalid="ignore"):
+                out = np.flatnonzero(sign * y > sign * level)
+            found += [(float(y[place]), float(x[place])) for place in sorted(out, key=lambda n: -sign * y[n])[:3]]
+        for value, place in sorted(found, key=lambda one: -sign * one[0]):
+            x = to_x(place)
+            arrow = "▲" if sign > 0 else "▼"
+            parts.append(f'<text class="small spike" x="{x:.1f}" y="{at}" text-anchor="middle">{arrow}</text>')
+            texts.put(f"{value:.3g}", "spike", [(x + 7, at, "start"), (x - 7, at, "end")])
     return parts
+
+
+class _Words:
+    """Words in a chart: each at the first of its places where they lie in no others', or nowhere."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self._taken: list[tuple[float, float, float]] = []
+        """Left and right end, and base line."""
+
+    def put(self, words: str, kind: str, places: Sequence[tuple[float, float, str]]) -> None:
+        """places: x, y of the base line, and which end of the words lies there."""
+        wide = LETTER * len(words)
+        for x, y, anchor in places:
+            left = x - wide if anchor == "end" else x
+            free = all(left > right or left + wide < start or abs(y - base) > 10 for start, right, base in self._taken)
+            if free and left >= LEFT and left + wide <= WIDTH:
+                self._taken.append((left, left + wide, y))
+                look = f"small {kind}".strip()
+                end = ' text-anchor="end"' if anchor == "end" else ""
+                self.parts.append(f'<text class="{look}" x="{x:.1f}" y="{y:.1f}"{end}>{escape(words)}</text>')
+                return
 
 
 def _axes(chart: Chart, across: Scale, up: Scale, to_x: Place, to_y: Place) -> list[str]:

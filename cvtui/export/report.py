@@ -13,7 +13,7 @@ from cvtui.draw.robust_range import typical, typical_of_all
 from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.evaluation_page import evaluation_html
 from cvtui.export.pictures import pictures_html
-from cvtui.export.style import STYLE
+from cvtui.export.style import STYLE, picture_style
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
@@ -87,7 +87,7 @@ def write_svg(history: History, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT * len(pictures)}">'
-        f'<style>{STYLE}</style><rect class="paper" width="100%" height="100%"/>\n{inner}\n</svg>\n',
+        f'<style>{picture_style()}</style><rect class="paper" width="100%" height="100%"/>\n{inner}\n</svg>\n',
         encoding="utf-8",
     )
     return path

@@ -1,4 +1,6 @@
-"""The report's style sheet, light and dark."""
+"""The report's style sheet, light and dark; and that of a picture alone."""
+
+import re
 
 STYLE = """
 :root { --paper:#fbfbf9; --ink:#1d2430; --soft:#6b7482; --line:#dfe2e6; --train:#2f6fb7; --epoch:#7a5cc0;
@@ -34,3 +36,13 @@ tr + tr { border-top:1px solid var(--line); } pre { overflow-x:auto; font-size:.
 .dot.validation, .legend.validation { fill:var(--validation); } .dot.epoch, .legend.epoch { fill:var(--epoch); }
 .dot.rate, .legend.rate { fill:var(--rate); } .bad { fill:var(--bad); }
 """
+
+
+def picture_style() -> str:
+    """Return the rules of a picture in a file of its own, in plain colours on paper.
+
+    Inkscape, LibreOffice and librsvg know no CSS variables and draw all of them black.
+    """
+    colours = dict(re.findall(r"--([a-z]+):([^;}]+)", STYLE.partition("@media")[0]))
+    rules = STYLE[STYLE.index(".chart {") :].replace("width:100%; height:auto; ", "", 1)  # of a chart within a page
+    return re.sub(r"var\(--([a-z]+)\)", lambda found: colours[found[1]], rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 
@@ -37,7 +38,11 @@ def send(file: Path, command: Command) -> None:
     try:
         append_line(file, line)
     except OSError as error:
-        raise RequestError(f"can't write {str(file)!r}: {error.strerror}") from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "make room there and ask again" if full else "only who may write there can command the run"
+        raise RequestError(
+            f"can't write {str(file)!r}: {error.strerror}", hint=f"{hint}; it goes on meanwhile"
+        ) from None
 
 
 class CommandReader:

@@ -41,8 +41,8 @@ class Machine(Record, tag="machine", frozen=True, kw_only=True):
     disk_free: int | None = None
     """Bytes left on the disk of the run folder."""
     waited: float | None = None
-    """Share of the training steps' time that was a wait for data, 0..1, since the record before (of a custom loop:
-    from `run.step` to the next forward pass, looked at ten times a second at most)."""
+    """Share of the training steps' time that was a wait for data, 0..1, since the record before (of a custom loop: the
+    time inside of its DataLoader; null without one)."""
     step_seconds: float | None = None
     """Mean time of a step, since the record before."""
     gpus: list[Gpu] = []

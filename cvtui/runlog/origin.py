@@ -82,6 +82,10 @@ def recipe_of(folder: RunFolder, what: str) -> Recipe:
     """
     run = first_run(folder)
     check_trainable(folder, run, what)
+    if not folder.path.is_dir():
+        raise RequestError(
+            f"{folder.name!r} can't be {what}: its folder is gone", hint="it was moved, renamed or deleted"
+        )
     if not folder.recipe.is_file():
         raise RequestError(f"{folder.name!r} has no recipe.toml: it can't be {what}")
     try:

@@ -35,10 +35,16 @@ def race_names(data: str, taken: Iterable[str], varied: Iterable[Mapping[str, An
     """Return the names of runs that differ by these fields: `pics-4-lr1e-2`, `pics-4-lr1e-3`, all with one number."""
     stem = stem_of(data)
     number = next_number(stem, taken)
+    races = [list(fields.items())[:3] for fields in varied]
+    powers = {key for fields in races for key, value in fields if _is_small(value)}
     return [
-        f"{stem}-{number}-{'-'.join(_change(key, value) for key, value in list(fields.items())[:3])}"
-        for fields in varied
+        f"{stem}-{number}-{'-'.join(_change(key, value, powers=key in powers) for key, value in fields)}"
+        for fields in races
     ]
+
+
+def _is_small(value: Any) -> bool:
+    return isinstance(value, float) and 0 < abs(value) < 0.1
 
 
 def _differing(before: str, after: str) -> list[tuple[str, Any]]:
@@ -55,15 +61,18 @@ def _differing(before: str, after: str) -> list[tuple[str, Any]]:
     return [(key, value) for key, value in named if key != "data" or value != stem_of(str(old.get(key, "")))]
 
 
-def _change(key: str, value: Any) -> str:
-    """Return `lr1e-3` for a number, `adamw` for a word, `net` for what is long."""
+def _change(key: str, value: Any, *, powers: bool = False) -> str:
+    """Return `lr1e-3` for a number, `adamw` for a word, `net` for what is long.
+
+    powers: `lr1e-1` for 0.1 too, where it stands beside 0.01.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return _word(key)
     if isinstance(value, str):
         word = _word(value)
         return word if 0 < len(word) <= 12 and word != "none" else _word(key)
     text = f"{value:.3g}"
-    if 0 < abs(value) < 0.1:
+    if 0 < abs(value) < (1 if powers else 0.1):
         digits, power = f"{value:.2e}".split("e")
         text = f"{digits.rstrip('0').rstrip('.')}e{int(power)}"
     return _word(key) + text.replace("e+0", "e").replace("e+", "e")

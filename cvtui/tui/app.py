@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 timers.fire_single_shots_late()
 terminal_keys.let_alt_digits_through()
+terminal_keys.take_pastes_as_text()
 
 
 def _palette() -> type[Provider]:
@@ -88,6 +89,7 @@ class CvtuiApp(LeavingApp):
     CSS = (
         """
     Toast { background: $panel; }
+    Input > .input--placeholder { color: $foreground 65%; }
     """
         + FEW_COLOURS
     )

@@ -21,7 +21,7 @@ def app_commands(app: Any) -> Iterator[SystemCommand]:
     for entry in SCREENS:
         yield SystemCommand(f"Go to {entry.title}", entry.about, partial(app.action_go_to, entry.name))
     yield SystemCommand("New run", "The form, as it was filled in", app.action_new_run)
-    if app.shown_run is not None:
+    if app.shown_run is not None and app.shown_view() is None:
         yield SystemCommand("Back to the run", app.shown_run[0], app.action_show_run)
     for spec in JOBS:
         yield SystemCommand(spec.title, spec.about, partial(app.action_job, spec.name))

@@ -203,10 +203,15 @@ def test_losses_that_are_not_finite_are_gaps_and_not_the_end(tmp_path: Path) -> 
     model = net()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with cvtui.watch(model, optimizer, every=0, runs=tmp_path, name="w") as run:
-        for loss in (1.0, float("nan"), 2.0):
+        for loss in (1.0, float("nan"), 1e299, torch.tensor(-2.0)):
             run.step(loss=loss)
+    with pytest.warns(RuntimeWarning, match=r"run\.step\(\) was called after the block .* w has ended") as told:
+        run.step(loss=3.0)  # the loop stands outside of the block: nothing is recorded, and that is said once
+    run.epoch(val_loss=1.0)
+    run.log("never", iou=0.5)
+    assert [Path(one.filename).name for one in told] == ["test_watch.py"]
     history = history_at(run.folder.path)
-    assert [str(loss) for loss in history.steps.loss] == ["1.0", "nan", "2.0"]
+    assert [str(loss) for loss in history.steps.loss] == ["1.0", "nan", "1e+299", "-2.0"]
     assert history.state() == "finished"
 
 

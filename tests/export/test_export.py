@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import itertools
 import json
 import math
 import re
@@ -225,11 +226,40 @@ def test_svg_is_well_formed_and_keeps_spikes(folder: RunFolder, tmp_path: Path) 
     y += np.sin(np.arange(500_000) / 3_000)
     y[123_456], y[200_000] = 5e27, 900.0
     picture = draw(Chart(title="spike", curves=[ChartCurve(name="loss", x=np.arange(500_000), y=y, kind="train")]))
-    assert "▲ 5e+27" in picture
-    assert "▲ 900" in picture
+    assert ">5e+27<" in picture
+    assert ">900<" in picture
     ticks = [float(word) for word in re.findall(r'text-anchor="end">([-.\d]+)</text>', picture)]
     assert max(ticks) <= 3  # what the rest needs
     assert len(picture) < 400_000
+
+
+def test_words_in_a_chart_lie_apart_and_inside_and_a_constant_has_an_axis() -> None:
+    """A spike's numbers, marks of neighbouring steps and those at the right end lay over each other."""
+    x = np.arange(400.0)
+    loss = np.where(x < 3, 5e27 / (x + 1), 1.0 + x / 400)
+    marks = [(397.0, "paused"), (397.0, "resumed"), (399.0, "stopped when asked")]
+    curve = ChartCurve(name="training", x=x, y=loss, kind="train")
+    root = ElementTree.fromstring(
+        draw(Chart(title="Loss", curves=[curve], marks=marks, guides=[(2.3, "ln C = 2.303")]))
+    )
+    found = [
+        one for one in root.iter() if one.text and one.get("class", "") in ("small", "small spike", "small mark-words")
+    ]
+    assert {"5e+27", "paused", "resumed", "stopped when asked", "ln C = 2.303"} <= {one.text for one in found}
+    boxes = []
+    for one in found:
+        wide, left = 5.5 * len(one.text or ""), float(one.get("x", "0"))
+        left -= {"end": wide, "middle": wide / 2}.get(one.get("text-anchor", ""), 0)
+        boxes.append((left, left + wide, float(one.get("y", "0")), one.text))
+    assert all(left >= 0 and right <= 760 for left, right, *_ in boxes)
+    words = [box for box in boxes if box[3] not in ("▲", "▼")]
+    for box, beside in itertools.combinations(words, 2):
+        assert abs(box[2] - beside[2]) >= 10 or box[1] <= beside[0] or beside[1] <= box[0], (box, beside)
+    for value, percent, labels in ((0.1, False, ["0.09", "0.11"]), (0.0, True, ["0%", "100%"])):
+        flat = ChartCurve(name="a", x=x, y=np.full(400, value), kind="train")
+        root = ElementTree.fromstring(draw(Chart(title="a", curves=[flat], percent=percent)))
+        ticks = [one.text for one in root.iter() if one.get("text-anchor") == "end" and one.get("class") == "tick"]
+        assert [labels[0], labels[1]] == [ticks[1], ticks[-1]]
 
 
 def test_svg_breaks_the_line_at_nan() -> None:

@@ -106,5 +106,6 @@ def test_sending_to_a_folder_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "moved" / "commands.jsonl").mkdir()
     folder.path = tmp_path / "moved"
     folder.commands = folder.path / "commands.jsonl"
-    with pytest.raises(RequestError, match="can't write"):
+    with pytest.raises(RequestError, match="can't write") as caught:
         folder.send(Command(command="stop", time=1.0))
+    assert caught.value.hint.endswith("; it goes on meanwhile"), "the way out"

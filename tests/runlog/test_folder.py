@@ -215,3 +215,6 @@ def test_runs_of_a_sweep_are_called_after_the_data_and_what_differs() -> None:
     taken = ["pics-3", "pics-3-lr1e-2", "other-9"]
     varied = [{"lr": 0.01, "init": "he"}, {"lr": 0.001, "init": "normal(0.01)"}]
     assert race_names("folder:/a/pics", taken, varied) == ["pics-4-lr1e-2-he", "pics-4-lr1e-3-normal-0-01"]
+    rates = [{"lr": 1.0, "dropout": 0.5}, {"lr": 0.1, "dropout": 0.25}, {"lr": 0.01, "dropout": 0.0}]
+    spelt = ["other-10-lr1-dropout0.5", "other-10-lr1e-1-dropout0.25", "other-10-lr1e-2-dropout0"]
+    assert race_names("other", taken, rates) == spelt, "one spelling a field"

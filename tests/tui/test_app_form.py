@@ -23,9 +23,11 @@ from cvtui.tui.form import preview
 from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import FormView
 from cvtui.tui.panes.curve_pane import CurvePlot
+from cvtui.tui.plot.theme_colors import WORDS, contrast
 from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen, keys_of
 from cvtui.tui.screens.runs import RunsScreen
+from cvtui.tui.screens.themes import DARK, LIGHT
 from cvtui.tui.screens.train import TrainScreen
 from cvtui.tui.widgets.key_bar import KeyBar
 from cvtui.tui.widgets.picker import Picker
@@ -219,7 +221,13 @@ async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: Cvtu
     await pilot.pause()
     assert app.current_mode == "train"
     assert app.is_running
-    await pilot.press("escape")
+    (listed,) = app.screen.query(PickerList)
+    listed.highlighted = listed.get_option_index("folder")
+    await pilot.press("enter")  # the path is what is typed next
+    await wait_until_async(lambda: isinstance(app.focused, TextField), what="the focus in the path")
+    await pilot.press(*"/pics")
+    await wait_until_async(lambda: row(app, "data").text == "folder:/pics", what="the path")
+    await row(app, "data").set_text("digits")
 
 
 async def a_choice_with_parameters(pilot: Pilot[None], app: CvtuiApp) -> None:
@@ -319,8 +327,11 @@ async def the_page_of_keys_tells_every_key_of_the_place(pilot: Pilot[None], app:
     await wait_until_async(lambda: isinstance(app.screen, HelpScreen), what="the page")
     await wait_until_async(lambda: len(app.screen.query("Static")) > 0, what="its text")
     text = "\n".join(str(static.render()) for static in app.screen.query("Static"))
-    for words in ("ctrl+r", "ctrl+o", "Start the run", "ctrl+p", "The field above", "Every number of a net"):
+    for words in ("ctrl+r", "Start the run", "ctrl+p", "The field above", "Every number of a net"):
         assert words in text
+    for words in ("ctrl+o", "The run that was shown before"):
+        assert words not in text, "both parts are in sight, and no run was shown"
+    assert text.count("The field above") == 1
     await pilot.press("escape")
     await wait_until_async(lambda: isinstance(app.screen, TrainScreen), what="the place again")
 
@@ -333,6 +344,17 @@ async def test_the_form_in_a_wide_terminal(tmp_path: Path) -> None:
         await a_field_that_counts_only_beside_another_is_faint(pilot, app)
         await a_choice_by_mouse(pilot, app)
         await the_page_of_keys_tells_every_key_of_the_place(pilot, app)
+        await what_an_empty_field_says_can_be_read(pilot, app)
+
+
+async def what_an_empty_field_says_can_be_read(pilot: Pilot[None], app: CvtuiApp) -> None:
+    for theme in (LIGHT, DARK):
+        app.theme = theme.name
+        await pilot.pause()
+        field = row(app, "name").control
+        ground = field.background_colors[1]
+        ink = ground + field.get_component_styles("input--placeholder").color
+        assert contrast(ink, ground) >= WORDS, theme.name
 
 
 async def form_and_preview_fold_where_both_do_not_fit(pilot: Pilot[None], app: CvtuiApp) -> None:

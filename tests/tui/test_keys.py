@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from textual._xterm_parser import XTermParser
 from textual.command import Command
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.mistakes import Mistake
+from cvtui.tui import terminal_keys
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail import evaluation_view, mistakes_view
 from cvtui.tui.detail.evaluation_view import EvaluationView
@@ -210,8 +211,8 @@ async def test_slash_filters_every_list(finished: RunFolder) -> None:
 
         await pilot.press("question_mark")
         await opened(app, HelpScreen)
-        await pilot.press("slash", *"checkpoint now")
-        await wait_until_async(lambda: "Save a checkpoint now" in help_of(app), what="the key")
+        await pilot.press("slash", *"whole curves")
+        await wait_until_async(lambda: "Show the whole curves again" in help_of(app), what="the key")
         assert "Pause the training" not in help_of(app)
         await pilot.press(*"qqq")
         await wait_until_async(lambda: "no match" in help_of(app), what="no match")
@@ -237,3 +238,18 @@ def test_what_a_terminal_sends_for_alt_and_a_digit_is_that_key() -> None:
     parser = XTermParser()
     tokens = [*parser.feed("\x1b2"), *parser.feed("")]
     assert [token.key for token in tokens if isinstance(token, Key)] == ["alt+2"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
+def test_a_paste_is_text_whatever_it_holds_and_however_it_comes(size: int) -> None:
+    """An ESC in it ended it for Textual 8.2: the rest was keys, and `x`, `y` or enter did what they do."""
+    sent = "a\x1b[200~folder:/a b\x1b[31mxy\x07\rq\x1b\x9b1\tt\x1b[201~\x1b[200~\x1b[201~b\x1b[200~é\n\x1b[201~\x1b[A"
+    parser = XTermParser()
+    tokens = [token for at in range(0, len(sent), size) for token in parser.feed(sent[at : at + size])]
+    told = [token.key if isinstance(token, Key) else token.text for token in tokens if isinstance(token, Key | Paste)]
+    assert [word for word in told if word] == ["a", "folder:/a b[31mxy\rq1\tt", "b", "é\n", "up"]
+    pastes = terminal_keys.Pastes()
+    assert pastes.take("\x1b[200~ab\x07") == "\x1b[200~ab"
+    assert pastes.take("\x1b") == "", "it may be the begin of its end"
+    assert pastes.take("[201~\x07c") == "\x1b[201~\x07c"
+    assert pastes.take("\x1b") == "\x1b", "a key"

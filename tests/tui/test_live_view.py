@@ -21,7 +21,7 @@ from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.registry import NAMES
 from cvtui.tui.panes.styled_lines import StyledLines
-from cvtui.tui.train import LiveView
+from cvtui.tui.train import LiveView, live_view
 from cvtui.tui.train.frame_budget import CROWDED_SECONDS
 from cvtui.tui.train.modals import LeaveModal, RateModal, StopModal, WhyModal
 from cvtui.tui.widgets.key_bar import KeyBar
@@ -370,13 +370,19 @@ async def test_leaving_a_living_run(growing: WrittenRun) -> None:
             assert asked(growing) == commands
 
 
-async def test_a_hidden_view_does_not_read(growing: WrittenRun) -> None:
+async def test_a_hidden_view_draws_nothing_and_tells_its_state(
+    growing: WrittenRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bar of every place says how the run is: behind another place it stayed "running" for good."""
+    monkeypatch.setattr(live_view, "UNSEEN_SECONDS", 0.05)
     app = LiveHost(growing.folder, bar=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         app.query_one("#body").display = False
         await wait_until_async(lambda: not app.live.watching, what="the view to hide")
         growing.step(5)
+        growing.command("pause", "paused")
+        await wait_until_async(lambda: app.live.view.state == "paused", what="its state")
         app.query_one("#body").display = True
         await wait_until_async(lambda: "step 45/345" in app.live.header.text, what="the view to catch up")
         assert app.live.watching
@@ -391,6 +397,11 @@ async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None
         # Whichever is first: the key, which can't be obeyed, or the next look, which finds no run there any more.
         said = lambda: any("gone" in note.message for note in app._notifications) or app.live.view.state == "lost"  # noqa: E731
         await wait_until_async(said, what="the word")
+        await pilot.press("f")
+        gone = f"{growing.folder.name!r} can't be forked: its folder is gone"
+        told = lambda: [note.message for note in app._notifications]  # noqa: E731
+        assert await wait_until_async(lambda: gone in told() or len(told()) > 1, what="why no fork"), told()
+        assert gone in told()
 
 
 @pytest.mark.parametrize(("fps", "seconds"), [(10.0, 0.095), (2.0, 0.475)])

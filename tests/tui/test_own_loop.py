@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from textual.widgets import Static
 from torch import nn
 
 import cvtui
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.header import RunHeader
+from cvtui.tui.panes.log_entries import LogEntries
+from cvtui.tui.panes.prediction import compare
 from cvtui.tui.panes.predictions import UpcomingRates, predict
 from cvtui.tui.train.live_view import LiveView
 from tests.waiting import wait_until_async
@@ -29,7 +32,7 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             run.step(loss=loss)
         run._recorder.flush()
         app = CvtuiApp(runs=tmp_path, attach=run.folder.path, prewarm=False)
-        async with app.run_test(size=(80, 24)):
+        async with app.run_test(size=(80, 24)) as pilot:
             await wait_until_async(lambda: app.screen.query(LiveView) and app.screen.query_one(LiveView).view.alive)
             header = app.screen.query_one(RunHeader)
             await wait_until_async(lambda: "step 30 · for" in header.text, what="the last step")
@@ -40,6 +43,14 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             assert "%" not in second.partition("monitoring overhead")[0]
             history = app.screen.query_one(LiveView).history
             assert all(len(part) == 0 for part in UpcomingRates(predict(history))(history))
+            assert "steps per epoch" not in [line.what for line in compare(history, predict(history))]
+            (begun, *_) = LogEntries().update(history)[1]
+            assert begun.text.startswith("started on cpu, ")
+            assert "step" not in begun.text, "0 steps are not what it has before it"
+            await pilot.press("l")
+            said = lambda: " ".join(str(one.render()) for one in app.screen.query(Static))  # noqa: E731
+            await wait_until_async(lambda: "A scheduler of the script goes on from it" in said(), what="the window")
+            assert "recipe" not in said(), "it has none"
 
 
 @pytest.mark.parametrize("key", ["f", "u"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from textual import events
@@ -130,14 +132,14 @@ async def test_keys_zoom_around_the_cursor_and_change_the_range():
 @pytest.mark.parametrize("spike", [37.0, 5e27, -5e27])
 async def test_one_spike_leaves_the_rest_readable_and_is_marked(spike: float) -> None:
     values = 2.5 * np.exp(-np.arange(300) / 60) + 0.1
-    values[200] = spike
+    values[200:209:4] = spike, np.sign(spike) * 30, np.sign(spike) * 25  # in columns side by side: one number
     spiked = Line("loss", np.arange(300), values)
     async with shown(lambda plot: plot.set_lines([spiked])) as (plot, pilot, _):
         low, high = frame_of(plot).up.limits
         assert -1 < low < 0.2
         assert 2.5 < high < 4
         top, bottom = plot.text.splitlines()[0], plot.text.splitlines()[-3]
-        assert (f"▲{spike:.0f}" if spike == 37 else "▲5e27" if spike > 0 else "▼-5e27") in top + bottom
+        assert re.search("▲+37 " if spike == 37 else "▲+5e27 " if spike > 0 else "▼+-5e27 ", top + bottom)
         plot.focus()
         await pilot.press("y")
         low, high = frame_of(plot).up.limits
@@ -158,6 +160,15 @@ async def test_what_is_no_spike_is_in_view() -> None:
             low, high = frame_of(plot).up.limits
             assert low <= values.min()
             assert values.max() <= high
+    shares = Line("accuracy", steps, np.where(steps < 2, 0.06, 0.97))  # a share is readable between 0 and 1
+    one = Line("s1", steps, np.where(steps % 3, 1.0, np.nextafter(1.0, 2.0)))  # what smoothing leaves of a constant
+    async with shown(lambda plot: plot.set_lines([shares])) as (plot, pilot, _app):
+        plot.y_kind = "percent"
+        await pilot.pause()
+        assert frame_of(plot).up.limits.low <= 0.06
+        plot.set_lines([one])
+        await pilot.pause()
+        assert frame_of(plot).up.limits.low < 0.95
 
 
 async def test_mouse_without_data_does_nothing():

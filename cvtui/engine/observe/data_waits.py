@@ -1,14 +1,13 @@
-"""How long steps wait for their data: of cvtui's own loop exactly, of a custom loop at some of its steps."""
+"""How long steps wait for their data: of cvtui's own loop, and of a custom loop whose batches a DataLoader makes."""
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
-
-from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, uncompiled
 
 Batch = TypeVar("Batch")
 
@@ -43,52 +42,99 @@ class BatchWaits:
         return waited / whole if whole > 0 else None
 
 
-class ForwardWaits:
-    """Measure the time from a flush of the log to the next forward pass: the wait for a batch of a custom loop.
+class LoaderWaits:
+    """Measure how long a custom loop is inside of its DataLoader, out of all the time from batch to batch.
 
-    It is a source of the recorder's, asked at each flush (ten times a second at most): only there a hook is put on the
-    model, which takes itself off at its first call, so that all other steps have none. What lies between two flushes
-    gives the step's time.
+    The loader itself is followed, since between `run.step` and the next forward pass the loop does what it likes:
+    metrics, drawing, a sleep. Of batches that come from elsewhere nothing is known. Left out are what another thread
+    fetches, and batches without gradients: a validation's.
     """
 
-    def __init__(self, model: nn.Module, seconds: Callable[[], float], step: Callable[[], int]) -> None:
-        self._hooks, self._model = forward_hooks(model), uncompiled(model)
+    def __init__(self, seconds: Callable[[], float], step: Callable[[], int]) -> None:
+        """seconds, step: of the training, pauses not counted."""
         self._seconds, self._step = seconds, step
-        self._handle: Handle | None = None
-        self._waits: list[tuple[float, float]] = []
-        """Wait and step time of each look since the last `take`."""
-        self._flushed: tuple[float, int] | None = None
-        self._wait: float | None = None
+        self._thread = threading.get_ident()
+        self._waited = self._all = 0.0
+        self._begun: float | None = None
+        """When the loop asked for the batch (or batches) of the step under way."""
+        self._wait, self._at = 0.0, 0
+        _FOLLOWED.add(self)
 
-    def flushed(self) -> None:
-        """Close the look that began at the flush before, and begin another."""
+    def fetch(self, batch: Callable[[], Batch]) -> Batch:
+        """Return a loader's next batch."""
+        if threading.get_ident() != self._thread:
+            return batch()
+        if not torch.is_grad_enabled():
+            self._begun = None
+            return batch()
         now, step = self._seconds(), self._step()
-        self.close()
-        if self._flushed is not None and self._wait is not None and step > self._flushed[1]:
-            self._waits.append((self._wait, (now - self._flushed[0]) / (step - self._flushed[1])))
-        self._wait, self._flushed = None, (now, step)
-        self._handle = self._hooks.before(self._model, self._forward)
+        if self._begun is not None and step > self._at:
+            self._waited += self._wait
+            self._all += now - self._begun
+            self._begun = None
+        if self._begun is None:
+            self._begun, self._wait, self._at = now, 0.0, step
+        try:
+            found = batch()
+        except BaseException:
+            self._begun = None  # the epoch is over
+            raise
+        self._wait += self._seconds() - now
+        return found
 
     def leave_out(self) -> None:
-        """Drop the look under way: something else than steps came, such as a validation."""
-        self._flushed = None
-        self.close()
-
-    def _forward(self, *_: Any) -> None:
-        if self._flushed is not None and torch.is_grad_enabled():
-            self._wait = self._seconds() - self._flushed[0]
-        else:
-            self._flushed = None  # a pass without gradients: a validation
-        self.close()
+        """Drop the step under way: something else than steps came, such as a validation."""
+        self._begun = None
 
     def close(self) -> None:
-        """Take the hook off."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.remove()
+        """Follow no loader any more."""
+        _FOLLOWED.remove(self)
 
     def take(self) -> float | None:
-        """Return the share of a step that is a wait, since the last call; None without a look."""
-        waits, self._waits = self._waits, []
-        whole = sum(step for _, step in waits)
-        return sum(wait for wait, _ in waits) / whole if whole > 0 else None
+        """Return the share since the last call; None where no loader gave a batch."""
+        waited, whole = self._waited, self._all
+        self._waited = self._all = 0.0
+        return waited / whole if whole > 0 else None
+
+
+class _Followed:
+    """The iterator of all DataLoaders, which tells those who follow it: changed by the first, restored by the last."""
+
+    def __init__(self) -> None:
+        self._meters: list[LoaderWaits] = []
+        self._made: Any = None
+        self._following: Any = None
+
+    @staticmethod
+    def _kind() -> Any:
+        from torch.utils.data import dataloader
+
+        return getattr(dataloader, "_BaseDataLoaderIter", None)
+
+    def add(self, meter: LoaderWaits) -> None:
+        self._meters.append(meter)
+        kind = self._kind()
+        if self._following is None and kind is not None and "__next__" in vars(kind):
+            made = vars(kind)["__next__"]
+
+            @functools.wraps(made)
+            def following(iterator: Any) -> Any:
+                batch: Callable[[], Any] = functools.partial(made, iterator)
+                for one in self._meters:
+                    batch = functools.partial(one.fetch, batch)
+                return batch()
+
+            self._made, self._following = made, following
+            kind.__next__ = following
+
+    def remove(self, meter: LoaderWaits) -> None:
+        if meter in self._meters:
+            self._meters.remove(meter)
+        kind = self._kind()
+        # Where somebody else has put another over it since, it stays and does nothing.
+        if not self._meters and self._following is not None and vars(kind).get("__next__") is self._following:
+            kind.__next__ = self._made
+            self._made = self._following = None
+
+
+_FOLLOWED = _Followed()

@@ -76,7 +76,7 @@ class StepMetrics:
         accuracy: a share 0..1; None where it has none.
         """
         self._reduce()
-        found = torch.as_tensor(loss).detach()
+        found = loss.detach() if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float64)
         self._losses.append(found.reshape(()) if found.dim() else found)
         self._sizes.append(1)
         self._norms.append(norm)
@@ -117,7 +117,9 @@ class StepMetrics:
         if not self._losses:
             return Readings()
         self._reduce()
-        columns = [torch.stack(self._losses).float(), torch.cat(self._right), torch.stack(self._whole_norms()).float()]
+        losses = torch.stack(self._losses)  # of a loop's own 1e300, float32 would make an infinite loss
+        losses = losses if losses.dtype == torch.float64 else losses.float()
+        columns = [losses, torch.cat(self._right), torch.stack(self._whole_norms()).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
             loss=[rounded(number, 9) for number in loss],

@@ -16,9 +16,17 @@ from textual.widgets import Input
 from cvtui.calc.table import size_text
 from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
+from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
-from cvtui.tui.form.field_text import has_parameters, join_text, parameters_hint, split_text, summaries
+from cvtui.tui.form.field_text import (
+    has_parameters,
+    join_text,
+    needs_parameters,
+    parameters_hint,
+    split_text,
+    summaries,
+)
 from cvtui.tui.form.field_values import Problem
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.picker import Picker
@@ -28,6 +36,8 @@ LABEL = 15
 """Cells of the name, with a space after it."""
 CONTROL = 22
 """Cells of the part to be filled in, and of a choice's parameters."""
+EXPLAINED = 3
+"""Lines of the explanation at the foot of the form."""
 LONG = ("net", "augment", "mix")
 """Fields as wide as the form."""
 
@@ -117,6 +127,14 @@ class FieldRow(Widget):
         event.stop()
         if event.picker.value != self._followed:  # else it was filled in, with its parameters
             await self._follow_choice()
+
+    @on(Picker.Taken)
+    def _taken(self, event: Picker.Taken) -> None:
+        """Go on to the path of a folder or file, which is what is typed next."""
+        event.stop()
+        if needs_parameters(self.field, event.picker.value):
+            for field in self.query(TextField):
+                field.focus()  # behind the list's own, which gives the focus back to the choice
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -216,10 +234,22 @@ def explanation(field: Field, text: str, problem: Problem | None = None, notes: 
     elif isinstance(entry, DataFacts):
         size = size_text(entry.size)
         sizes = f"{size}, {len(entry.classes)} classes, {entry.train:,} to train and {entry.validation:,} to validate"
-        parts.append((f"\n{entry.name}: {sizes}", MUTED))
+        parts = [f"{entry.name}: {sizes}\n", (field.doc, MUTED)]
+    elif field.name == "data" and (source := find_source(text)) is not None:
+        parts = [f"{source.usage}: {source.summary}\n", (field.doc, MUTED)]
     else:
         parts.append((f"\n{field.option} on the command line; {field.allowed_in_words()}", MUTED))
     return Content.assemble(*parts)
+
+
+def shortened(text: Content, width: int) -> Content:
+    """Return what there is room for at the foot of the form, with a sign where that is not all."""
+    lines = text.wrap(max(2, width))
+    if len(lines) <= EXPLAINED:
+        return text
+    last = lines[EXPLAINED - 1].rstrip()
+    last = last if last.cell_length < width else last[: width - 1]
+    return Content("\n").join([*lines[: EXPLAINED - 1], last + Content("…")])
 
 
 def cut(text: str, width: int) -> str:

@@ -29,6 +29,11 @@ def has_parameters(field: Field, name: str) -> bool:
     return isinstance(entry, Choice) and bool(entry.parameters or entry.many)
 
 
+def needs_parameters(field: Field, name: str) -> bool:
+    """Return True for a choice that says nothing alone: `folder` is followed by its path."""
+    return field.name == "data" and not source_of_choice(name).sets
+
+
 def parameters_hint(field: Field, name: str) -> str:
     """Return the placeholder of that field."""
     if field.name == "data":

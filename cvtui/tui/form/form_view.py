@@ -17,7 +17,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
-from cvtui.tui.form.field_row import FieldRow, explanation
+from cvtui.tui.form.field_row import FieldRow, explanation, shortened
 from cvtui.tui.form.fit_line import FitLine
 from cvtui.tui.form.followers import Followers
 from cvtui.tui.form.form import Form
@@ -270,10 +270,10 @@ class FormView(Widget):
             known = validation.data if validation is not None and row.field.name == "data" else None
             notes = known.notes if known is not None else ()
             place = self.query_one("#explanation", Static)
-            long = row.problem is not None or bool(notes)
+            text, long = explanation(row.field, row.text, row.problem, notes), row.problem is not None or bool(notes)
             place.set_class(long, "-long")
-            # Only a long one is as high as its text; a layout is a quarter of an arrow key's time.
-            place.update(explanation(row.field, row.text, row.problem, notes), layout=long)
+            # Only a long one is as high as its text: a layout takes a quarter of an arrow key's time.
+            place.update(text if long else shortened(text, place.size.width - 2), layout=long)
 
     # ------------------------------------------------------------------ what can be done
 

@@ -131,16 +131,17 @@ def _step_at(history: History, when: float) -> float:
 def _started(run: RunStarted) -> Entry:
     first = f"resumed at step {count(run.step)}" if run.step else "started"
     threads = f", {run.threads} thread{'s' if run.threads != 1 else ''}" if run.device.startswith("cpu") else ""
-    return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}: {counted(run.total_steps, 'step')}", "mark")
+    steps = f": {counted(run.total_steps, 'step')}" if run.total_steps else ""  # a custom loop need not tell it
+    return Entry(run.time, "▶", f"{first} on {clean(run.device)}{threads}{steps}", "mark")
 
 
 def _epoch(epoch: EpochDone, total: object) -> Entry:
     width = len(str(total)) if isinstance(total, int) else 1
-    text = f"epoch {epoch.epoch:>{width}}  {significant(epoch.train_loss)}"
+    text = f"epoch {epoch.epoch:>{width}} {significant(epoch.train_loss)}"
     if epoch.val_loss is not None:
-        text += f"  val {significant(epoch.val_loss)}"
+        text += f" val {significant(epoch.val_loss)}"
     if epoch.val_accuracy is not None:
-        text += f"  {percent(epoch.val_accuracy)}"
+        text += f" {percent(epoch.val_accuracy)}"
     return Entry(epoch.time, "★" if epoch.best else " ", text, "good" if epoch.best else "plain")
 
 

@@ -40,10 +40,10 @@ def compare(history: History, predictions: Predictions) -> list[PredictionCheck]
     run = history.run
     if run is None:
         return []
-    lines = [
-        _exact("steps per epoch", predictions.steps_per_epoch, run.steps_per_epoch, at_most=predictions.at_most),
-        _exact("parameters", predictions.parameters, run.parameters),
-    ]
+    lines = [_exact("parameters", predictions.parameters, run.parameters)]
+    if run.steps_per_epoch:  # a custom loop need not tell it
+        steps = _exact("steps per epoch", predictions.steps_per_epoch, run.steps_per_epoch, predictions.at_most)
+        lines.insert(0, steps)
     loss = history.steps.loss
     first = float(loss[0]) if len(loss) and history.steps.first == 0 else None
     lines.append(_close(f"{FIRST_LOSS}{predictions.first_rule})", predictions.first_loss, first, 1.25))

@@ -111,7 +111,7 @@ class Palette:
             color = readable(self._curve_color(name), ground, least)
             if color.ansi is not None:
                 return on + Style(color=color.rich_color, dim=faint)
-            return on + Style(color=(ground.blend(color, _FAINT) if faint else color).rich_color)
+            return on + Style(color=(readable(ground.blend(color, _FAINT), ground) if faint else color).rich_color)
         component = self._widget.get_component_styles(f"line-plot--{_OWN.get(name, name)}")
         color = component.color if component.color.ansi is not None else ground + component.color
         if name in ("mark", "guide", "error", "warning"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textual import on
+from textual import actions, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -35,12 +35,15 @@ class Keys:
 
 
 def keys_of(node: DOMNode, *, priority: bool = False) -> list[Keys]:
-    """Return the keys that a widget's own classes bind, one line an action; `priority`: only those that go first."""
+    """Return the keys that a widget's own classes bind and that do something now, one line an action.
+
+    priority: only those that go first.
+    """
     keys: dict[str, list[str]] = {}
     meanings: dict[str, list[str]] = {}
     for binding in bindings_of(type(node)):
         meaning = binding.tooltip or binding.description
-        if meaning and (binding.priority or not priority):
+        if meaning and (binding.priority or not priority) and _does_something(node, binding):
             # Places are one line each; "row up" and "row down" are one line together.
             action = binding.action if binding.tooltip else binding.action.partition("(")[0]
             known = keys.setdefault(action, [])
@@ -49,6 +52,11 @@ def keys_of(node: DOMNode, *, priority: bool = False) -> list[Keys]:
             known.append(spelled(binding.key))
             meanings.setdefault(action, []).append(meaning)
     return [Keys(" ".join(dict.fromkeys(keys[action])), _joined(meanings[action])) for action in keys]
+
+
+def _does_something(node: DOMNode, binding: Binding) -> bool:
+    place, name, parameters = actions.parse(binding.action)
+    return bool(place) or node.check_action(name, parameters) is not False
 
 
 def _joined(meanings: list[str]) -> str:
@@ -67,8 +75,8 @@ def page(place: Screen[Any], app: DOMNode) -> list[tuple[str, list[Keys]]]:
         takes_keys = isinstance(node, Widget) and (node.can_focus or node.query("*:can-focus"))
         if type(node) not in seen and (takes_keys or node is place):
             seen.add(type(node))
-            lines = keys_of(node)
-            if lines and all(lines != known for _, known in sections):
+            lines = [line for line in keys_of(node) if all(line not in known for _, known in sections)]
+            if lines:
                 sections.append((title_of(node), lines))
     return [*sections, ("Everywhere", keys_of(app, priority=place.is_modal))]
 

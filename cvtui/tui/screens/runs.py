@@ -215,11 +215,11 @@ class RunsScreen(BaseScreen):
             text = Content.styled(f"✗ {self._wrong}" if self._wrong else "No run passes the filter.", "$text-warning")
             self.query_one("#net-line", Static).update(text)
             return
-        parts: list[Content | tuple[str, str]] = [(run.net, MUTED)]
+        parts: list[Content | tuple[str, str]] = [(clean(run.net), MUTED)]
         if self.has_class("-curves"):
             parts.insert(0, (f"{clean(run.name)}  ", "bold"))
         if run.reason and run.state in ("diverged", "failed"):
-            parts.insert(0, (f"{run.reason}  ", "$text-error"))
+            parts.insert(0, (f"{clean(run.reason)}  ", "$text-error"))
         elif is_planned(run.reason):
             parts.insert(0, (f"{clean(run.reason)}  ", "$text-primary"))
         elif run.trouble:

@@ -24,7 +24,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import afresh, checkpoints_of, fork
 from cvtui.runlog.history import History
 from cvtui.runlog.origin import recipe_of
-from cvtui.text import clean, count, percent
+from cvtui.text import clean, count, counted, percent
 from cvtui.tui.widgets.bindings import hint
 from cvtui.tui.widgets.filtered_list import FilteredList
 from cvtui.tui.widgets.modal import BoxModal
@@ -152,8 +152,12 @@ class ForkModal(BoxModal[RunFolder | None]):
             return None
         said.remove_class("wrong")
         left = recipe.epochs - self.saved.epoch
-        more = f"{left} epoch{'s' if left != 1 else ''}"
-        more = more if self.saved is AFRESH else f"{left} more {more.partition(' ')[2]}, up to {recipe.epochs}"
+        more = counted(left, "epoch")
+        more = (
+            more
+            if self.saved is AFRESH
+            else f"{count(left)} more {more.partition(' ')[2]}, up to {count(recipe.epochs)}"
+        )
         known = recipe.scale_lr and recipe.batch_size != AUTO
         rate = full_rate(recipe.lr, recipe.step_images, recipe.scale_lr)
         said.update(f"{more}, at a rate of {rate:g}" if known else more)

@@ -7,6 +7,7 @@ out the panes, `RunCommands` talks to the trainer, `FindingsControl` runs the do
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -41,6 +42,8 @@ from cvtui.tui.widgets.modal import BELOW_SECONDS
 
 POLL_SECONDS = 0.095
 """Poll interval; a tick is a little late each time, so this makes ten frames a second."""
+UNSEEN_SECONDS = 1.0
+"""So often a run that is out of sight is looked at: the bar of every place tells its state."""
 
 
 class LiveView(DetailWindows):
@@ -98,8 +101,9 @@ class LiveView(DetailWindows):
         self.overlay_runs = OverlayRuns()
         self.overlay_runs.choose(default_overlays(folder))
         self.watching = True
-        """True while the timer reads the folder; False while the view is hidden."""
+        """False while the view is hidden, behind the form."""
         self._stale = True
+        self._looked = time.monotonic()
         self._budget = FrameBudget()
         self._cores = usable_cores()
 
@@ -126,7 +130,7 @@ class LiveView(DetailWindows):
 
     def _look_regularly(self) -> Timer:
         seconds = max(POLL_SECONDS, 0.95 / getattr(self.app, "fps", 10.0))
-        return self.set_interval(seconds, self._tick, pause=not self.watching)
+        return self.set_interval(seconds, self._tick)
 
     def set_pace(self) -> None:
         """Look into the folder as often as the app's frames a second now say."""
@@ -134,21 +138,29 @@ class LiveView(DetailWindows):
         self._timer = self._look_regularly()
 
     def on_show(self) -> None:
-        self._timer.resume()
         self.watching = True
         self.focus_pane()
 
     def on_hide(self) -> None:
-        self._timer.pause()
         self.watching = False
 
     def _tick(self) -> None:
-        if self._covered():
+        if not self.watching or self._covered():
+            self._look_unseen()
             return
         self._budget.earn()
         self.poll(panes=self.commands.waiting)
         if self._stale and self._budget.may_draw(self._frame_interval()):
             self.draw_next()
+
+    def _look_unseen(self) -> None:
+        """Notice another state of a run that is out of sight; nothing of it is drawn."""
+        now = time.monotonic()
+        if now - self._looked >= UNSEEN_SECONDS:
+            self._looked = now
+            self._stale |= self.history.poll()
+            if self.commands.state_of(self.history.state()) != self.view.state:
+                self.poll(panes=False)
 
     def _frame_interval(self) -> float:
         """Return the least seconds between two frames: more below a window, and while training takes every core."""

@@ -32,25 +32,35 @@ class RateModal(BoxModal[float | None]):
     RateModal #said.wrong { color: $text-error; }
     """
 
-    def __init__(self, now: float, lr: float | None, groups: Mapping[str, float] | None = None) -> None:
-        """`now`: the rate of the last step; `lr`: the recipe's, as a reminder; `groups`: rates of several, by name."""
+    def __init__(
+        self, now: float, lr: float | None, groups: Mapping[str, float] | None = None, *, custom_loop: bool = False
+    ) -> None:
+        """`now`: the rate of the last step; `lr`: the recipe's, as a reminder; `groups`: rates of several, by name.
+
+        `custom_loop`: the run is a script's own, with its own scheduler or none.
+        """
         super().__init__()
         self.now = now
         self.groups = groups or {}
         self.group = ""
         """The group that the new rate is for; "": all of them."""
         self._asked = lr
+        self._custom_loop = custom_loop
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = "Change the learning rate"
-            recipe = "" if self._asked is None else f"  (the recipe's highest: {compact(self._asked)})"
+            known = "when it began" if self._custom_loop else "the recipe's highest"
+            recipe = "" if self._asked is None else f"  ({known}: {compact(self._asked)})"
             yield Static(f"now {compact(self.now)}{recipe}", markup=False)
             yield Input(placeholder="0.001, or /10, or *2", id="new-rate", compact=True)
             yield Static("", id="said", markup=False)
-            yield Static(
-                "What is left of the schedule is scaled to pass through the new rate.", classes="quiet", markup=False
+            then = (
+                "A scheduler of the script goes on from it, or puts its own rate back; the log would say so."
+                if self._custom_loop
+                else "What is left of the schedule is scaled to pass through the new rate."
             )
+            yield Static(then, classes="quiet", markup=False)
             if self.groups:
                 rates = ", ".join(f"{clean(name)} {compact(rate)}" for name, rate in self.groups.items())
                 words = f"Groups: {rates}. A number alone scales all; NAME NUMBER sets one."

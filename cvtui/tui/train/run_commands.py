@@ -114,7 +114,7 @@ class RunCommands:
                 self.send("set_lr", value, modal.group)
 
         if now is not None:
-            modal = RateModal(now, lr, self._live.history.group_rates)
+            modal = RateModal(now, lr, self._live.history.group_rates, custom_loop=self._is_custom_loop)
             self._live.app.push_screen(modal, apply)
 
     @property

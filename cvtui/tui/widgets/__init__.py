@@ -1,4 +1,4 @@
 """Widgets that more than one place uses. Import from the submodules."""
 
-MUTED = "$foreground 60%"
+MUTED = "$foreground 62%"
 """Style of what is there to be looked up, not to be seen first."""

@@ -43,6 +43,13 @@ class Picker(Widget, can_focus=True):
             super().__init__()
             self.picker, self.value = picker, value
 
+    class Taken(Message):
+        """A choice was taken from the open list, the same one perhaps."""
+
+        def __init__(self, picker: Picker) -> None:
+            super().__init__()
+            self.picker = picker
+
     def __init__(self, value: str, choices: Mapping[str, str], *, classes: str = "") -> None:
         """`choices`: name -> what it is, in one line."""
         super().__init__(classes=classes)
@@ -65,6 +72,7 @@ class Picker(Widget, can_focus=True):
 
     def _take(self, name: str) -> None:
         self.value = name
+        self.post_message(self.Taken(self))
 
     @property
     def list(self) -> PickerList | None:

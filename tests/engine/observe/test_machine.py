@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,8 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from torch import nn
 
-from cvtui.engine.observe.data_waits import BatchWaits, ForwardWaits
+from cvtui.engine.observe.data_waits import BatchWaits, LoaderWaits
 from cvtui.engine.observe.machine import GpuMeter, MachineMeter
 
 pytestmark = pytest.mark.torch
@@ -49,44 +49,53 @@ def test_the_wait_for_batches_is_what_their_iterator_took() -> None:
     assert waits.take() is None
 
 
-def hooks_on(model: nn.Module) -> int:
-    return sum(len(one._forward_pre_hooks) + len(one._forward_hooks) for one in model.modules())
+class Slow(torch.utils.data.Dataset[torch.Tensor]):
+    """Four images, each of which takes a while."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        if place == 4:
+            raise IndexError
+        self.watch.now += 2
+        return torch.ones(2)
 
 
-def test_a_custom_loop_waits_from_a_flush_to_its_next_forward_pass_and_has_no_hook_after_it() -> None:
-    model, watch = nn.Linear(2, 1), Watch()
-    waits = ForwardWaits(model, watch, lambda: watch.step)
-    for _ in range(3):
-        waits.flushed()
-        for number in range(4):  # four steps of 8 s, 2 of them a wait
-            watch.now += 2
-            model(torch.ones(1, 2))
-            assert number > 3 or hooks_on(model) == 0
-            watch.now += 6
+def test_a_custom_loop_waits_for_its_loader_alone_and_leaves_no_trace() -> None:
+    """A sleep behind the step, a validation and another thread's batches are no waits of its steps."""
+    iterator = torch.utils.data.dataloader._BaseDataLoaderIter
+    made, watch = vars(iterator)["__next__"], Watch()
+    waits, also = LoaderWaits(watch, lambda: watch.step), LoaderWaits(watch, lambda: watch.step)
+    loader = torch.utils.data.DataLoader(Slow(watch), batch_size=1)
+    for _ in range(2):
+        for _batch in loader:  # four steps of 8 s, 2 of them a wait; of the last one its end is not seen
+            watch.now += 3
             watch.step += 1
-    waits.flushed()
-    assert waits.take() == pytest.approx(2 / 8)
-    waits.close()
-    assert hooks_on(model) == 0
-
-
-@pytest.mark.parametrize("told", [True, False])
-def test_a_validation_is_no_wait_for_data(told: bool) -> None:
-    model, watch = nn.Linear(2, 1), Watch()
-    waits = ForwardWaits(model, watch, lambda: watch.step)
-    waits.flushed()
-    watch.now += 100
-    if told:
-        waits.leave_out()
-    else:
+            watch.now += 3
         with torch.no_grad():
-            model(torch.ones(1, 2))
-    watch.now += 1
-    watch.step += 1
-    model(torch.ones(1, 2))
-    waits.flushed()
+            list(loader)
+        watch.now += 100
+    other = threading.Thread(target=lambda: list(loader))
+    other.start()
+    other.join()
+    assert waits.take() == also.take() == pytest.approx(2 / 8)
     assert waits.take() is None
+    for number, _batch in enumerate(loader):  # two batches a step
+        watch.now += 4
+        watch.step += number % 2
+        if number == 2:
+            waits.leave_out()
+    assert waits.take() == pytest.approx(4 / 12)
     waits.close()
+    list(loader)
+    assert waits.take() is None, "it is over"
+    also.close()
+    also.close()
+    assert vars(iterator)["__next__"] is made
 
 
 def test_a_record_comes_every_few_seconds_and_agrees_with_psutil(
