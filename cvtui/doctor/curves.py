@@ -142,7 +142,9 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
         return Verdict("very high", f"the loss rose from {start:.3g} to {end:.3g}")
     if run.pace == "slow":
         return Verdict("low", run.words)
-    if flat and (shape.peak > (1 + rise) * start or start > (1 + rise) * shape.level):
+    # First weights may be worse than a guess: a loss that stays there has not climbed.
+    stays = abs(end - start) <= rise * start and start <= (1 + rise) * shape.first
+    if flat and (shape.peak > (1 + rise) * start or (start > (1 + rise) * shape.level and not stays)):
         return Verdict("very high", f"up to {max(shape.peak, start):.3g} at first, then stays at {end:.3g}: a guess")
     if flat:
         return Verdict("low", f"hardly moves: {start:.3g} to {end:.3g}")

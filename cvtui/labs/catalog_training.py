@@ -223,8 +223,9 @@ GRADCHECK = Lab(
     page="Backpropagation; numeric and analytic gradient",
     claim="Backward gives the same gradient as nudging each weight and looking at the loss: exact, and in one "
     "pass instead of two per weight.",
-    notice="Errors near 1e-9 are rounding. The lower picture is why h is 1e-5 and double precision is needed: a "
-    "larger h cuts the curve off too early, a smaller one drowns in rounding; float32 never gets below 1e-3 or so.",
+    notice="Errors below 1e-6 are rounding. The curve is why h is 1e-5, in double precision: over a larger h the loss "
+    "is no straight line, over a smaller one its change drowns in rounding; float32 hardly gets below 1e-3. `bug` "
+    "plants a mistake in backward, which spoils the gradients of the layers below as well.",
     knobs=(
         Knob(
             name="net",

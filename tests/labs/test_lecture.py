@@ -13,6 +13,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.claims import CLAIMS, InCalc, InLab
 from cvtui.labs.lecture import calculated, claim, held, keep_held, shown_by
 from cvtui.labs.lookup import check, labs
+from cvtui.tui.labs.lecture_page import TEXT
 from tests.cli.running import within
 from tests.labs.conftest import Run
 
@@ -27,7 +28,10 @@ def _settings_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_claims_are_numbered_and_short() -> None:
     assert [one.number for one in CLAIMS] == list(range(1, 29))
-    assert max(len(one.text) for one in CLAIMS) <= 60  # a line each on 80 columns
+    places = (one.opens.name if isinstance(one.opens, InLab) else "calc" for one in CLAIMS)
+    # A line each on 80 columns: frame, padding and scroll bar, sign and number, then both; the gap is TEXT's last cell.
+    assert max(len(one.text) for one in CLAIMS) < TEXT
+    assert 5 + 5 + TEXT + max(map(len, places)) <= 80
     for one in CLAIMS:
         if one.question is not None:
             assert 2 <= len(one.question.answers) <= 4
@@ -116,6 +120,8 @@ def test_pooling_by_hand(run: Run) -> None:
     assert result.claim_holds is True
     assert len(run("pooling", side=5).numbers["max"]) == 3  # rounded up
     assert run("pooling", side=6, window=3, stride=3).claim_holds is None
+    stepped = run("pooling", side=5, window=1, stride=2).figures[0].groups  # type: ignore[union-attr]
+    assert stepped[:3] == [[1, 0, 2, 0, 3], [0, 0, 0, 0, 0], [4, 0, 5, 0, 6]]  # what no window reads has no colour
 
 
 def test_an_epoch_counts_every_image_once(run: Run) -> None:

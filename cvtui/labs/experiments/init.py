@@ -15,6 +15,7 @@ from cvtui.engine.nn.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.init_figures import ACTIVATIONS, Variant, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import counted
 
 LECTURE = (
     ("tanh", "normal-0.01"),
@@ -165,15 +166,16 @@ def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
         default=None,
     )
     conv = knobs["layer"] == "conv"
-    enough = width >= 32 if conv else width * int(knobs["batch"]) >= 16_000
+    # Few units or inputs scatter by more than the tolerance.
+    enough = width >= 32 if conv else width >= 1024 and width * int(knobs["batch"]) >= 16_000
     holds = worst <= TOLERANCE if worst is not None and enough else None
     if worst is not None:
         numbers["furthest from the lecture"] = round4(worst)
-    ends = ", ".join(f"{way.name} {way.stds[-1]:.2g}" for way in ways)
-    near = f"; at most {worst:.3f} from the lecture's numbers" if worst is not None else ""
+    ends = "; ".join(f"{way.words}: {way.stds[-1]:.2g}" for way in ways)
+    near = f". At most {worst:.3f} from the lecture's numbers" if worst is not None else ""
     return LabResult(
         figures=figures(ways),
         numbers=numbers,
         claim_holds=holds,
-        sentence=f"Std after {knobs['depth']} layers: {ends}{near}.",
+        sentence=f"Std of the activations after {counted(int(knobs['depth']), 'layer')}: {ends}{near}.",
     )

@@ -19,7 +19,7 @@ from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.surfaces import Surface, surface
 from cvtui.labs.experiments.train import he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import percent
+from cvtui.text import counted, percent
 
 Make = Callable[[list[Tensor], float], torch.optim.Optimizer]
 
@@ -44,6 +44,8 @@ NET_RULES: dict[str, Make] = {
 RACE_SURFACES = ("quadratic", "saddle", "minimum", "noisy")
 MOST_POINTS = 200
 """Of a walk that are drawn; the first and the last among them."""
+ENOUGH = 80
+"""Steps within which SGD comes to rest in the dent and along the steep axis; shorter walks tell nothing."""
 NEAR = 1e-2
 """Closer than this to the saddle is "still there"."""
 
@@ -131,6 +133,7 @@ def measure(
     numbers: dict[str, object] = {}
     verdicts: list[bool | None] = []
     words: list[str] = []
+    arrived = int(knobs["steps"]) >= ENOUGH
     for name, ground in zip(names, grounds, strict=True):
         goal = torch.tensor(ground.goal, dtype=torch.float64)
         ends = {way.rule: way.end for way in walks[name]}
@@ -143,7 +146,7 @@ def measure(
                 jitter = next(way.jitter() for way in walks[name] if way.rule == "sgd")
                 numbers["quadratic: SGD's steps that undo the last"] = round4(jitter)
                 far, near = float(sgd.norm()), float(momentum.norm())
-                verdicts.append((jitter > 0.9 and near < far) if knobs["condition"] >= 20 else None)
+                verdicts.append((jitter > 0.9 and near < far) if knobs["condition"] >= 20 and arrived else None)
                 words.append(
                     f"Quadratic: {percent(jitter, 0)} of SGD's steps undo the last along the steep axis; it ends "
                     f"{far:.2g} from the minimum, momentum {near:.2g}."
@@ -154,14 +157,14 @@ def measure(
                 numbers["minimum: distance from the lowest point"] = [
                     round4(float(end.norm())) for end in ends.values()
                 ]
-                verdicts.append(bool(sgd.norm() > 1.0 and momentum.norm() < 0.5))
+                verdicts.append(bool(sgd.norm() > 1.0 and momentum.norm() < 0.5) if arrived else None)
                 words.append(f"Dent: SGD ends at x = {sgd[0]:.2f}, momentum at {momentum[0]:.2f} (lowest: 0).")
             case "noisy":
                 late = {way.rule: float(ground.value(way.points[len(way.points) // 2 :]).mean()) for way in walks[name]}
                 quiet = surface("quadratic", knobs["condition"], 0.0, 0.0)
                 still = float(quiet.value(walk(quiet, "sgd", int(knobs["steps"]), 0).end))
                 numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
-                verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 else None)
+                verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 and arrived else None)
                 words.append(
                     f"Noise: SGD hovers at {late['sgd']:.2g} (without noise it reaches {still:.2g}), "
                     f"momentum at {late['momentum']:.2g}."
@@ -169,7 +172,7 @@ def measure(
             case _:
                 distances = [float((end - goal).norm()) for end in ends.values()]
                 numbers["rosenbrock: distance from the minimum"] = [round4(value) for value in distances]
-                verdicts.append(bool((momentum - goal).norm() < 0.1 * (sgd - goal).norm()))
+                verdicts.append(bool((momentum - goal).norm() < 0.1 * (sgd - goal).norm()) if arrived else None)
                 words.append(
                     f"Valley: SGD ends {(sgd - goal).norm():.2g} from the minimum, momentum "
                     f"{(momentum - goal).norm():.2g}."
@@ -187,7 +190,7 @@ def _saddle(knobs: Knobs, numbers: dict[str, object], words: list[str], sgd: Ten
     numbers["saddle: SGD's distance when perturbed"] = round4(kicked["sgd"])
     numbers["saddle: momentum's distance when perturbed"] = round4(kicked["momentum"])
     words.append(
-        f"Saddle: after {steps} steps SGD is {sgd.norm():.2g} away, momentum {momentum.norm():.2g}; "
+        f"Saddle: after {counted(steps, 'step')} SGD is {sgd.norm():.2g} away from it, momentum {momentum.norm():.2g}; "
         f"with noisy gradients {kicked['sgd']:.2g} and {kicked['momentum']:.2g}."
     )
     if steps != 100 or not 1e-7 <= knobs["offset"] <= 1e-4:

@@ -63,7 +63,7 @@ def same_sign(images: Tensor, units: int, seed: int) -> float:
     """Of one image and one unit: the share of the unit's weight gradients that have the sign of its own gradient.
 
     The mean over images and units of a first layer of ReLU units under random classes; weights whose input is exactly 0
-    have no gradient and don't count.
+    have no gradient and don't count. NaN where no unit has a gradient.
     """
     inputs = images.flatten(1)
     first = seeded(lambda: nn.Linear(inputs.shape[1], units), seed)
@@ -81,7 +81,7 @@ def same_sign(images: Tensor, units: int, seed: int) -> float:
             gradients = weights[unit][weights[unit] != 0]
             shares.append(float((gradients.sign() == own[0, unit].sign()).float().mean()))
         first.weight.grad = None
-    return sum(shares) / max(1, len(shares))
+    return sum(shares) / len(shares) if shares else math.nan
 
 
 # ------------------------------------------------------------------ the loss of a classifier over its two weights
@@ -206,11 +206,12 @@ def result(
         ),
         Bars(
             title="Weight gradients of one unit that point the same way",
-            bars=[Bar(name=name, value=share, text=f"{share:.2f}") for name, share in signs.items()],
+            bars=[Bar(name=name, value=round4(share), text=f"{share:.2f}") for name, share in signs.items()],
         ),
         *(surface(shape) for shape in (bowls[0], bowls[-1])),
     ]
     before, after = bowls[0], bowls[-1]
+    seen = not any(map(math.isnan, signs.values()))
     holds = min(signs["none"], signs["scale"]) > 0.999 and all(
         0.35 <= signs[name] <= 0.65 for name in ("centre", "standardise")
     )
@@ -225,8 +226,9 @@ def result(
             "condition of the loss": [round4(shape.condition) for shape in bowls],
             "steps to the minimum": [shape.steps for shape in bowls],
         },
-        claim_holds=holds,
-        sentence=f"Same sign: {signs['scale']:.2f} of the gradients with positive inputs, "
+        claim_holds=holds if seen else None,
+        sentence=("" if seen else "No unit is active for any image, so no gradient has a sign: take more units. ")
+        + f"Same sign: {signs['scale']:.2f} of the gradients with positive inputs, "
         f"{signs['centre']:.2f} with centred ones. "
         f"Condition number {before.condition:.3g} before, {after.condition:.3g} after; gradient descent takes "
         f"{before.steps} and {after.steps} steps.",
