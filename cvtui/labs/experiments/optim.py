@@ -19,7 +19,7 @@ from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.surfaces import Surface, surface
 from cvtui.labs.experiments.train import he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import counted, percent
+from cvtui.text import compact, counted, percent
 
 Make = Callable[[list[Tensor], float], torch.optim.Optimizer]
 
@@ -265,7 +265,7 @@ def table(names: Sequence[str], grounds: Sequence[Surface], walks: dict[str, lis
         [
             rule,
             *(
-                f"{float(ground.value(walks[name][index].end)):.2e}"
+                compact(float(ground.value(walks[name][index].end)))
                 for name, ground in zip(names, grounds, strict=True)
             ),
         ]

@@ -57,7 +57,7 @@ def result(
     table = Table(
         title="At the end: loss over all training images, validation accuracy",
         columns=["schedule", "loss", "accuracy"],
-        rows=[[name, f"{loss:.2e}", f"{accuracy:.1%}"] for name, (loss, accuracy) in ends.items()],
+        rows=[[name, compact(loss), f"{accuracy:.1%}"] for name, (loss, accuracy) in ends.items()],
     )
     holds: bool | None = None
     best = min(ends, key=lambda name: ends[name][0])

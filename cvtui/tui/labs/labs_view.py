@@ -99,6 +99,11 @@ class LabsView(Horizontal):
         return page.run if page is not None else None
 
     @property
+    def may_start(self) -> bool:
+        """Whether there is a lab to start: the lecture is none."""
+        return self.list.name_here != LECTURE
+
+    @property
     def in_page(self) -> bool:
         """Whether the keys are the page's."""
         focused = self.screen.focused
@@ -248,7 +253,7 @@ class LabsView(Horizontal):
 
     async def start(self) -> None:
         """Start the lab of the page (or the highlighted one) unless it is running."""
-        if self.list.name_here == LECTURE:
+        if not self.may_start:
             return
         if self.page is None:
             await self.open_lab(self.list.name_here)

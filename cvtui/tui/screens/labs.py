@@ -120,7 +120,7 @@ class LabsScreen(BaseScreen):
         alive = view.run_here is not None and view.run_here.alive
         match action:
             case "start":
-                return None if alive else True
+                return None if alive or not view.may_start else True
             case "stop":
                 return True if alive else None
             case "back":
