@@ -75,7 +75,7 @@ def _drawn(figure: Heat, sampled: Floats) -> list[Text]:
     for number, group in enumerate(figure.points):
         x, y = _pixels(figure, group, width, rows)
         ink = np.array(rgb(colour_of(number)), np.float64)
-        image[y, x] = np.clip(ink + 64, 0, 255) if figure.values else ink * 0.75
+        image[y, x] = np.clip(ink + 64, 0, 255) if figure.values else ink
     codes = np.zeros((rows // 2, width), np.uint8)
     inks = np.zeros((rows // 2, width, 3), np.uint8)
     for number, path in reversed(list(enumerate(figure.paths))):  # the first lies on top, as among curves

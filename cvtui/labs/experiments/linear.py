@@ -160,6 +160,7 @@ def region(net: Net, data: TensorSplit, name: str) -> Heat:
         low=0.0,
         high=1.0,
         colours="two" if two else "classes",
+        levels=[0.5] if two else [],  # the border, also where both classes are nearly as likely everywhere
         points=scatter(data.x, data.y, data.classes),
     )
 
