@@ -186,7 +186,7 @@ EQUIVARIANCE = Lab(
         Knob(name="net", kind="net", default="conv8-relu-conv8-relu-gap-fc", doc="conv net, on 24x24x1"),
         Knob(name="pooled", kind="net", default="conv8-relu-pool-conv8-relu-pool-fc", doc="net with pooling"),
         Knob(name="shifts", kind="int", default=6, low=1, high=12, doc="largest shift in pixels"),
-        Knob(name="pictures", kind="int", default=16, low=1, high=256, doc="images of smooth noise to measure on"),
+        Knob(name="pictures", kind="int", default=16, low=1, high=256, doc="images of noise to measure on"),
         Knob(
             name="steps", kind="int", default=150, low=0, high=5000, doc="training steps on shapes; 0: untrained only"
         ),

@@ -44,7 +44,7 @@ OPTIM = Lab(
             default=1e-5,
             low=0,
             high=1,
-            doc="start's distance from saddle's ridge",
+            doc="start's distance from the ridge",
         ),
         Knob(
             name="noise",

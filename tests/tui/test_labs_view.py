@@ -307,6 +307,9 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         await wait_until_async(lambda: rows["surface"].text == "quadratic", what="the knobs")
         assert rows["race"].text == "off"
         await pilot.press("escape", "escape")
+        await wait_until_async(lambda: here.lecture.list.has_focus, what="the claims, from where it was opened")
+        assert here.lecture.list.highlighted == 20
+        await pilot.press("escape")
         await wait_until_async(lambda: here.list.has_focus, what="the list")
 
 
@@ -358,10 +361,10 @@ async def test_the_name_of_a_number_is_whole_where_there_is_room(width: int, who
 
 
 def test_what_a_knob_means_stands_whole_beside_it_and_what_it_takes_at_the_foot() -> None:
-    """36 cells beside a knob in two columns of a wide page, 72 at the foot of an 80-column one."""
+    """35 cells beside a knob in two columns of a wide page, 72 at the foot of an 80-column one."""
     for name, lab in labs().items():
         assert len(lab.title) <= 58, name  # whole in the list at 80 columns
         for row in KnobForm(lab.all_knobs).rows.values():
-            assert len(row.beside) <= 36, (name, row.knob.name)
+            assert len(row.beside) <= 35, (name, row.knob.name)
             assert row.beside.count("(") == row.beside.count(")"), (name, row.knob.name)
             assert "…" not in row.explanation(72), (name, row.knob.name)
