@@ -208,7 +208,7 @@ INVARIANCE = Lab(
         Knob(name="stride", kind="int", default=1, low=1, high=16, doc="stride of the pooling"),
         Knob(name="shifts", kind="int", default=6, low=1, high=50, doc="largest shift in pixels"),
         Knob(name="rows", kind="int", default=64, low=1, high=4096, doc="rows of detectors to measure on"),
-        Knob(name="steps", kind="int", default=200, low=1, high=5000, doc="training steps of each net on digits"),
+        Knob(name="steps", kind="int", default=200, low=1, high=5000, doc="training steps of each net"),
     ),
 )
 

@@ -33,7 +33,7 @@ class InCalc:
     view: str = "filter"
     against_fc: bool = False
     expected: tuple[str, ...]
-    """`NAME=VALUE` of a layer (`conv1.output=28x28x6`, `conv1.parameters=760`), or `fits=F5S1P2` for a `?`."""
+    """`NAME=VALUE` of a layer (`conv1.output=28x28x6`, `conv1.parameters=760`), or `setting=F5S2P2→16` for a `?`."""
 
     @property
     def command(self) -> str:
@@ -89,7 +89,7 @@ CLAIMS: tuple[Claim, ...] = (
         opens=InCalc(
             net="conv1f3s?p0",
             input="7x7x1",
-            expected=("fits=F3S1P0→5", "fits=F3S2P0→3", "no fit=F3S3P0→2"),
+            expected=("setting=F3S1P0→5", "setting=F3S2P0→3", "setting=F3S3P0→2.33"),
         ),
         question=Question(
             text="A 3x3 filter on 7x7 without padding: which stride does not fit?", answers=("1", "2", "3"), right=2
@@ -133,7 +133,7 @@ CLAIMS: tuple[Claim, ...] = (
         opens=InCalc(
             net="conv32f3s1p1-conv32f5s1p2-conv32f5s2p?-conv32f1s1p0",
             input="31x31x3",
-            expected=("conv1.weights=864", "conv2.weights=25,600", "fits=F5S2P2→16", "conv4.weights=1,024"),
+            expected=("conv1.weights=864", "conv2.weights=25,600", "setting=F5S2P2→16", "conv4.weights=1,024"),
         ),
     ),
     Claim(
