@@ -37,6 +37,7 @@ OPTIM = Lab(
             high=5000,
             doc="updates of each walk; rosenbrock: ten times as many",
         ),
+        Knob(name="rho", kind="float", default=0.9, low=0, high=0.999, doc="ρ of momentum and nesterov"),
         Knob(name="condition", kind="float", default=50.0, low=1, high=10000, doc="condition number of the quadratic"),
         Knob(
             name="offset",

@@ -44,6 +44,8 @@ NET_RULES: dict[str, Make] = {
 RACE_SURFACES = ("quadratic", "saddle", "minimum", "noisy")
 MOST_POINTS = 200
 """Of a walk that are drawn; the first and the last among them."""
+RHO = 0.9
+"""Momentum's ρ where nothing else is asked for."""
 ENOUGH = 80
 """Steps within which SGD comes to rest in the dent and along the steep axis; shorter walks tell nothing."""
 NEAR = 1e-2
@@ -68,13 +70,21 @@ class Walk:
         return float(turned.double().mean()) if len(turned) else 0.0
 
 
-def walk(ground: Surface, rule: str, steps: int, seed: int, perturb: float = 0.0) -> Walk:
+def with_rho(optimizer: torch.optim.Optimizer, rho: float) -> torch.optim.Optimizer:
+    """Give a rule that has a momentum another."""
+    for group in optimizer.param_groups:
+        if group.get("momentum"):
+            group["momentum"] = rho
+    return optimizer
+
+
+def walk(ground: Surface, rule: str, steps: int, seed: int, perturb: float = 0.0, rho: float = RHO) -> Walk:
     """Walk `steps` updates of the rule from the surface's start, in double precision.
 
     perturb: std of noise that is added to each gradient besides the surface's own; the same for every rule.
     """
     point = torch.tensor(ground.start, dtype=torch.float64, requires_grad=True)
-    optimizer = RULES[rule]([point], ground.lr)
+    optimizer = with_rho(RULES[rule]([point], ground.lr), rho)
     noise = math.hypot(ground.noise, perturb)
     drawn = torch.randn(steps, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * noise
     points = [point.detach().clone()]
@@ -102,7 +112,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     for place, (name, ground) in enumerate(zip(names, grounds, strict=True)):
         for number, rule in enumerate(rules):
             steps = int(knobs["steps"]) * (10 if name == "rosenbrock" else 1)
-            walks[name].append(walk(ground, rule, steps, int(knobs["seed"])))
+            walks[name].append(walk(ground, rule, steps, int(knobs["seed"]), rho=knobs["rho"]))
             share = (place + number / len(rules)) / len(names)
             report(share * (0.3 if race else 1.0), f"walking on {name}", so_far)
     numbers, verdicts, words = measure(knobs, names, grounds, walks)
@@ -111,7 +121,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         losses: dict[str, list[float]] = {}
         for number, rule in enumerate(rules):
             losses[rule] = []
-            for loss in race_on_digits(rule, int(knobs["seed"]), int(knobs["net-steps"])):
+            for loss in race_on_digits(rule, int(knobs["seed"]), int(knobs["net-steps"]), knobs["rho"]):
                 losses[rule].append(loss)
                 share = (number + len(losses[rule]) / int(knobs["net-steps"])) / len(rules)
                 report(0.3 + 0.7 * share, f"training with {rule}", lambda: [*so_far(), race_figure(losses)])
@@ -184,7 +194,10 @@ def _saddle(knobs: Knobs, numbers: dict[str, object], words: list[str], sgd: Ten
     """SGD is still at the saddle after 100 steps, momentum is further, and with a perturbation both leave."""
     steps, seed = int(knobs["steps"]), int(knobs["seed"])
     ground = surface("saddle", knobs["condition"], knobs["offset"], 0.0)
-    kicked = {rule: float(walk(ground, rule, steps, seed, perturb=0.05).end.norm()) for rule in ("sgd", "momentum")}
+    kicked = {
+        rule: float(walk(ground, rule, steps, seed, perturb=0.05, rho=knobs["rho"]).end.norm())
+        for rule in ("sgd", "momentum")
+    }
     numbers["saddle: SGD's distance"] = round4(float(sgd.norm()))
     numbers["saddle: momentum's distance"] = round4(float(momentum.norm()))
     numbers["saddle: SGD's distance when perturbed"] = round4(kicked["sgd"])
@@ -277,11 +290,11 @@ def table(names: Sequence[str], grounds: Sequence[Surface], walks: dict[str, lis
 # ------------------------------------------------------------------ a real net
 
 
-def race_on_digits(rule: str, seed: int, steps: int) -> Iterator[float]:
+def race_on_digits(rule: str, seed: int, steps: int, rho: float = RHO) -> Iterator[float]:
     """Losses of each step of an MLP 64-64-10 on digits: the same weights and the same batches for every rule."""
     data = digits()
     model = he(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)), seed)
-    optimizer = NET_RULES[rule](list(model.parameters()), 0.0)
+    optimizer = with_rho(NET_RULES[rule](list(model.parameters()), 0.0), rho)
     for step in train(model, data, optimizer, steps=steps, batch=64, seed=seed):
         yield step.loss
 
