@@ -126,7 +126,7 @@ def _climb(peak: float) -> str:
     """Say how far a loss climbs over its first value."""
     if peak == math.inf:
         return "climbs beyond all numbers"
-    return f"climbs to {compact(peak)} times its first value" if peak >= 1.05 else "stays below its first value"
+    return f"climbs to {compact(peak)} times its first value" if peak >= 1.005 else "never exceeds its first value"
 
 
 def _finite(value: float) -> float:
