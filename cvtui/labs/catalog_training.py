@@ -68,7 +68,8 @@ LR = Lab(
     claim="You can read the rate off the loss curve: too low falls slowly, good falls far, too high drops fast, then "
     "plateaus, very high explodes.",
     notice="All start from the same weights and see the same batches. High is as quick as good at first; "
-    "later it plateaus above, because its steps jump over the minimum.",
+    "later it plateaus above, because its steps jump over the minimum. Which number is which depends on net and "
+    "optimizer: with `optimizer adam` a good rate lies near 1e-3.",
     knobs=(
         Knob(
             name="rates",

@@ -36,6 +36,8 @@ ENDS: list[tuple[str, dict[str, Any], bool | None, str]] = [
     ("preprocess", {"data": "digits", "images": 2, "units": 1}, None, "No unit is active"),
     ("sharing", {"depth": 1, "filter": 1}, True, "sees 1 input, through 1 layer 1 (fc: all 11 at once), with 1 shared"),
     ("init", {"depth": 1, "width": 8}, None, "after 1 layer: tanh, weights of std 0.01: 0."),
+    ("init", {"width": 1024}, True, "relu, he: "),  # 0.08 from the lecture's 0.82, as 1,024 random units may be
+    ("init", {"layer": "conv", "batch": 4, "depth": 4}, True, "relu, he: "),
     ("epoch", {"batch": 1437, "epochs": 1}, True, "make 1 iteration an epoch"),
     ("warmup", {"lr": 100.0, "steps": 20, "warmup": 5}, None, "climbs to 1.23e32 times its first value"),
     ("lr", {"rates": "1e-8,0.1", "steps": 100}, None, "1e-08 is low"),

@@ -131,7 +131,7 @@ def test_paths_stand_out_from_every_colour_of_a_heat_map(ink: str) -> None:
     lines = draw_heat(Heat(values=values, paths=paths), 40, 4, colour=True)
     cells = [part for line in lines for part in line.render(Console(color_system="truecolor"))]
     dots = [part.style for part in cells if part.style and any(0x2800 < ord(sign) < 0x2900 for sign in part.text)]
-    grounds = {(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)) for style in dots}  # type: ignore[arg-type]
+    grounds = {(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)) for style in dots}
     assert len(grounds) > 20
     assert min(contrast(*pair) for pair in grounds) >= LINES
 

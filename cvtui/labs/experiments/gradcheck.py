@@ -282,7 +282,7 @@ def one_step(net: Net, x: Tensor, y: Tensor, gradients: dict[tuple[str, str], Te
             ["sample", f"{counted(len(x), 'image')} of {images:,}, at random"],
             ["forward", f"the net's outputs, and their loss: {first:.4g}"],
             ["backward", f"{counted(numbers, 'gradient')} in one pass; together of length {length:.3g}"],
-            ["update", f"w − {RATE:g} · gradient, for each of them; the images' loss is then {second:.4g}"],
+            ["update", f"w − {RATE:g} · gradient for each weight; then the loss is {second:.4g}"],
         ],
     )
 
