@@ -71,7 +71,9 @@ def test_a_rate_that_ends_well_above_a_better_one_is_not_good(run: Run) -> None:
     assert result.numbers["shapes"] == ["good", "high"]
 
 
-def test_the_lectures_four_shapes(run: Run) -> None:
-    result = run("lr", steps=200)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_lectures_four_shapes(run: Run, seed: int) -> None:
+    """With seed 1, 0.5 still falls at the end, and seemed low beside 0.1."""
+    result = run("lr", steps=200 if seed == 0 else 400, seed=seed)
     assert result.numbers["shapes"] == ["low", "good", "high", "very high"]
     assert result.claim_holds is True

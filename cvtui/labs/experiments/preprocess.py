@@ -18,6 +18,7 @@ from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points, Table
 from cvtui.labs.experiments.data import raw
 from cvtui.labs.experiments.train import seeded
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import compact
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
@@ -170,7 +171,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         signs[name] = same_sign(shown, int(knobs["units"]), seed)
         conditions[name] = channel_condition(shown)
         mean, std = (part.flatten().tolist() for part in per_channel(shown))
-        rows.append([name, _numbers(mean), _numbers(std), f"{signs[name]:.2f}", f"{conditions[name]:.3g}"])
+        rows.append([name, _numbers(mean), _numbers(std), f"{signs[name]:.2f}", compact(conditions[name])])
     report(0.6, "loss surfaces")
     x, y = two_features(400, seed)
     bowls = [
