@@ -161,12 +161,13 @@ LADDER = Lab(
     claim="Where several things are wrong, each cure gains something on top of the others: initial weights, dead "
     "ReLUs, rate; batch norm alone makes up for a bad start.",
     notice="A dead unit is 0 for every image and gets no gradient. Each net differs from the one above it by a single "
-    "cure, with the same seed and the same batches; the last is the faulty net with nothing but batch norm.",
+    "cure, with the same seed and the same batches; on a cured net batch norm has little left to gain. The last is the "
+    "faulty net with nothing but batch norm.",
     knobs=(
         Knob(name="scale", kind="float", default=0.3, low=0.001, high=10, doc="faulty initial weights, times He's"),
         Knob(name="bias", kind="float", default=-0.5, low=-10, high=0, doc="faulty initial biases: dead ReLUs"),
         Knob(name="lr", kind="float", default=0.003, low=1e-6, high=100, doc="bad learning rate; SGD, momentum 0.9"),
-        Knob(name="good-lr", kind="float", default=0.05, low=1e-6, high=100, doc="cured learning rate"),
+        Knob(name="good-lr", kind="float", default=0.02, low=1e-6, high=100, doc="cured learning rate"),
         Knob(name="steps", kind="int", default=200, low=20, high=20000, doc="iterations of each net"),
         Knob(name="batch", kind="int", default=32, low=2, high=1437, doc="images an iteration"),
     ),
