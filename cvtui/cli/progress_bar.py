@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ Show = Callable[[int, int], None]
 def progress_bar(what: str, *, shown: bool = True) -> Iterator[Show]:
     """Show on a terminal how many images are done; PyTorch starts first."""
     console = out.console(stderr=True)
-    if not shown or not console.is_terminal:
+    if not shown or not sys.stderr.isatty():  # FORCE_COLOR, as of CI and notebooks, makes no terminal
         yield lambda _done, _of: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -31,10 +31,23 @@ def in_browser() -> bool:
     return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
 
 
+def in_notebook_cell() -> bool:
+    """Return True behind `!` in a notebook's cell: a terminal, but one without keys, that draws nothing over.
+
+    IPython runs the command on a pseudo-terminal and shows what it has written; these two are ipykernel's.
+    """
+    return os.environ.get("TERM") == "xterm-color" and os.environ.get("GIT_PAGER") == "cat"
+
+
 def check_terminal(way_out: str) -> None:
     """Raise RequestError, with the way out, where no screen can be drawn: no terminal, or too small."""
     if in_browser():
         return
+    if in_notebook_cell():
+        raise RequestError(
+            "the screen needs a terminal with keys, and a notebook's cell is none",
+            hint=f"open a terminal beside the notebook (JupyterLab: File, New, Terminal); here {way_out}",
+        )
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise RequestError("the screen needs a terminal, and this is none", hint=way_out)
     if os.environ.get("TERM") == "dumb":

@@ -51,6 +51,8 @@ class Seen:
     """What the doctor says of its steps: too large, too small, or nothing."""
     words: str = ""
     """Why."""
+    rate: float | None = None
+    """Its learning rate, where the runs differ by nothing else: a rate above the best run's is not low."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,15 @@ def judge(runs: Sequence[Seen]) -> list[Verdict]:
     level = CURVES["as_fast"] * losses[best][half]
     quick = [bool(half < len(loss) and loss[half] <= level) for loss in losses]
     end = shapes[best].end
-    return [_judge(run, shape, end, early) for run, shape, early in zip(runs, shapes, quick, strict=True)]
+    found = [_judge(run, shape, end, early) for run, shape, early in zip(runs, shapes, quick, strict=True)]
+    return [_beside(verdict, run.rate, runs[best].rate) for verdict, run in zip(found, runs, strict=True)]
+
+
+def _beside(verdict: Verdict, rate: float | None, best: float | None) -> Verdict:
+    """Call a run high that seemed low, where a lower rate ends below it."""
+    if verdict.name == "low" and rate is not None and best is not None and rate > best:
+        return Verdict("high", f"{verdict.why}; the lower rate {best:g} ends below it")
+    return verdict
 
 
 def _means(loss: NDArray[np.floating[Any]] | Sequence[float]) -> NDArray[np.float64]:
@@ -142,7 +152,9 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
         return Verdict("very high", f"the loss rose from {start:.3g} to {end:.3g}")
     if run.pace == "slow":
         return Verdict("low", run.words)
-    if flat and (shape.peak > (1 + rise) * start or start > (1 + rise) * shape.level):
+    # First weights may be worse than a guess: a loss that stays there has not climbed.
+    stays = abs(end - start) <= rise * start and start <= (1 + rise) * shape.first
+    if flat and (shape.peak > (1 + rise) * start or (start > (1 + rise) * shape.level and not stays)):
         return Verdict("very high", f"up to {max(shape.peak, start):.3g} at first, then stays at {end:.3g}: a guess")
     if flat:
         return Verdict("low", f"hardly moves: {start:.3g} to {end:.3g}")

@@ -69,8 +69,7 @@ _M2 = np.array(
 
 
 def _to_oklab(srgb: Floats) -> Floats:
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.cbrt(linear @ _M1.T) @ _M2.T)
+    return np.asarray(np.cbrt(_linear(srgb) @ _M1.T) @ _M2.T)
 
 
 def _from_oklab(lab: Floats) -> Floats:
@@ -172,7 +171,7 @@ def segments(
     """One row of segments for each two rows of pixels.
 
     `ground`: below the last of an odd number; None: the terminal's own. `over`: braille codes of each cell, and the
-    colours of their dots; the pixels behind them are darkened to 0.4.
+    colours of their dots; the pixels behind them are darkened until the dots stand out.
     """
     height, width, _ = image.shape
     if height % 2 == 0 and over is not None:
@@ -185,6 +184,10 @@ def segments(
 
 
 _INK = " ░▒▓█"
+STANDS_OUT = 3.0
+"""Least contrast of dots to what lies behind them: WCAG 2.2's for graphical objects."""
+_BRIGHT = np.array([0.2126, 0.7152, 0.0722])
+"""Shares of red, green and blue (linear) in luminance."""
 
 
 def shaded(image: Image, dark: bool = True) -> list[str]:
@@ -193,7 +196,7 @@ def shaded(image: Image, dark: bool = True) -> list[str]:
     `dark`: the ground is dark, and much ink is bright; on a light ground it is dark.
     """
     height, width, _ = image.shape
-    bright = image.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722]) / 255
+    bright = image.astype(np.float64) @ _BRIGHT / 255
     padded = np.concatenate([bright, bright[-1:]]) if height % 2 else bright
     cells = padded.reshape(-1, 2, width).mean(axis=1)
     ink = cells if dark else 1 - cells
@@ -201,11 +204,23 @@ def shaded(image: Image, dark: bool = True) -> list[str]:
 
 
 def _with_dots(image: Image, codes: Codes, ink: Image) -> list[list[Segment]]:
-    upper, lower = image[::2].astype(np.float64), image[1::2]
-    behind = np.rint(0.2 * (upper + lower)).astype(np.uint8)
+    behind = _darkened(0.2 * (image[::2].astype(np.float64) + image[1::2]), ink)
     above = np.where(codes > 0, _pack(ink), _pack(image[::2]))
-    below = np.where(codes > 0, _pack(behind), _pack(lower))
+    below = np.where(codes > 0, _pack(behind), _pack(image[1::2]))
     return [_row(*row) for row in zip(above, below, codes, strict=True)]
+
+
+def _darkened(ground: Floats, ink: Image) -> Image:
+    """Return the ground behind dots of a colour each, as dark as a contrast of STANDS_OUT asks for (WCAG 2.2)."""
+    linear, dots = _linear(ground / 255), _linear(ink / 255)
+    bright, allowed = linear @ _BRIGHT, np.maximum((dots @ _BRIGHT + 0.05) / STANDS_OUT - 0.05, 0.0)
+    linear *= np.minimum(1.0, allowed / np.maximum(bright, 1e-9))[..., None]
+    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.clip(linear, 0, 1) ** (1 / 2.4) - 0.055)
+    return np.asarray(np.floor(srgb * 255).astype(np.uint8))
+
+
+def _linear(srgb: Floats) -> Floats:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
 def _pack(image: Image) -> NDArray[np.int32]:

@@ -12,8 +12,8 @@ INIT = Lab(
     claim="The scale of the first weights decides whether a signal reaches the last layer: too small and it "
     "dies, too large and tanh saturates; 1/sqrt(Din) suits tanh, sqrt(2/Din) suits ReLU.",
     notice="Read each column from top to bottom: does the histogram keep its width? A spike at 0 is a dead signal, two "
-    "spikes at -1 and 1 are saturated tanh. The gradient going back: depth needs it flat. With tanh 0.05 it grows; "
-    "nearly half of the units are saturated and block it, the others multiply it by weights 3.2 times too large.",
+    "spikes at -1 and 1 are saturated tanh. The gradient going back: depth needs it flat. Where tanh saturates it can "
+    "still grow: the saturated units block it, the others multiply it by weights that are too large.",
     knobs=(
         Knob(name="depth", kind="int", default=6, low=1, high=100, doc="number of layers"),
         Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer; conv: channels"),
@@ -52,8 +52,9 @@ LINEAR = Lab(
     page="Can only handle linearly separable cases",
     claim="A single layer cuts the plane with straight lines only; hidden layers bend the data until a line "
     "separates it.",
-    notice="Left, the single layer: whatever it learns, its border is straight. Below, the outputs of each hidden "
-    "layer for the same points: the classes move apart until the last, linear layer needs only a line.",
+    notice="Left, the single layer: whatever it learns, its border is straight. It minimises its loss, not its "
+    "mistakes, and so may get fewer points right than the best of all lines. Below, the outputs of each hidden layer "
+    "for the same points: the classes move apart until the last, linear layer needs only a line.",
     knobs=(
         Knob(
             name="data",
@@ -84,8 +85,8 @@ POOLING = Lab(
     page="Pooling layer",
     claim="Pooling makes each map smaller by itself, without parameters: a 2x2 window with stride 2 halves both sides "
     "(rounded up), and the maximum of each window stays.",
-    notice="Each colour is one window: find its largest number in the smaller picture. The lecture's example ends in "
-    "6 8 / 3 4. With side 5 the last windows hang over the edge.",
+    notice="Each colour is one window (where windows overlap, what is new in it): find its largest number in the "
+    "smaller picture. The lecture's example ends in 6 8 / 3 4. With side 5 the last windows hang over the edge.",
     knobs=(
         Knob(name="side", kind="int", default=4, low=2, high=12, doc="height and width of the map; 4 is the lecture's"),
         Knob(name="window", kind="int", default=2, low=1, high=12, doc="F, height and width of the window"),
@@ -101,8 +102,8 @@ PREPROCESS = Lab(
     claim="Where all inputs are positive, the gradients of a unit's weights all have one sign; with zero mean "
     "and unit variance they don't, and the loss is better conditioned.",
     notice="The share of gradients with one sign: 1.00 for pixels that are never negative, about one half when "
-    "they are centred. Below, the loss of the same points before and after: a long valley becomes a bowl, and 87 steps "
-    "become 2.",
+    "they are centred. Below, the loss of the same points before and after: a long valley, in which a small change of "
+    "a weight costs much, becomes a bowl, and the way to the bottom short.",
     knobs=(
         Knob(
             name="data",
@@ -140,9 +141,9 @@ TOEPLITZ = Lab(
     page="Convolution as matrix multiplication (Toeplitz matrix)",
     claim="A convolution is a matrix product: with a doubly block Toeplitz matrix, nearly all zeros, of which "
     "few entries are different.",
-    notice="Both results are the same picture. The matrix repeats the filter's few numbers along its diagonals: "
-    "that is parameter sharing, and the dots between are sparse connections. Its memory grows with the 4th power of "
-    "the side.",
+    notice="Both results are the same picture. In one dimension each row of the matrix is the row above, one place on "
+    "(Toeplitz); in two it has blocks of that kind, one for each row of the filter. One colour is one parameter, "
+    "shared; the dots are connections that don't exist. Its memory grows with the 4th power of the side.",
     knobs=(
         Knob(
             name="picture",
@@ -178,13 +179,14 @@ EQUIVARIANCE = Lab(
     page="Equivariance to translation",
     claim="Shift the picture and a conv's map shifts with it, exactly; a fully connected layer's does not, and "
     "no conv follows a rotation or a change of scale.",
-    notice="Conv layers: 0 away from the border, not at it (the zero padding). Pooling by 2 follows shifts by 2 "
-    "only. Rotations: `pixel by pixel` is a map that does follow; its error is interpolation, and 0 at 90°.",
+    notice="Conv layers: 0 away from the border, not at it (the zero padding). After one pooling by 2 the map follows "
+    "shifts by 2, after two (the curve) by 4. Rotations: `pixel by pixel` is a map that does follow; its error is "
+    "interpolation, and 0 at 90°.",
     knobs=(
         Knob(name="net", kind="net", default="conv8-relu-conv8-relu-gap-fc", doc="conv net, on 24x24x1"),
         Knob(name="pooled", kind="net", default="conv8-relu-pool-conv8-relu-pool-fc", doc="net with pooling"),
         Knob(name="shifts", kind="int", default=6, low=1, high=12, doc="largest shift in pixels"),
-        Knob(name="pictures", kind="int", default=16, low=1, high=256, doc="images of smooth noise to measure on"),
+        Knob(name="pictures", kind="int", default=16, low=1, high=256, doc="images of noise to measure on"),
         Knob(
             name="steps", kind="int", default=150, low=0, high=5000, doc="training steps on shapes; 0: untrained only"
         ),
@@ -199,14 +201,14 @@ INVARIANCE = Lab(
     claim="When the input moves by one, every detector's value changes, but only about half of the pooled maxima "
     "do; a net with pooling keeps its answer longer.",
     notice="In the book's figure all four detectors change and two of the maxima. The last pictures: none of the "
-    "nets saw a shifted digit in training. Global pooling recovers at 4 pixels, the stride of its map; none is "
-    "invariant to rotation.",
+    "nets saw a shifted digit in training. With global pooling a digit is known again at 4 pixels, the stride of its "
+    "map; none is invariant to rotation.",
     knobs=(
         Knob(name="window", kind="int", default=3, low=1, high=16, doc="pooling window"),
         Knob(name="stride", kind="int", default=1, low=1, high=16, doc="stride of the pooling"),
         Knob(name="shifts", kind="int", default=6, low=1, high=50, doc="largest shift in pixels"),
         Knob(name="rows", kind="int", default=64, low=1, high=4096, doc="rows of detectors to measure on"),
-        Knob(name="steps", kind="int", default=200, low=1, high=5000, doc="training steps of each net on digits"),
+        Knob(name="steps", kind="int", default=200, low=1, high=5000, doc="training steps of each net"),
     ),
 )
 
@@ -218,7 +220,8 @@ FC_VS_CONV = Lab(
     claim="A conv layer is a fully connected layer with most weights 0 and the rest shared: FC can do all that "
     "CONV can, with many more parameters and, trained on the same images, less well.",
     notice="Equal parameters: the CNN has many more connections, because each parameter is used in every place. "
-    "The matrix is the proof of the superset: fc weights that compute exactly what the conv computes.",
+    "The matrix is the proof of the superset: fc weights that compute exactly what the conv computes. What a shift by "
+    "a pixel or a turn by 5° does to an fc net: labs `invariance` and `equivariance`.",
     knobs=(
         Knob(name="data", kind="choice", default="shapes", choices=("digits", "shapes"), doc="images to classify"),
         Knob(name="net", kind="net", default="(conv16-relu-pool)*3-fc", doc="the CNN"),

@@ -37,6 +37,7 @@ OPTIM = Lab(
             high=5000,
             doc="updates of each walk; rosenbrock: ten times as many",
         ),
+        Knob(name="rho", kind="float", default=0.9, low=0, high=0.999, doc="ρ of momentum and nesterov"),
         Knob(name="condition", kind="float", default=50.0, low=1, high=10000, doc="condition number of the quadratic"),
         Knob(
             name="offset",
@@ -44,7 +45,7 @@ OPTIM = Lab(
             default=1e-5,
             low=0,
             high=1,
-            doc="start's distance from saddle's ridge",
+            doc="start's distance from the ridge",
         ),
         Knob(
             name="noise",
@@ -67,7 +68,8 @@ LR = Lab(
     claim="You can read the rate off the loss curve: too low falls slowly, good falls far, too high drops fast, then "
     "plateaus, very high explodes.",
     notice="All start from the same weights and see the same batches. High is as quick as good at first; "
-    "later it plateaus above, because its steps jump over the minimum.",
+    "later it plateaus above, because its steps jump over the minimum. Which number is which depends on net and "
+    "optimizer: with `optimizer adam` a good rate lies near 1e-3.",
     knobs=(
         Knob(
             name="rates",
@@ -159,12 +161,13 @@ LADDER = Lab(
     claim="Where several things are wrong, each cure gains something on top of the others: initial weights, dead "
     "ReLUs, rate; batch norm alone makes up for a bad start.",
     notice="A dead unit is 0 for every image and gets no gradient. Each net differs from the one above it by a single "
-    "cure, with the same seed and the same batches; the last is the faulty net with nothing but batch norm.",
+    "cure, with the same seed and the same batches; on a cured net batch norm has little left to gain. The last is the "
+    "faulty net with nothing but batch norm.",
     knobs=(
         Knob(name="scale", kind="float", default=0.3, low=0.001, high=10, doc="faulty initial weights, times He's"),
         Knob(name="bias", kind="float", default=-0.5, low=-10, high=0, doc="faulty initial biases: dead ReLUs"),
         Knob(name="lr", kind="float", default=0.003, low=1e-6, high=100, doc="bad learning rate; SGD, momentum 0.9"),
-        Knob(name="good-lr", kind="float", default=0.05, low=1e-6, high=100, doc="cured learning rate"),
+        Knob(name="good-lr", kind="float", default=0.02, low=1e-6, high=100, doc="cured learning rate"),
         Knob(name="steps", kind="int", default=200, low=20, high=20000, doc="iterations of each net"),
         Knob(name="batch", kind="int", default=32, low=2, high=1437, doc="images an iteration"),
     ),
@@ -223,8 +226,9 @@ GRADCHECK = Lab(
     page="Backpropagation; numeric and analytic gradient",
     claim="Backward gives the same gradient as nudging each weight and looking at the loss: exact, and in one "
     "pass instead of two per weight.",
-    notice="Errors near 1e-9 are rounding. The lower picture is why h is 1e-5 and double precision is needed: a "
-    "larger h cuts the curve off too early, a smaller one drowns in rounding; float32 never gets below 1e-3 or so.",
+    notice="Errors below 1e-6 are rounding. The curve is why h is 1e-5, in double precision: over a larger h the loss "
+    "is no straight line, over a smaller one its change drowns in rounding; float32 hardly gets below 1e-3. `bug` "
+    "plants a mistake in backward, which spoils the gradients of the layers below as well.",
     knobs=(
         Knob(
             name="net",

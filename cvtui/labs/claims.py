@@ -33,7 +33,7 @@ class InCalc:
     view: str = "filter"
     against_fc: bool = False
     expected: tuple[str, ...]
-    """`NAME=VALUE` of a layer (`conv1.output=28x28x6`, `conv1.parameters=760`), or `fits=F5S1P2` for a `?`."""
+    """`NAME=VALUE` of a layer (`conv1.output=28x28x6`, `conv1.parameters=760`), or `setting=F5S2P2→16` for a `?`."""
 
     @property
     def command(self) -> str:
@@ -68,14 +68,14 @@ CLAIMS: tuple[Claim, ...] = (
         text="One linear layer handles only linearly separable data",
         opens=InLab("linear"),
         question=Question(
-            text="How many points of XOR can a single layer get right, however long it trains?",
-            answers=("about half", "about three quarters", "all of them"),
-            right=0,
+            text="XOR has a cloud of points at each corner of a square. How many can one line get right at best?",
+            answers=("half", "three quarters", "all of them"),
+            right=1,
         ),
     ),
     Claim(
         number=2,
-        text="A filter slides over its input: six 5x5 on 32x32x3: 28x28x6",
+        text="Six 5x5 filters slide over 32x32x3 and give 28x28x6",
         opens=InCalc(net="conv6f5p0", input="32x32x3", expected=("conv1.output=28x28x6",)),
         question=Question(
             text="Six 5x5 filters slide over 32x32x3 without padding. The output?",
@@ -89,7 +89,7 @@ CLAIMS: tuple[Claim, ...] = (
         opens=InCalc(
             net="conv1f3s?p0",
             input="7x7x1",
-            expected=("fits=F3S1P0→5", "fits=F3S2P0→3", "no fit=F3S3P0→2"),
+            expected=("setting=F3S1P0→5", "setting=F3S2P0→3", "setting=F3S3P0→2.33"),
         ),
         question=Question(
             text="A 3x3 filter on 7x7 without padding: which stride does not fit?", answers=("1", "2", "3"), right=2
@@ -115,7 +115,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         number=6,
-        text="Ten 5x5 filters on 32x32x3: (5·5·3 + 1)·10 = 760 parameters",
+        text="Ten 5x5 filters on 32x32x3: (5·5·3+1)·10 = 760 parameters",
         opens=InCalc(
             net="conv10f5s1p2",
             input="32x32x3",
@@ -133,7 +133,7 @@ CLAIMS: tuple[Claim, ...] = (
         opens=InCalc(
             net="conv32f3s1p1-conv32f5s1p2-conv32f5s2p?-conv32f1s1p0",
             input="31x31x3",
-            expected=("conv1.weights=864", "conv2.weights=25,600", "fits=F5S2P2→16", "conv4.weights=1,024"),
+            expected=("conv1.weights=864", "conv2.weights=25,600", "setting=F5S2P2→16", "conv4.weights=1,024"),
         ),
     ),
     Claim(
@@ -168,7 +168,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         number=11,
-        text="1-D convolution is a Toeplitz matrix, 2-D a doubly block one",
+        text="Convolution as a matrix: Toeplitz, in 2-D doubly block",
         opens=InLab("toeplitz"),
     ),
     Claim(
@@ -193,7 +193,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         number=14,
-        text="Convolution is equivariant to translation, not to rotation",
+        text="Convolution is equivariant to shifts, not to rotations",
         opens=InLab("equivariance"),
     ),
     Claim(
@@ -213,7 +213,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         number=17,
-        text="All-positive inputs give gradients of one sign: zero-centre",
+        text="All-positive inputs: gradients of one sign. Zero-centre",
         opens=InLab("preprocess"),
         question=Question(
             text="A unit's inputs are all positive. The signs of its weights' gradients?",
@@ -286,8 +286,8 @@ CLAIMS: tuple[Claim, ...] = (
         text="Warm-up keeps a high first rate from exploding the loss",
         opens=InLab("warmup"),
         question=Question(
-            text="The same high rate, from the first step on or after a warm-up. What does the first loss do?",
-            answers=("it falls faster", "it explodes", "no difference"),
+            text="A high rate from the very first step on, without warm-up: what does the loss do?",
+            answers=("it falls faster", "it explodes", "the same as with warm-up"),
             right=1,
         ),
     ),

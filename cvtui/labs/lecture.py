@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,33 +65,49 @@ def calculated(page: InCalc) -> tuple[bool, str]:
     found, holds = [], True
     for fact in page.expected:
         name, _, value = fact.partition("=")
-        seen = _fact(solution, name, value)
+        if name == "setting":
+            seen, words = _setting(solution, value)
+        else:
+            seen, words = _of_layer(solution, *name.split("."))
         holds = holds and seen == value
-        found.append(f"{name.replace('.', ' ')} {seen}")
-    return holds, f"{', '.join(found)}."
+        found.append(words)
+    return holds, f"{'; '.join(found)}."
 
 
-def _fact(solution: Any, name: str, value: str) -> str:
+def _of_layer(solution: Any, layer: str, what: str) -> tuple[str, str]:
+    """Return a layer's output, weights or parameters, or the weights of the fc in its place: alone, and in words."""
     from cvtui.calc import size_text
     from cvtui.calc.dense import against_dense
 
-    if name in ("fits", "no fit"):
-        fits = [_setting(fit) for answer in solution.answers for fit in answer.fits if fit.exact]
-        return value if (value in fits) == (name == "fits") else f"not {value}"
-    layer, _, what = name.partition(".")
     row = next(row for row in solution.table.rows if row.name == layer)
     match what:
         case "output":
-            return size_text(row.output)
+            seen = size_text(row.output)
+            return seen, f"{layer} gives {seen}"
         case "fc":
-            return f"{next(pair.dense for pair in against_dense(solution.table) if pair.row.name == layer):,}"
+            seen = f"{next(pair.dense for pair in against_dense(solution.table) if pair.row.name == layer):,}"
+            return seen, f"an fc layer in place of {layer} has {seen} weights"
         case "weights":
-            return f"{row.weights:,}"
+            seen = f"{row.weights:,}"
         case _:
-            return f"{row.parameters:,}"
+            seen = f"{row.parameters:,}"
+    return seen, f"{layer} has {seen} {what}"
 
 
-def _setting(fit: Any) -> str:
+def _setting(solution: Any, value: str) -> tuple[str, str]:
+    """Work out (N + 2P − F)/S + 1 for `F3S2P0→3`, a way to fill in a `?`; it fits if the solver offers just that."""
+    setting, _, _ = value.partition("→")
+    f, s, p = (int(number) for number in re.findall(r"\d+", setting))
+    answer = solution.answers[0]
+    n, offered = answer.size[0], {_numbers(fit): fit.output[0] for fit in answer.fits if fit.exact}
+    places = f"{(n + 2 * p - f) / s + 1:.2f}".rstrip("0").rstrip(".")
+    worked = f"({n}{f' + 2·{p}' if p else ''} − {f})/{s} + 1 = {places}"
+    if (f, s, p) in offered:
+        return f"{setting}→{offered[f, s, p]}", f"{worked} fits"
+    return f"{setting}→{places}", f"{worked} does not fit"
+
+
+def _numbers(fit: Any) -> tuple[int, int, int]:
+    """F, S and P."""
     (f, _), (s, _) = fit.node.size, fit.node.stride
-    padding = fit.node.padding[0] if fit.node.padding is not None else (f - 1) // 2
-    return f"F{f}S{s}P{padding}→{fit.output[0]}"
+    return f, s, fit.node.padding[0] if fit.node.padding is not None else (f - 1) // 2

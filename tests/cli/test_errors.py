@@ -145,6 +145,14 @@ def test_the_screen_without_a_terminal_names_no_ui(tmp_path: Path) -> None:
     assert "--no-ui" in done.stderr
 
 
+def test_a_notebook_s_cell_is_no_terminal_though_it_has_one(tmp_path: Path) -> None:
+    """What `!cvtui` gets of ipykernel 7.4: a pseudo-terminal, where the screen waited for keys until the interrupt."""
+    done = within("--lr", "1e-3", cwd=tmp_path, TERM="xterm-color", GIT_PAGER="cat")
+    assert done.returncode == 2
+    assert "a notebook's cell is none" in done.stderr
+    assert "--no-ui" in done.stderr
+
+
 @pytest.mark.parametrize(("columns", "lines"), [(39, 24), (80, 9)])
 def test_a_terminal_that_is_too_small_is_told_both_sizes(tmp_path: Path, columns: int, lines: int) -> None:
     with Terminal(cwd=tmp_path, size=(columns, lines)) as terminal:

@@ -56,6 +56,8 @@ def test_nothing_learnt_is_never_good_and_a_spike_to_a_guess_is_not_low() -> Non
     dead = np.full(500, 2.302)
     dead[:6] = [2.9, 8.0, 30.0, 9.0, 6.0, 4.0]
     assert [verdict.name for verdict in judge([dead, np.full(500, 2.31)], guess=2.3026)] == ["very high", "low"]
+    # First weights that are worse than a guess, and a rate so low that they stay: no climb, though above the guess.
+    assert [verdict.name for verdict in judge([np.full(500, 2.56)], guess=2.3026)] == ["low"]
     assert "hardly moves" not in judge([dead], guess=2.3026)[0].why
 
 

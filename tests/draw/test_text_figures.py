@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 from rich.style import Style
 
-from cvtui.draw.figures import Bar, Bars, Curve, Curves, Heat, HistogramRow, Histograms, Image, Matrix, Picture, Points
+from cvtui.draw.figures import (
+    Bar,
+    Bars,
+    Curve,
+    Curves,
+    Heat,
+    HistogramRow,
+    Histograms,
+    Image,
+    Link,
+    Links,
+    Matrix,
+    Picture,
+    Points,
+)
 from cvtui.draw.half_blocks import colour_map
 from cvtui.draw.plot_data import Line, Track
 from cvtui.draw.plot_drawing import RasterCache
@@ -145,3 +159,9 @@ def test_without_colour_faint_curves_carry_letters_too():
 def test_a_matrix_shows_quarters_whole():
     """(1 + 1 + 5 + 6) / 4 is 3.25, not 3.2."""
     assert draw(Matrix(values=[[3.25, 2.0, 1 / 3]]), 40)[0].plain.split() == ["3.25", "2", "0.33"]
+
+
+def test_a_row_of_more_units_than_there_are_columns_is_cut_and_says_so() -> None:
+    lines = draw(Links(sizes=[60, 60], links=[Link(0, 59, 59)], names=["input", "conv1"]), 40)
+    assert max(line.cell_len for line in lines) <= 40
+    assert lines[-1].plain == "… 26 more units"

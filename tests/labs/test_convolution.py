@@ -42,6 +42,11 @@ def test_trained_nets_are_measured_too(run: Run) -> None:
     assert result.claim_holds is True
 
 
+def test_batch_norm_moves_with_its_picture_too(run: Run) -> None:
+    """Measured in eval mode: the statistics of one batch are not those of the batch that was moved."""
+    assert run("equivariance", net="conv4-bn-relu-gap-fc", steps=0, pictures=2, shifts=2).claim_holds is True
+
+
 def test_moves_are_what_they_say() -> None:
     wide = canvas(8, 2, 0)
     still = cut(wide)

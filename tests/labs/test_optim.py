@@ -59,6 +59,16 @@ def test_surfaces_have_their_lowest_point_where_they_say(name: str) -> None:
     assert ground.value(torch.tensor(ground.goal)) <= ground.value(grid).min() + 1e-3
 
 
+def test_rho_is_that_of_v_rho_v_plus_gradient() -> None:
+    """By hand: v ← ρv + ∇f, x ← x − αv, along the quadratic's flat axis, where ∇f = x."""
+    ground = quadratic(50.0)
+    x, v = ground.start[0], 0.0
+    for _ in range(20):
+        v = 0.99 * v + x
+        x -= ground.lr * v
+    assert float(walk(ground, "momentum", 20, 0, rho=0.99).end[0]) == pytest.approx(x, rel=1e-9)
+
+
 def test_the_race_on_a_net_is_fair(run: Run) -> None:
     """Same weights, same batches: the first loss is the same for all rules."""
     result = run("optim", surface="saddle", rules="sgd,momentum,adam", net_steps=30)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cvtui.errors import RequestError
 from tests.labs.conftest import Run
 
 BAD: list[tuple[str, dict[str, Any]]] = [
@@ -27,13 +28,52 @@ def test_what_learns_nothing_tests_nothing(run: Run, name: str, knobs: dict[str,
     assert "not tested" in result.sentence
 
 
+ENDS: list[tuple[str, dict[str, Any], bool | None, str]] = [
+    ("gradcheck", {"h": 1.0, "entries": 2}, None, "it is the numeric one that is off"),
+    ("gradcheck", {"net": "fc8-drop-relu-fc", "entries": 5}, True, "gradients agree"),  # one mask for all passes
+    ("linear", {"steps": 1}, None, "The best of all lines gets 77.7% of the points of xor right"),
+    ("optim", {"steps": 10, "race": False}, None, "after 10 steps SGD is 0.6 away from it"),
+    ("preprocess", {"data": "digits", "images": 2, "units": 1}, None, "No unit is active"),
+    ("sharing", {"depth": 1, "filter": 1}, True, "sees 1 input, through 1 layer 1 (fc: all 11 at once), with 1 shared"),
+    ("init", {"depth": 1, "width": 8}, None, "after 1 layer: tanh, weights of std 0.01: 0."),
+    ("init", {"width": 1024}, True, "relu, he: "),  # 0.08 from the lecture's 0.82, as 1,024 random units may be
+    ("init", {"layer": "conv", "batch": 4, "depth": 4}, True, "relu, he: "),
+    ("epoch", {"batch": 1437, "epochs": 1}, True, "make 1 iteration an epoch"),
+    ("warmup", {"lr": 100.0, "steps": 20, "warmup": 5}, None, "climbs to 1.23e32 times its first value"),
+    ("lr", {"rates": "1e-8,0.1", "steps": 100}, None, "1e-08 is low"),
+]
+"""Knobs turned to where labs said of a claim what they had not tested, or said it in words that were not so."""
+
+
+@pytest.mark.parametrize(("name", "knobs", "holds", "words"), ENDS, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(ENDS)])
+def test_the_ends_of_the_knobs(run: Run, name: str, knobs: dict[str, Any], holds: bool | None, words: str) -> None:
+    result = run(name, **knobs)
+    assert words in result.sentence
+    assert result.claim_holds is holds
+
+
+@pytest.mark.parametrize(
+    ("name", "knobs", "words"),
+    [
+        ("equivariance", {"net": "fc", "steps": 0}, "--net: 'fc' has no conv"),
+        ("sharing", {"unit": 11}, "--unit: 11 is not allowed; allowed: -1 to 10"),
+        ("batch", {"batch": 16, "times": 1000}, "allowed: 1 to 89"),
+    ],
+)
+def test_knobs_that_do_not_fit_each_other(run: Run, name: str, knobs: dict[str, Any], words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        run(name, **knobs)
+
+
 def test_a_rate_that_ends_well_above_a_better_one_is_not_good(run: Run) -> None:
     """Adam: 0.1 ends at 88.6 % beside 94.7 % of 0.001."""
     result = run("lr", optimizer="adam", rates="0.001,0.1")
     assert result.numbers["shapes"] == ["good", "high"]
 
 
-def test_the_lectures_four_shapes(run: Run) -> None:
-    result = run("lr", steps=200)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_lectures_four_shapes(run: Run, seed: int) -> None:
+    """With seed 1, 0.5 still falls at the end, and seemed low beside 0.1."""
+    result = run("lr", steps=200 if seed == 0 else 400, seed=seed)
     assert result.numbers["shapes"] == ["low", "good", "high", "very high"]
     assert result.claim_holds is True

@@ -102,6 +102,15 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
             await pilot.resize_terminal(140, 40)  # drawn again at the new width
             await wait_until_async(lambda: page.figures.text != before, what="the figures at another width")
             assert here.query_one("#labs-list").display
+        page.prepare({"width": "7"}, "")
+        assert page.run is not None  # its own results stay
+        page.prepare({}, "")  # another claim's knobs: what they have not given would be taken for theirs
+        assert page.run is None
+        assert not page.has_class("-there")
+        page.form.rows["width"].set_text("9")
+        page.form.reset()
+        page.prepare({}, "")  # a second reset would bring the 9 back
+        assert page.form.rows["width"].text == default_text(page.form.rows["width"].knob)
         await pilot.press("1")
         await wait_until_async(lambda: app.current_mode == "train", what="the Train place")
 
@@ -122,6 +131,7 @@ async def test_a_bad_knob_is_told_below_it_and_nothing_starts(tmp_path: Path) ->
         await wait_until_async(lambda: row.problem is not None, what="the complaint")
         assert "momentum" in row.message
         assert row.message.startswith("allowed: all, or some of sgd, momentum")
+        await wait_until_async(lambda: row.size.height == 2, what="the line that says it")
         page.form.rows["steps"].control.focus()
         await pilot.press("ctrl+r")
         await wait_until_async(lambda: row.control.has_focus, what="the way to the bad knob")
@@ -268,6 +278,7 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
     async with app.run_test(size=(80, 24)) as pilot:
         here = await place(app)
         assert here.list.name_here == "lecture"
+        assert app.screen.check_action("start", ()) is None
         await pilot.press("enter")
         await wait_until_async(lambda: here.lecture.list.has_focus, what="the claims")
         assert here.lecture.list.option_count == 28
@@ -296,6 +307,9 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         await wait_until_async(lambda: rows["surface"].text == "quadratic", what="the knobs")
         assert rows["race"].text == "off"
         await pilot.press("escape", "escape")
+        await wait_until_async(lambda: here.lecture.list.has_focus, what="the claims, from where it was opened")
+        assert here.lecture.list.highlighted == 20
+        await pilot.press("escape")
         await wait_until_async(lambda: here.list.has_focus, what="the list")
 
 
@@ -347,10 +361,10 @@ async def test_the_name_of_a_number_is_whole_where_there_is_room(width: int, who
 
 
 def test_what_a_knob_means_stands_whole_beside_it_and_what_it_takes_at_the_foot() -> None:
-    """36 cells beside a knob in two columns of a wide page, 72 at the foot of an 80-column one."""
+    """35 cells beside a knob in two columns of a wide page, 72 at the foot of an 80-column one."""
     for name, lab in labs().items():
         assert len(lab.title) <= 58, name  # whole in the list at 80 columns
         for row in KnobForm(lab.all_knobs).rows.values():
-            assert len(row.beside) <= 36, (name, row.knob.name)
+            assert len(row.beside) <= 35, (name, row.knob.name)
             assert row.beside.count("(") == row.beside.count(")"), (name, row.knob.name)
             assert "…" not in row.explanation(72), (name, row.knob.name)

@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.theme import Theme
@@ -19,9 +21,10 @@ import cvtui.tui
 from cvtui.calc import trace
 from cvtui.calc.net.parser import parse
 from cvtui.draw.columns import Column
-from cvtui.draw.figures import AnyFigure, Curve, Curves, Matrix
+from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Matrix, Points
 from cvtui.draw.half_blocks import shaded
 from cvtui.draw.text_figures.frame import PALETTE
+from cvtui.draw.text_figures.heat import draw_heat
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.plot.line_plot import Line
@@ -118,6 +121,19 @@ async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
                 assert contrast(ink, ground) >= least, (segment.text, ink.hex)
                 seen.add(ink.hex)
         assert len(seen) > 10
+
+
+@pytest.mark.parametrize("ink", PALETTE)
+def test_paths_stand_out_from_every_colour_of_a_heat_map(ink: str) -> None:
+    values: list[list[float | None]] = [[float(n) for n in range(40)]] * 2
+    path = Points(name="", x=[0.0, 1.0], y=[0.1, 0.9], joined=True)
+    paths = [msgspec.structs.replace(path, x=[], y=[]) for _ in range(PALETTE.index(ink))] + [path]
+    lines = draw_heat(Heat(values=values, paths=paths), 40, 4, colour=True)
+    cells = [part for line in lines for part in line.render(Console(color_system="truecolor"))]
+    dots = [part.style for part in cells if part.style and any(0x2800 < ord(sign) < 0x2900 for sign in part.text)]
+    grounds = {(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)) for style in dots}
+    assert len(grounds) > 20
+    assert min(contrast(*pair) for pair in grounds) >= LINES
 
 
 class _Cells(Grid[int]):

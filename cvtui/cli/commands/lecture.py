@@ -10,6 +10,7 @@ import click
 
 from cvtui.cli import out
 from cvtui.cli.run_argument import OwnFolder
+from cvtui.cli.screen import in_notebook_cell
 from cvtui.labs.claims import CLAIMS, Claim, InCalc, InLab, Question
 
 
@@ -109,7 +110,8 @@ def _begin(one: Claim, quiet: bool) -> None:
     console = out.console()
     console.print(Text(f"{one.number}. {one.text}", style="bold"))
     console.print(Text(f"{one.opens.command}\n", style="dim"))
-    if one.question is not None and not quiet and sys.stdin.isatty() and console.is_terminal:
+    asks = sys.stdin.isatty() and sys.stdout.isatty() and not in_notebook_cell()  # FORCE_COLOR makes no terminal
+    if one.question is not None and not quiet and asks:
         _ask(one.question)
 
 

@@ -75,10 +75,10 @@ def _drawn(figure: Heat, sampled: Floats) -> list[Text]:
     for number, group in enumerate(figure.points):
         x, y = _pixels(figure, group, width, rows)
         ink = np.array(rgb(colour_of(number)), np.float64)
-        image[y, x] = np.clip(ink + 64, 0, 255) if figure.values else ink * 0.75
+        image[y, x] = np.clip(ink + 64, 0, 255) if figure.values else ink
     codes = np.zeros((rows // 2, width), np.uint8)
     inks = np.zeros((rows // 2, width, 3), np.uint8)
-    for number, path in enumerate(figure.paths):
+    for number, path in reversed(list(enumerate(figure.paths))):  # the first lies on top, as among curves
         own = braille.cells(braille.polyline(*_dots(figure, path, width, rows), (width, rows // 2)))
         codes |= own
         inks[own > 0] = np.rint(0.9 * np.array(rgb(colour_of(number))) + 25)
@@ -127,7 +127,7 @@ def _plain(figure: Heat, sampled: Floats) -> list[Text]:
     for number, group in enumerate(figure.points):
         x, y = _pixels(figure, group, width, rows)
         cells[y // 2, x] = CLASS_LETTERS[number % len(CLASS_LETTERS)]
-    for number, path in enumerate(figure.paths):
+    for number, path in reversed(list(enumerate(figure.paths))):
         x, y = _pixels(figure, path, width, rows)
         cells[y // 2, x] = str(number + 1)
     return [Text("".join(line)) for line in cells]

@@ -27,6 +27,10 @@ def draw_links(figure: Links, width: int, colour: bool) -> list[Text]:
         if layer:
             edges = [link for link in figure.links if link.layer == layer - 1]
             lines += _edges(edges, figure, layer - 1, margin, step, most, colour)
+    if most > room:
+        for line in lines:
+            line.truncate(width)
+        lines.append(Text(f"… {most - room} more units", style="dim"))
     return lines
 
 

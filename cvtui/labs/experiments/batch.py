@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, problem, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import rounded
+from cvtui.text import compact, rounded
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -39,7 +39,10 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     base, times, rate = int(knobs["batch"]), int(knobs["times"]), float(knobs["lr"])
     large = base * times
     if large > len(data.x):
-        raise RequestError(f"--times: {base} x {times} = {large} images, but digits has only {len(data.x)} to train on")
+        raise RequestError(
+            f"--times: {base} x {times} = {large} images, but digits has only {len(data.x)} to train on; "
+            f"allowed: 1 to {len(data.x) // base}"
+        )
     warmup = round(float(knobs["warmup"]) * math.ceil(len(data.x) / large))
     runners = [
         Runner(f"batch {base}, rate {rate:g}", base, rate, 0),
@@ -50,7 +53,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         go(runner, data, knobs, report, 0.8 * number / 3, 0.8 / 3, runners)
     report(0.8, "gradient noise")
     noise = gradient_noise(data, int(knobs["seed"]), int(knobs["draws"]), report)
-    return result(knobs, runners, noise, guess(data.y))
+    return result(knobs, runners, noise, guess(data.y), len(data.x))
 
 
 def go(
@@ -122,14 +125,14 @@ def distance(first: Runner, second: Runner) -> float:
     return float(np.abs(np.log(np.array(second.losses[1:]) / ours)).mean())
 
 
-def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float) -> LabResult:
+def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float, images: int) -> LabResult:
     small, plain, scaled = runners
     tested = learnt(small.losses[-1], guess) and knobs["times"] >= 2
     fall = slope(SIZES, noise)
     plain_gap, scaled_gap = distance(small, plain), distance(small, scaled)
     faster = small.seconds[-1] / max(scaled.seconds[-1], 1e-9)
     rows = [
-        [runner.name, str(round(runner.epochs[-1] * math.ceil(1437 / runner.batch))), f"{runner.losses[-1]:.3g}",
+        [runner.name, str(round(runner.epochs[-1] * math.ceil(images / runner.batch))), f"{runner.losses[-1]:.3g}",
          f"{runner.seconds[-1]:.2f} s"]
         for runner in runners
     ]  # fmt: skip
@@ -168,8 +171,8 @@ def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float
         },
         claim_holds=scaled_gap < 0.5 * plain_gap and abs(fall + 0.5) < 0.05 if tested else None,
         sentence=f"Over epochs the loss of batch x{knobs['times']} is off the small batch's by a factor of "
-        f"{math.exp(plain_gap):.2g}, with rate x{knobs['times']} of {math.exp(scaled_gap):.2g}; that run is "
-        f"{faster:.1f} times as fast. "
+        f"{compact(math.exp(plain_gap), 2)}, with rate x{knobs['times']} of {compact(math.exp(scaled_gap), 2)}; that "
+        f"run is {faster:.1f} times as fast. "
         f"The gradient's noise falls with B^{fall:.2f}." + ("" if learnt(small.losses[-1], guess) else NOT_LEARNED),
     )
 

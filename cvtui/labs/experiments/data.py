@@ -79,9 +79,12 @@ def build(expression: str, size: Size, classes: int, seed: int, init: str = "he"
 
 
 def layer_outputs(net: Net, x: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-    """Return the outputs of the layers named, in that order, for a batch that goes through the net once."""
+    """Return the outputs of the layers named, in that order, for a batch that goes through the net once.
+
+    As after training: by batch norms' running statistics and without dropout; the net's mode is left as it was.
+    """
     kept: dict[str, Tensor] = {}
-    wanted = list(names)
+    wanted, training = list(names), net.training
     handles = []
     for name in wanted:
 
@@ -90,9 +93,11 @@ def layer_outputs(net: Net, x: Tensor, names: Iterable[str]) -> dict[str, Tensor
 
         handles.append(net.get_submodule(name).register_forward_hook(keep))
     try:
+        net.eval()
         with torch.no_grad():
             net(x)
     finally:
+        net.train(training)
         for handle in handles:
             handle.remove()
     return {name: kept[name] for name in wanted}

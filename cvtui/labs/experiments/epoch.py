@@ -13,6 +13,7 @@ from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import batches, evaluate, problem, smooth, thin
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import counted
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:
@@ -58,7 +59,8 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             "best epoch": best[1],
         },
         claim_holds=once and len(losses) == per_epoch * epochs,
-        sentence=f"{len(data.x):,} images in batches of {size} are {per_epoch} iterations an epoch, each image once; "
+        sentence=f"{len(data.x):,} images in batches of {size:,} make {counted(per_epoch, 'iteration')} an epoch, each "
+        f"image once; "
         f"epoch {best[1]} has the lowest validation loss.",
     )
 

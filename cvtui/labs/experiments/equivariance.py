@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from cvtui.calc import Flatten, GlobalPool, Linear, Size
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
+from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.train import TensorSplit, train
 from cvtui.labs.experiments.transforms import canvas, cut, outputs_of, shift_error, warp_error
@@ -88,6 +89,8 @@ def make_subjects(knobs: Knobs, seed: int) -> Iterator[Subject]:
             after = math.ceil(max(0, field_.offset[1] + (width - 1) * stride + field_.size[1] - SIDE) / stride)
             subject.maps[row.name] = (height, width, channels)
             subject.strides[row.name], subject.margins[row.name] = stride, max(before, after)
+        if not subject.maps:
+            raise RequestError(f"{option}: {expression!r} has no conv whose map could move with the picture")
         yield subject
 
 
@@ -157,7 +160,13 @@ def result(
         if own is not None:
             curves.append(Curve(name="pixel by pixel", x=x, y=[round4(max(value, floor)) for value in own], dim=True))
         figures.append(
-            Curves(title=f"{title}: error of each net's last map", log_y=True, whole_x=kind == "shift", curves=curves)
+            Curves(
+                title=f"{title}: error of each net's last map",
+                note=f"An error of 0 is drawn at {floor:g}: a log axis has no 0." if kind == "shift" else "",
+                log_y=True,
+                whole_x=kind == "shift",
+                curves=curves,
+            )
         )
     conv = [subject for subject in subjects if subject.kind == "conv"]
     worst_conv = _most(measured[s.name][layer]["shift"] for s in conv for layer in s.maps)
@@ -207,6 +216,7 @@ def layer_table(subjects: list[Subject], measured: dict[str, dict[str, dict[str,
             )
     return Table(
         title="‖φ(Tx) − Tφ(x)‖ / ‖φ(x)‖: shifts (1, 1 at the border, 2), turns, magnifying",
+        note="0: the map moves with the picture, exactly; 1 and more: it is another map altogether.",
         columns=["net: layer", "shift 1", "border", "shift 2", "5°", "90°", "x1.1"],
         rows=rows,
     )

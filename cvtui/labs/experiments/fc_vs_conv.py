@@ -16,6 +16,7 @@ from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.dense import conv_matrix
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import counted
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 """Hidden units of the MLPs that are tried for the CNN's accuracy."""
@@ -53,11 +54,15 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     fit(cnn, data, knobs, report, 0.0, 0.4, rivals)
     if knobs["match"] == "parameters":
         width = matching_width(cnn.parameters, size, data.classes)
-        rivals.append(Rival(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
+        rivals.append(
+            Rival(f"MLP of {counted(width, 'unit')}", f"fc{width}-relu-fc", size, data.classes, seed, "--net")
+        )
         fit(rivals[-1], data, knobs, report, 0.4, 0.95, rivals)
     else:
         for number, width in enumerate(WIDTHS):
-            rivals.append(Rival(f"MLP of {width}", f"fc{width}-relu-fc", size, data.classes, seed, "--net"))
+            rivals.append(
+                Rival(f"MLP of {counted(width, 'unit')}", f"fc{width}-relu-fc", size, data.classes, seed, "--net")
+            )
             low = 0.4 + 0.55 * number / len(WIDTHS)
             fit(rivals[-1], data, knobs, report, low, low + 0.55 / len(WIDTHS), rivals)
             if rivals[-1].accuracy >= cnn.accuracy:
@@ -161,7 +166,8 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
         words += (
             f" The fc layer that equals conv1 on {same['side']:.0f}x{same['side']:.0f} pixels has "
             f"{same['fc weights']:,.0f} weights, {same['zeros']:.1%} of them 0 and the others "
-            f"{same['conv weights']:,.0f} numbers over and over; the outputs differ by {same['difference']:.0e}."
+            f"{same['conv weights']:,.0f} numbers over and over; the outputs differ by "
+            f"{_tiny(same['difference'])}."
         )
     return LabResult(
         figures=figures,
@@ -176,6 +182,10 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
         claim_holds=exact and holds if tested else None,
         sentence=words + ("" if tested else NOT_LEARNED),
     )
+
+
+def _tiny(difference: float) -> str:
+    return f"at most {difference:.0e}" if difference else "nothing"
 
 
 def comparison(cnn: Rival, mlp: Rival, same_size: bool) -> tuple[str, bool]:

@@ -18,10 +18,18 @@ from cvtui.calc.table import size_text
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
+from cvtui.labs.experiments.train import batches
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import counted
 
-AGREE = 1e-6
-"""Relative error up to which two gradients in double precision agree (1e-7 is usual; a kink of ReLU may cost more)."""
+AGREE = 1e-5
+"""Relative error up to which two gradients in double precision agree (1e-7 is usual; tiny gradients cost more)."""
+SENSIBLE = (1e-7, 1e-4)
+"""Steps h with which the numeric gradient of a small net in double precision can be trusted."""
+KINK_STEP, KINK = 1e-6, 1e-3
+"""Slopes to both sides of a point, so far from it, that differ by more than this share: there is a kink."""
+RATE = 0.1
+"""Of the one step of SGD that is shown."""
 STEPS = tuple(10.0**-power for power in range(1, 13))
 
 
@@ -37,6 +45,8 @@ class GradientCheck:
     numeric: Tensor
     rounding: float
     """Gradients up to this size can't be told from 0: 100 times the loss's last bit over h."""
+    kinks: Tensor
+    """Entries where ReLU or a maximum bends: backward takes one side's slope, the numeric gradient the mean of both."""
 
     @property
     def largest(self) -> int:
@@ -44,15 +54,20 @@ class GradientCheck:
         return int(self.numeric.abs().argmax())
 
     @property
-    def error(self) -> float:
-        """Relative error max abs(b − n) / max(abs(b), abs(n)), each entry at least 1e-4 of the largest.
+    def errors(self) -> Tensor:
+        """Relative errors abs(b − n) / max(abs(b), abs(n)), each entry at least 1e-4 of the largest; 0 at kinks.
 
         Entries that are 0 but for rounding count as equal: a bias before a batch norm has no gradient at all.
         """
         size = torch.maximum(self.backward.abs(), self.numeric.abs())
         floor = 1e-4 * float(size.max()) + 1e-300
         errors = (self.backward - self.numeric).abs() / size.clamp(min=floor)
-        return float(torch.where(size > self.rounding, errors, torch.zeros_like(errors)).max())
+        return torch.where((size > self.rounding) & ~self.kinks, errors, torch.zeros_like(errors))
+
+    @property
+    def error(self) -> float:
+        """The largest."""
+        return float(self.errors.max())
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:
@@ -60,7 +75,11 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     size: Size = (8, 8, 1)
     net = build(str(knobs["net"]), size, 10, int(knobs["seed"])).double()
     plant = str(knobs["bug"])
-    x, y = data.x[: int(knobs["batch"])].double(), data.y[: int(knobs["batch"])]
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):  # each pass would drop other units
+            module.eval()
+    picked = next(batches(len(data.x), int(knobs["batch"]), int(knobs["seed"])))
+    x, y = data.x[picked].double(), data.y[picked]
     entries, h = int(knobs["entries"]), float(knobs["h"])
     handles = plant_bug(net, plant)
     checked: list[GradientCheck] = []
@@ -74,27 +93,34 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     finally:
         for handle in handles:
             handle.remove()
-    return result(checked, curves, plant)
+    return result(checked, [one_step(net, x, y, gradients, len(data.x)), table(checked), curves], plant, h)
 
 
-def result(checked: list[GradientCheck], curves: Curves, plant: str) -> LabResult:
+def result(checked: list[GradientCheck], figures: list[AnyFigure], plant: str, h: float) -> LabResult:
     errors = {f"{entry.layer} {entry.what}": round4(entry.error) for entry in checked}
     worst = max(checked, key=lambda entry: entry.error)
     wrong = [entry for entry in checked if entry.error > AGREE]
-    if wrong:
+    kinks = sum(int(entry.kinks.sum()) for entry in checked)
+    sensible = SENSIBLE[0] <= h <= SENSIBLE[1]
+    if wrong and plant == "none" and not sensible:
+        words = f"{len(wrong)} of {len(checked)} gradients differ: with h = {h:g} it is the numeric one that is off."
+    elif wrong:
         # Backward runs from the last layer to the first: the last layer that is wrong is the first that went wrong.
         words = (
-            f"{len(wrong)} of {len(checked)} gradients are wrong, from {wrong[-1].layer} on down "
+            f"{len(wrong)} of {len(checked)} gradients {'is' if len(wrong) == 1 else 'are'} wrong, from "
+            f"{wrong[-1].layer} on down "
             f"(worst {worst.error:.1e} at {worst.layer} {worst.what})."
         )
     else:
         words = f"All {len(checked)} gradients agree; the largest relative error is {worst.error:.1e}."
+    if kinks:
+        words += f" Left out where ReLU or a maximum has a kink: {kinks}."
     if plant != "none":
         words += f" (A bug was planted: {plant}.)"
     return LabResult(
-        figures=[table(checked), curves],
+        figures=figures,
         numbers={"relative errors": errors, "largest": round4(worst.error), "wrong": [entry.layer for entry in wrong]},
-        claim_holds=not wrong if plant == "none" else None,
+        claim_holds=not wrong if plant == "none" and (sensible or not wrong) else None,
         sentence=words,
     )
 
@@ -161,25 +187,34 @@ def compare(
 ) -> GradientCheck:
     """Compare the numeric gradient at up to `entries` positions of one tensor with backward's."""
     picked = torch.randperm(gradient.numel(), generator=torch.Generator().manual_seed(seed))[:entries]
-    loss = (lambda nudge: nudged_output(net, x, y, row.name, nudge)) if what == "output" else None
-    numeric = []
-    for place in picked.tolist():
+
+    def loss(place: int, by: float) -> float:
         nudge = torch.zeros_like(gradient)
-        nudge.view(-1)[place] = h
-        if loss is not None:
-            up, down = loss(nudge), loss(-nudge)
-        else:
-            parameter = getattr(net.get_submodule(row.name), what)
-            up, down = (nudged_parameter(net, x, y, parameter, part) for part in (nudge, -nudge))
-        numeric.append((up - down) / (2 * h))
-    return GradientCheck(
+        nudge.view(-1)[place] = by
+        if what == "output":
+            return nudged_output(net, x, y, row.name, nudge)
+        return nudged_parameter(net, x, y, getattr(net.get_submodule(row.name), what), nudge)
+
+    def bends(place: int) -> bool:
+        down, here, up = (loss(place, by) for by in (-KINK_STEP, 0.0, KINK_STEP))
+        left, right = here - down, up - here
+        return abs(right - left) > KINK * max(abs(left), abs(right))
+
+    found = GradientCheck(
         layer=row.name,
         what=what,
         shape=tuple(gradient.shape),
         backward=gradient.flatten()[picked],
-        numeric=torch.tensor(numeric, dtype=torch.float64),
+        numeric=torch.tensor(
+            [(loss(place, h) - loss(place, -h)) / (2 * h) for place in picked.tolist()], dtype=torch.float64
+        ),
         rounding=100 * torch.finfo(torch.float64).eps / h,
+        kinks=torch.zeros(len(picked), dtype=torch.bool),
     )
+    if gradient.dtype == torch.float64:  # rounding hides every kink from float32
+        for number in torch.flatten(torch.nonzero(found.errors > AGREE)).tolist():
+            found.kinks[number] = bends(int(picked[number]))
+    return found
 
 
 @torch.no_grad()
@@ -228,6 +263,30 @@ def error_over_h(net: Net, x: Tensor, y: Tensor, gradients: dict[tuple[str, str]
     )
 
 
+def one_step(net: Net, x: Tensor, y: Tensor, gradients: dict[tuple[str, str], Tensor], images: int) -> Table:
+    """Take one step of SGD by backward's gradients, in the lecture's four parts; the weights are put back."""
+    own = {key: gradient for key, gradient in gradients.items() if key[1] != "output"}
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with torch.no_grad():
+        first = float(F.cross_entropy(net(x), y))
+        for (layer, what), gradient in own.items():
+            getattr(net.get_submodule(layer), what).sub_(RATE * gradient)
+        second = float(F.cross_entropy(net(x), y))
+    net.load_state_dict(before)
+    numbers = sum(gradient.numel() for gradient in own.values())
+    length = float(torch.cat([gradient.flatten() for gradient in own.values()]).norm())
+    return Table(
+        title="One iteration of mini-batch SGD",
+        columns=["part", "here"],
+        rows=[
+            ["sample", f"{counted(len(x), 'image')} of {images:,}, at random"],
+            ["forward", f"the net's outputs, and their loss: {first:.4g}"],
+            ["backward", f"{counted(numbers, 'gradient')} in one pass; together of length {length:.3g}"],
+            ["update", f"w − {RATE:g} · gradient for each weight; then the loss is {second:.4g}"],
+        ],
+    )
+
+
 def table(checked: list[GradientCheck]) -> AnyFigure:
     rows = [
         [
@@ -241,7 +300,7 @@ def table(checked: list[GradientCheck]) -> AnyFigure:
         for entry in checked
     ]
     return Table(
-        title="Backward's gradients beside numeric ones (the largest entry; the largest error of all)",
+        title="Backward's gradients beside numeric ones: each tensor's largest entry, and its largest error",
         columns=["gradient of", "shape", "backward", "numeric", "error", ""],
         rows=rows,
     )

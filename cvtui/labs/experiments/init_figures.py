@@ -49,6 +49,11 @@ class Variant:
     def name(self) -> str:
         return f"{self.activation} {self.scheme.removeprefix('normal-')}"
 
+    @property
+    def words(self) -> str:
+        """Return the name for a sentence, where two numbers must not stand side by side."""
+        return f"{self.activation}, {self.scheme.replace('normal-', 'weights of std ')}"
+
 
 MOST_VALUES = 200_000
 """Of a layer, that a range is taken from."""

@@ -41,12 +41,12 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
         numbers[f"std {way.name}"] = [round4(value) for value in way.stds]
         numbers[f"mean {way.name}"] = [round4(value) for value in way.means]
         numbers[f"gradient {way.name}"] = [round4(value) for value in reversed(way.gradients)]
-    ends = ", ".join(f"{way.name} {way.stds[-1]:.2g}" for way in ways)
+    ends = "; ".join(f"{way.words}: {way.stds[-1]:.2g}" for way in ways)
     return LabResult(
         figures=figures(ways, names),
         numbers=numbers,
         claim_holds=None,
-        sentence=f"Std after {names[-1]}: {ends}.",
+        sentence=f"Std of the activations after {names[-1]}: {ends}.",
     )
 
 

@@ -12,7 +12,7 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, digits
-from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, predict, train
 from cvtui.labs.experiments.transforms import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 
@@ -139,10 +139,9 @@ def shifted(x: Tensor, pixels: int) -> Tensor:
     return out
 
 
-@torch.no_grad()
 def probability(net: Net, x: Tensor, y: Tensor) -> float:
     """Return the mean probability of the true class."""
-    return float(net(x).softmax(1)[torch.arange(len(y)), y].mean())
+    return float(predict(net, x).softmax(1)[torch.arange(len(y)), y].mean())
 
 
 def result(
@@ -180,15 +179,15 @@ def result(
         },
         claim_holds=holds if tested else None,
         sentence=f"A shift by one changes {changed['none'][0]:.0%} of the detectors and {changed['max'][0]:.0%} of the "
-        f"maxima; a digit keeps {keeps['fc']:.2f} of its probability in the fc net, {keeps['conv, max']:.2f} with max "
-        "pooling." + ("" if tested else NOT_LEARNED),
+        f"maxima. Shifted by a pixel, a digit's true class has the probability {keeps['fc']:.2f} in the fc net, "
+        f"{keeps['conv, max']:.2f} with max pooling." + ("" if tested else NOT_LEARNED),
     )
 
 
 def book_figure(book: list[Tensor], before: int, after: int) -> AnyFigure:
     return Table(
         title="The book's figure: detectors, and the maximum of three neighbours",
-        columns=["", *("value" for _ in range(4)), "changed"],
+        columns=["", *(f"unit {number}" for number in range(1, 5)), "changed"],
         rows=[
             ["max pooled", *_values(book[0]), ""],
             ["detectors", *_values(BOOK), ""],

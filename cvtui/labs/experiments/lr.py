@@ -37,7 +37,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
             if not math.isfinite(step.loss):
                 break
         accuracies[rate] = evaluate(model, data.val_x, data.val_y)[1]
-    named = judge([Seen(loss=values, guess=guess(data.y)) for values in losses.values()])
+    named = judge([Seen(loss=values, guess=guess(data.y), rate=rate) for rate, values in losses.items()])
     names = {rate: verdict.name for rate, verdict in zip(losses, named, strict=True)}
     return result(knobs, losses, accuracies, names)
 

@@ -19,7 +19,7 @@ from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.surfaces import Surface, surface
 from cvtui.labs.experiments.train import he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import percent
+from cvtui.text import compact, counted, percent
 
 Make = Callable[[list[Tensor], float], torch.optim.Optimizer]
 
@@ -44,6 +44,10 @@ NET_RULES: dict[str, Make] = {
 RACE_SURFACES = ("quadratic", "saddle", "minimum", "noisy")
 MOST_POINTS = 200
 """Of a walk that are drawn; the first and the last among them."""
+RHO = 0.9
+"""Momentum's ρ where nothing else is asked for."""
+ENOUGH = 80
+"""Steps within which SGD comes to rest in the dent and along the steep axis; shorter walks tell nothing."""
 NEAR = 1e-2
 """Closer than this to the saddle is "still there"."""
 
@@ -66,13 +70,21 @@ class Walk:
         return float(turned.double().mean()) if len(turned) else 0.0
 
 
-def walk(ground: Surface, rule: str, steps: int, seed: int, perturb: float = 0.0) -> Walk:
+def with_rho(optimizer: torch.optim.Optimizer, rho: float) -> torch.optim.Optimizer:
+    """Give a rule that has a momentum another."""
+    for group in optimizer.param_groups:
+        if group.get("momentum"):
+            group["momentum"] = rho
+    return optimizer
+
+
+def walk(ground: Surface, rule: str, steps: int, seed: int, perturb: float = 0.0, rho: float = RHO) -> Walk:
     """Walk `steps` updates of the rule from the surface's start, in double precision.
 
     perturb: std of noise that is added to each gradient besides the surface's own; the same for every rule.
     """
     point = torch.tensor(ground.start, dtype=torch.float64, requires_grad=True)
-    optimizer = RULES[rule]([point], ground.lr)
+    optimizer = with_rho(RULES[rule]([point], ground.lr), rho)
     noise = math.hypot(ground.noise, perturb)
     drawn = torch.randn(steps, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * noise
     points = [point.detach().clone()]
@@ -100,7 +112,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     for place, (name, ground) in enumerate(zip(names, grounds, strict=True)):
         for number, rule in enumerate(rules):
             steps = int(knobs["steps"]) * (10 if name == "rosenbrock" else 1)
-            walks[name].append(walk(ground, rule, steps, int(knobs["seed"])))
+            walks[name].append(walk(ground, rule, steps, int(knobs["seed"]), rho=knobs["rho"]))
             share = (place + number / len(rules)) / len(names)
             report(share * (0.3 if race else 1.0), f"walking on {name}", so_far)
     numbers, verdicts, words = measure(knobs, names, grounds, walks)
@@ -109,7 +121,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         losses: dict[str, list[float]] = {}
         for number, rule in enumerate(rules):
             losses[rule] = []
-            for loss in race_on_digits(rule, int(knobs["seed"]), int(knobs["net-steps"])):
+            for loss in race_on_digits(rule, int(knobs["seed"]), int(knobs["net-steps"]), knobs["rho"]):
                 losses[rule].append(loss)
                 share = (number + len(losses[rule]) / int(knobs["net-steps"])) / len(rules)
                 report(0.3 + 0.7 * share, f"training with {rule}", lambda: [*so_far(), race_figure(losses)])
@@ -131,6 +143,7 @@ def measure(
     numbers: dict[str, object] = {}
     verdicts: list[bool | None] = []
     words: list[str] = []
+    arrived = int(knobs["steps"]) >= ENOUGH
     for name, ground in zip(names, grounds, strict=True):
         goal = torch.tensor(ground.goal, dtype=torch.float64)
         ends = {way.rule: way.end for way in walks[name]}
@@ -143,7 +156,7 @@ def measure(
                 jitter = next(way.jitter() for way in walks[name] if way.rule == "sgd")
                 numbers["quadratic: SGD's steps that undo the last"] = round4(jitter)
                 far, near = float(sgd.norm()), float(momentum.norm())
-                verdicts.append((jitter > 0.9 and near < far) if knobs["condition"] >= 20 else None)
+                verdicts.append((jitter > 0.9 and near < far) if knobs["condition"] >= 20 and arrived else None)
                 words.append(
                     f"Quadratic: {percent(jitter, 0)} of SGD's steps undo the last along the steep axis; it ends "
                     f"{far:.2g} from the minimum, momentum {near:.2g}."
@@ -154,14 +167,14 @@ def measure(
                 numbers["minimum: distance from the lowest point"] = [
                     round4(float(end.norm())) for end in ends.values()
                 ]
-                verdicts.append(bool(sgd.norm() > 1.0 and momentum.norm() < 0.5))
+                verdicts.append(bool(sgd.norm() > 1.0 and momentum.norm() < 0.5) if arrived else None)
                 words.append(f"Dent: SGD ends at x = {sgd[0]:.2f}, momentum at {momentum[0]:.2f} (lowest: 0).")
             case "noisy":
                 late = {way.rule: float(ground.value(way.points[len(way.points) // 2 :]).mean()) for way in walks[name]}
                 quiet = surface("quadratic", knobs["condition"], 0.0, 0.0)
                 still = float(quiet.value(walk(quiet, "sgd", int(knobs["steps"]), 0).end))
                 numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
-                verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 else None)
+                verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 and arrived else None)
                 words.append(
                     f"Noise: SGD hovers at {late['sgd']:.2g} (without noise it reaches {still:.2g}), "
                     f"momentum at {late['momentum']:.2g}."
@@ -169,7 +182,7 @@ def measure(
             case _:
                 distances = [float((end - goal).norm()) for end in ends.values()]
                 numbers["rosenbrock: distance from the minimum"] = [round4(value) for value in distances]
-                verdicts.append(bool((momentum - goal).norm() < 0.1 * (sgd - goal).norm()))
+                verdicts.append(bool((momentum - goal).norm() < 0.1 * (sgd - goal).norm()) if arrived else None)
                 words.append(
                     f"Valley: SGD ends {(sgd - goal).norm():.2g} from the minimum, momentum "
                     f"{(momentum - goal).norm():.2g}."
@@ -181,13 +194,16 @@ def _saddle(knobs: Knobs, numbers: dict[str, object], words: list[str], sgd: Ten
     """SGD is still at the saddle after 100 steps, momentum is further, and with a perturbation both leave."""
     steps, seed = int(knobs["steps"]), int(knobs["seed"])
     ground = surface("saddle", knobs["condition"], knobs["offset"], 0.0)
-    kicked = {rule: float(walk(ground, rule, steps, seed, perturb=0.05).end.norm()) for rule in ("sgd", "momentum")}
+    kicked = {
+        rule: float(walk(ground, rule, steps, seed, perturb=0.05, rho=knobs["rho"]).end.norm())
+        for rule in ("sgd", "momentum")
+    }
     numbers["saddle: SGD's distance"] = round4(float(sgd.norm()))
     numbers["saddle: momentum's distance"] = round4(float(momentum.norm()))
     numbers["saddle: SGD's distance when perturbed"] = round4(kicked["sgd"])
     numbers["saddle: momentum's distance when perturbed"] = round4(kicked["momentum"])
     words.append(
-        f"Saddle: after {steps} steps SGD is {sgd.norm():.2g} away, momentum {momentum.norm():.2g}; "
+        f"Saddle: after {counted(steps, 'step')} SGD is {sgd.norm():.2g} away from it, momentum {momentum.norm():.2g}; "
         f"with noisy gradients {kicked['sgd']:.2g} and {kicked['momentum']:.2g}."
     )
     if steps != 100 or not 1e-7 <= knobs["offset"] <= 1e-4:
@@ -262,7 +278,7 @@ def table(names: Sequence[str], grounds: Sequence[Surface], walks: dict[str, lis
         [
             rule,
             *(
-                f"{float(ground.value(walks[name][index].end)):.2e}"
+                compact(float(ground.value(walks[name][index].end)))
                 for name, ground in zip(names, grounds, strict=True)
             ),
         ]
@@ -274,11 +290,11 @@ def table(names: Sequence[str], grounds: Sequence[Surface], walks: dict[str, lis
 # ------------------------------------------------------------------ a real net
 
 
-def race_on_digits(rule: str, seed: int, steps: int) -> Iterator[float]:
+def race_on_digits(rule: str, seed: int, steps: int, rho: float = RHO) -> Iterator[float]:
     """Losses of each step of an MLP 64-64-10 on digits: the same weights and the same batches for every rule."""
     data = digits()
     model = he(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)), seed)
-    optimizer = NET_RULES[rule](list(model.parameters()), 0.0)
+    optimizer = with_rho(NET_RULES[rule](list(model.parameters()), 0.0), rho)
     for step in train(model, data, optimizer, steps=steps, batch=64, seed=seed):
         yield step.loss
 

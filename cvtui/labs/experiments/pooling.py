@@ -75,7 +75,7 @@ def figures(picture: Tensor, results: dict[str, Tensor], window: int, stride: in
         Matrix(
             title=f"The {side}x{side} input, windows of {window}x{window}",
             values=picture.tolist(),
-            groups=[[window_of(r, c, stride, out) for c in range(side)] for r in range(side)],
+            groups=[[window_of(r, c, window, stride, out) for c in range(side)] for r in range(side)],
             abreast=2,
         )
     ]
@@ -94,6 +94,9 @@ def figures(picture: Tensor, results: dict[str, Tensor], window: int, stride: in
     return shown
 
 
-def window_of(row: int, column: int, stride: int, out: int) -> int:
-    """Return the number of the window that begins last before a cell, from 1."""
-    return min(row // stride, out - 1) * out + min(column // stride, out - 1) + 1
+def window_of(row: int, column: int, window: int, stride: int, out: int) -> int:
+    """Return the number, from 1, of the first window that has a cell; 0 where the stride steps over it."""
+    first = [max(0, -(-(place - window + 1) // stride)) for place in (row, column)]
+    if any(number >= out or number * stride > place for number, place in zip(first, (row, column), strict=True)):
+        return 0
+    return first[0] * out + first[1] + 1

@@ -18,6 +18,7 @@ from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points, Table
 from cvtui.labs.experiments.data import raw
 from cvtui.labs.experiments.train import seeded
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import compact
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
@@ -63,7 +64,7 @@ def same_sign(images: Tensor, units: int, seed: int) -> float:
     """Of one image and one unit: the share of the unit's weight gradients that have the sign of its own gradient.
 
     The mean over images and units of a first layer of ReLU units under random classes; weights whose input is exactly 0
-    have no gradient and don't count.
+    have no gradient and don't count. NaN where no unit has a gradient.
     """
     inputs = images.flatten(1)
     first = seeded(lambda: nn.Linear(inputs.shape[1], units), seed)
@@ -81,7 +82,7 @@ def same_sign(images: Tensor, units: int, seed: int) -> float:
             gradients = weights[unit][weights[unit] != 0]
             shares.append(float((gradients.sign() == own[0, unit].sign()).float().mean()))
         first.weight.grad = None
-    return sum(shares) / max(1, len(shares))
+    return sum(shares) / len(shares) if shares else math.nan
 
 
 # ------------------------------------------------------------------ the loss of a classifier over its two weights
@@ -170,7 +171,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         signs[name] = same_sign(shown, int(knobs["units"]), seed)
         conditions[name] = channel_condition(shown)
         mean, std = (part.flatten().tolist() for part in per_channel(shown))
-        rows.append([name, _numbers(mean), _numbers(std), f"{signs[name]:.2f}", f"{conditions[name]:.3g}"])
+        rows.append([name, _numbers(mean), _numbers(std), f"{signs[name]:.2f}", compact(conditions[name])])
     report(0.6, "loss surfaces")
     x, y = two_features(400, seed)
     bowls = [
@@ -206,11 +207,12 @@ def result(
         ),
         Bars(
             title="Weight gradients of one unit that point the same way",
-            bars=[Bar(name=name, value=share, text=f"{share:.2f}") for name, share in signs.items()],
+            bars=[Bar(name=name, value=round4(share), text=f"{share:.2f}") for name, share in signs.items()],
         ),
         *(surface(shape) for shape in (bowls[0], bowls[-1])),
     ]
     before, after = bowls[0], bowls[-1]
+    seen = not any(map(math.isnan, signs.values()))
     holds = min(signs["none"], signs["scale"]) > 0.999 and all(
         0.35 <= signs[name] <= 0.65 for name in ("centre", "standardise")
     )
@@ -225,8 +227,9 @@ def result(
             "condition of the loss": [round4(shape.condition) for shape in bowls],
             "steps to the minimum": [shape.steps for shape in bowls],
         },
-        claim_holds=holds,
-        sentence=f"Same sign: {signs['scale']:.2f} of the gradients with positive inputs, "
+        claim_holds=holds if seen else None,
+        sentence=("" if seen else "No unit is active for any image, so no gradient has a sign: take more units. ")
+        + f"Same sign: {signs['scale']:.2f} of the gradients with positive inputs, "
         f"{signs['centre']:.2f} with centred ones. "
         f"Condition number {before.condition:.3g} before, {after.condition:.3g} after; gradient descent takes "
         f"{before.steps} and {after.steps} steps.",

@@ -11,6 +11,7 @@ from cvtui.labs.experiments.train import evaluate, guess, problem, smooth, thin,
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import parse_choice
+from cvtui.text import compact
 
 BATCH = 32
 
@@ -56,16 +57,19 @@ def result(
     table = Table(
         title="At the end: loss over all training images, validation accuracy",
         columns=["schedule", "loss", "accuracy"],
-        rows=[[name, f"{loss:.2e}", f"{accuracy:.1%}"] for name, (loss, accuracy) in ends.items()],
+        rows=[[name, compact(loss), f"{accuracy:.1%}"] for name, (loss, accuracy) in ends.items()],
     )
     holds: bool | None = None
     best = min(ends, key=lambda name: ends[name][0])
-    words = f"{best} ends lowest with {ends[best][0]:.2g}"
+    words = f"{best} ends lowest with {compact(ends[best][0], 2)}"
     decays = [name for name in ends if schedules[name].lr_at(schedules[name].total_steps - 1) < 0.05 * knobs["lr"]]
     if "constant" in ends and decays:
         constant = ends["constant"][0]
         worst = max(decays, key=lambda name: ends[name][0])
-        words += f"; constant with {constant:.2g}, those that decay to nothing with {ends[worst][0]:.2g} or less"
+        words += (
+            f"; constant with {compact(constant, 2)}, those that decay to nothing with "
+            f"{compact(ends[worst][0], 2)} or less"
+        )
         learned = [learnt(ends[name][0], guess) for name in decays]
         holds = ends[worst][0] < constant if all(learned) else None
         words += "" if all(learned) else " (some have learnt nothing: the claim was not tested)"

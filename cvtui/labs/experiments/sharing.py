@@ -7,13 +7,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Link, Links, Table
+from cvtui.errors import RequestError
 from cvtui.labs.report import Knobs, LabResult, Report
+from cvtui.text import counted
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:
     width, size, depth = int(knobs["width"]), int(knobs["filter"]), int(knobs["depth"])
     unit = int(knobs["unit"]) if knobs["unit"] >= 0 else width // 2
-    unit = min(unit, width - 1)
+    if unit >= width:
+        raise RequestError(f"--unit: {unit} is not allowed; allowed: -1 to {width - 1}, the layer's units")
     generator = torch.Generator().manual_seed(int(knobs["seed"]))
     convs = [torch.rand(size, generator=generator) + 0.5 for _ in range(depth)]
     dense = [torch.rand(width, width, generator=generator) + 0.5 for _ in range(depth)]
@@ -60,7 +63,7 @@ def result(width: int, size: int, depth: int, unit: int, seen: list[Tensor], see
         ["connections of a layer", f"{edges}", f"{width * width}"],
         ["parameters of a layer", f"{size}", f"{width * width}"],
         ["inputs that one unit sees", f"{fields[0]}", f"{int(seen_dense[0][unit].sum())}"],
-        [f"… through {depth} layers", f"{fields[-1]}", f"{int(seen_dense[-1][unit].sum())}"],
+        [f"… through {counted(depth, 'layer')}", f"{fields[-1]}", f"{int(seen_dense[-1][unit].sum())}"],
         ["outputs that one input touches", f"{touched[0]}", f"{int(seen_dense[0][:, unit].sum())}"],
     ]
     figures: list[AnyFigure] = [
@@ -93,8 +96,8 @@ def result(width: int, size: int, depth: int, unit: int, seen: list[Tensor], see
             "parameters fc": width * width,
         },
         claim_holds=holds,
-        sentence=f"A unit sees {fields[0]} inputs, through {depth} layers {fields[-1]} (fc: all {width} at once), with "
-        f"{size} shared parameters a layer where fc has {width * width}.",
+        sentence=f"A unit sees {counted(fields[0], 'input')}, through {counted(depth, 'layer')} {fields[-1]} (fc: all "
+        f"{width} at once), with {counted(size, 'shared parameter')} a layer where fc has {width * width}.",
     )
 
 

@@ -105,7 +105,7 @@ def result(
         },
         claim_holds=worst <= 1e-5 * max(1.0, float(slid.abs().max())),
         sentence=f"The matrix ({matrix.shape[0]} x {matrix.shape[1]}, {zeros:.1%} zeros, {kernel.numel()} parameters) "
-        f"and the sliding filter differ by at most {worst:.1e}.",
+        f"and the sliding filter differ by {f'at most {worst:.1e}' if worst else 'nothing'}.",
     )
 
 
@@ -120,13 +120,30 @@ def picture_figures(picture: Tensor, kernel: Tensor, slid: Tensor, product: Tens
                 Picture(name="matrix", pixels=grey(product)),
             ],
         ),
+        line_matrix(picture, kernel),
         Matrix(
-            title=f"The matrix, for a {kernel.shape[0] + 2}x{kernel.shape[0] + 2} picture: a row per output, a column "
-            "per pixel; one colour, one parameter",
+            title=f"In two dimensions, for a {kernel.shape[0] + 2}x{kernel.shape[0] + 2} picture: a row per "
+            "output, a column per pixel; one colour, one parameter",
             values=small[0].tolist(),
             groups=small[1].tolist(),
         ),
     ]
+
+
+def line_matrix(picture: Tensor, kernel: Tensor) -> Matrix:
+    """Draw the Toeplitz matrix of the filter's middle row, which slides over one row of the picture."""
+    weights = kernel[kernel.shape[0] // 2]
+    width = max(len(weights), min(8, picture.shape[1]))
+    rows = width - len(weights) + 1
+    values, groups = torch.zeros(rows, width), torch.zeros(rows, width, dtype=torch.int64)
+    for row in range(rows):
+        values[row, row : row + len(weights)] = weights
+        groups[row, row : row + len(weights)] = torch.arange(1, len(weights) + 1)
+    return Matrix(
+        title=f"In one dimension: the filter's middle row over {width} pixels is a Toeplitz matrix",
+        values=values.tolist(),
+        groups=groups.tolist(),
+    )
 
 
 def cost_figures(costs: list[dict[str, float]]) -> list[AnyFigure]:

@@ -107,12 +107,18 @@ def train(
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """(mean loss, share that is right); the model's mode is left as it was."""
+def predict(model: nn.Module, x: Tensor) -> Tensor:
+    """Return the outputs, in eval mode; the model's mode is left as it was."""
     training = model.training
     model.eval()
     outputs = torch.cat([model(part) for part in torch.split(x, 1024)])
     model.train(training)
+    return outputs
+
+
+def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """(mean loss, share that is right)."""
+    outputs = predict(model, x)
     return float(F.cross_entropy(outputs, y)), float((outputs.argmax(1) == y).float().mean())
 
 

@@ -13,10 +13,11 @@ from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, he, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import compact
 
+TOO_HIGH = " The rate is too high even after the warm-up, so the claim was not tested."
 EXPLODED = 3.0
 """A loss of so many times the first has exploded."""
-QUIET = 1.5
 
 
 def steep(seed: int, scale: float) -> nn.Sequential:
@@ -34,7 +35,7 @@ def steep(seed: int, scale: float) -> nn.Sequential:
 def run(knobs: Knobs, report: Report) -> LabResult:
     data = digits()
     seed, steps, rate = int(knobs["seed"]), int(knobs["steps"]), float(knobs["lr"])
-    lengths = {"without": 0, f"warm-up of {knobs['warmup']}": int(knobs["warmup"])}
+    lengths = {"no warm-up": 0, f"warm-up of {knobs['warmup']}": int(knobs["warmup"])}
     losses: dict[str, list[float]] = {}
     curvatures: dict[str, list[tuple[int, float]]] = {}
     ends: dict[str, float] = {}
@@ -91,7 +92,7 @@ def result(
         [
             name,
             f"{losses[name][0]:.3g}",
-            "no number" if peaks[name] == math.inf else f"{peaks[name] * losses[name][0]:.3g}",
+            "no number" if peaks[name] == math.inf else compact(peaks[name] * losses[name][0]),
             f"{ends[name]:.3g}",
             ", ".join(
                 f"{2 / value:.2g}" + f" at step {step}" * (step > 0) for step, value in curvatures[name] if value > 0
@@ -106,7 +107,6 @@ def result(
     )
     learned = learnt(ends[warm], guess(data.y))
     tested = learned and peaks[cold] >= EXPLODED and lengths[warm] > 0
-    shown = {name: "beyond all numbers" if peak == math.inf else f"{peak:.1f} times" for name, peak in peaks.items()}
     return LabResult(
         figures=[*figures(losses, rate, lengths, int(knobs["steps"])), table],
         numbers={
@@ -115,11 +115,18 @@ def result(
             "loss at the end": [round4(end) for end in ends.values()],
             "curvature": {name: [round4(value) for _, value in values] for name, values in curvatures.items()},
         },
-        claim_holds=peaks[warm] <= QUIET and not ends[cold] <= ends[warm] if tested else None,
-        sentence=f"With rate {rate:g} from the first step on the loss climbs to {shown[cold]} its first value and ends "
-        f"at {ends[cold]:.3g}; after the warm-up it reaches {shown[warm]} and ends at {ends[warm]:.3g}."
-        + ("" if learned else NOT_LEARNED),
+        claim_holds=peaks[warm] < EXPLODED and not ends[cold] <= ends[warm] if tested else None,
+        sentence=f"With rate {rate:g} from the first step on the loss {_climb(peaks[cold])} and ends at "
+        f"{compact(ends[cold])}; with the warm-up it {_climb(peaks[warm])} and ends at {compact(ends[warm])}."
+        + ("" if learned else TOO_HIGH if peaks[warm] >= EXPLODED else NOT_LEARNED),
     )
+
+
+def _climb(peak: float) -> str:
+    """Say how far a loss climbs over its first value."""
+    if peak == math.inf:
+        return "climbs beyond all numbers"
+    return f"climbs to {compact(peak)} times its first value" if peak >= 1.005 else "never exceeds its first value"
 
 
 def _finite(value: float) -> float:

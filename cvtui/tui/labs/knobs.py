@@ -40,7 +40,7 @@ class KnobRow(Widget):
     ALLOW_SELECT = False
     DEFAULT_CSS = """
     KnobRow {
-        height: 1; width: 1fr; layout: horizontal; color: $foreground;
+        height: auto; width: 1fr; layout: horizontal; color: $foreground;
         & > .control { width: 15; margin-left: 12; }
         &.-long > .control { width: 1fr; }
     }
@@ -89,8 +89,11 @@ class KnobRow(Widget):
         if isinstance(control, TextField):
             control.set_class(problem is not None, "-wrong")
             control.mark(problem.column if problem is not None else None)
-        self.styles.height = 1 if problem is None else 2
-        self.refresh()
+        self.refresh(layout=True)
+
+    def get_content_height(self, _container: object, _viewport: object, _width: int) -> int:
+        """Return the rows that it takes; the form's grid asks for this, and looks at no height of a style."""
+        return 1 if self.problem is None else 2
 
     @property
     def beside(self) -> str:

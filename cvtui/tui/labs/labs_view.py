@@ -59,6 +59,8 @@ class LabsView(Horizontal):
         """The last run of each lab in this session."""
         self._pages: dict[str, LabPage] = {}
         self._here = LECTURE
+        self._from_lecture = False
+        """The page was opened by a claim, and leaving it leads back to the claims."""
         self._timer: Timer | None = None
         self._show_timer: Timer | None = None
 
@@ -97,6 +99,11 @@ class LabsView(Horizontal):
     def run_here(self) -> LabRun | None:
         page = self.page
         return page.run if page is not None else None
+
+    @property
+    def may_start(self) -> bool:
+        """Whether there is a lab to start: the lecture is none."""
+        return self.list.name_here != LECTURE
 
     @property
     def in_page(self) -> bool:
@@ -172,6 +179,7 @@ class LabsView(Horizontal):
         if self.list.highlighted:
             self.list.highlighted = 0
         self._show_lecture()
+        self._from_lecture = False
         self.add_class("-page")
         self.lecture.list.focus()
 
@@ -203,6 +211,7 @@ class LabsView(Horizontal):
             self.list.highlighted = index
         page = await self.show(name)
         self.add_class("-page")
+        self._from_lecture = knobs is not None
         if knobs is not None:
             page.prepare(knobs, predicted)
         if page.run is not None:
@@ -211,8 +220,11 @@ class LabsView(Horizontal):
             page.form.focus_first()
         self.post_message(self.Moved())
 
-    def close(self) -> None:
-        """Back to the list."""
+    async def close(self) -> None:
+        """Back to the claim that opened the page, or to the list."""
+        if self._from_lecture and self._here != LECTURE and self.in_page:
+            await self.open_lecture()
+            return
         self.remove_class("-page")
         self.list.focus()
         self.post_message(self.Moved())
@@ -248,7 +260,7 @@ class LabsView(Horizontal):
 
     async def start(self) -> None:
         """Start the lab of the page (or the highlighted one) unless it is running."""
-        if self.list.name_here == LECTURE:
+        if not self.may_start:
             return
         if self.page is None:
             await self.open_lab(self.list.name_here)

@@ -22,8 +22,8 @@ from cvtui.tui.widgets.frame import Card
 from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.modal import BoxModal
 
-TEXT = 61
-"""Cells of a claim."""
+TEXT = 58
+"""Cells of a claim: on 80 columns those of the longest lab's name are left."""
 
 
 class ClaimList(ItemList):

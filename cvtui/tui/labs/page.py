@@ -18,7 +18,7 @@ from cvtui.draw.figures import LabShown
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Lab
 from cvtui.tui.labs.action_line import ActionLine
-from cvtui.tui.labs.knobs import KnobForm
+from cvtui.tui.labs.knobs import KnobForm, default_text
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView, number_lines
@@ -157,8 +157,10 @@ class LabPage(Card):
         self.run: LabRun | None = None
         self.border_title = lab.title
         self._shown: LabShown | None = None
-        self.predicted = ""
-        """What to say of the reader's prediction once the run has ended."""
+        self._predicted = ""
+        """What to say of the reader's prediction once the next run has ended."""
+        self._said = ""
+        """The same, of the run that is followed."""
         self._to_results = False
         self._walked = True
         """The walkers of the run have set out."""
@@ -203,11 +205,16 @@ class LabPage(Card):
         self.figures.set_tall(max(12, event.size.height - 3))
 
     def prepare(self, knobs: Mapping[str, str], predicted: str) -> None:
-        """Turn the knobs for a claim of the lecture, the others back to their defaults."""
-        self.form.reset()
-        for name, text in knobs.items():
-            self.form.rows[name].set_text(text)
-        self.predicted = predicted
+        """Turn the knobs for a claim of the lecture, the others back to their defaults.
+
+        The results of other knobs, which would seem to be the claim's, are put away.
+        """
+        for name, row in self.form.rows.items():
+            row.set_text(knobs.get(name, default_text(row.knob)))
+        self._predicted = predicted
+        if self.run is not None and not self.run.alive and self.run.knobs != self.form.values():
+            self.run = self._shown = None
+            self._show_nothing()
 
     # ------------------------------------------------------------------ a run
 
@@ -215,6 +222,7 @@ class LabPage(Card):
         """Follow a new run; the last run's figures stay until its first."""
         self.run = run
         self._to_results, self._walked = True, False
+        self._said, self._predicted = self._predicted, ""
         self.query_one("#verdict", Paragraph).say(Content(""))
         self._scrolled = round(self.sheet.scroll_offset.y)
         self.sheet.focus()
@@ -256,7 +264,16 @@ class LabPage(Card):
     def _end(self, run: LabRun, shown: LabShown) -> Content:
         """Return the prediction, the verdict, and the command line that runs it again."""
         parts = [verdict(shown), Content.styled(self.lab.command(run.knobs), MUTED)]
-        return Content("\n").join([Content(self.predicted), *parts] if self.predicted else parts)
+        return Content("\n").join([Content(self._said), *parts] if self._said else parts)
+
+    def _show_nothing(self) -> None:
+        """Show the page as before its first run."""
+        self.line.show(None)
+        self.query_one("#verdict", Paragraph).say(Content(""))
+        self.query_one(Numbers).show([])
+        self.figures.animate_walkers(False)
+        self.figures.show([])
+        self.set_class(False, "-there")
 
     def on_descendant_focus(self) -> None:
         self._show_explanation()

@@ -82,15 +82,15 @@ class LabsScreen(BaseScreen):
     def action_stop(self) -> None:
         self.labs.stop()
 
-    def action_back(self) -> None:
-        """Out of the field, then out of the page; a lab that works goes on."""
+    async def action_back(self) -> None:
+        """Out of the field, then out of the page, to the claim that opened it; a lab that works goes on."""
         page = self.labs.page
         if isinstance(self.focused, FilterField):
             self.labs.all_labs()
         elif page is not None and page.form.current is not None:
             page.sheet.focus()
         else:
-            self.labs.close()
+            await self.labs.close()
 
     def action_knobs(self) -> None:
         page = self.labs.page
@@ -120,7 +120,7 @@ class LabsScreen(BaseScreen):
         alive = view.run_here is not None and view.run_here.alive
         match action:
             case "start":
-                return None if alive else True
+                return None if alive or not view.may_start else True
             case "stop":
                 return True if alive else None
             case "back":
