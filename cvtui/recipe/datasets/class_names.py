@@ -59,6 +59,11 @@ def with_points(name: str, other: str) -> str:
     return f"{shown(name)} ({points})" if points else shown(name)
 
 
+def taken(where: str, name: str, known: str) -> str:
+    """Tell of a class of validation that is one of the training's, spelt differently."""
+    return f"{where}: the class {with_points(name, known)} is taken as {with_points(known, name)}"
+
+
 def _same(one: str, other: str) -> int:
     """Count the characters with which both begin."""
     return next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),

@@ -300,10 +300,7 @@ def _validation(
                 refused = _stranger(name, names, layout)
             continue
         if known != name:
-            notes.append(
-                f"{where}/: the class {class_names.with_points(name, known)} is taken as "
-                f"{class_names.with_points(known, name)}"
-            )
+            notes.append(class_names.taken(f"{where}/", name, known))
         folders.setdefault(known, []).extend(places)
     held = {name: images_below(places) for name, places in folders.items()}
     if not refused[0] and not any(one.images for one in held.values()):
