@@ -77,7 +77,7 @@ class Pass:
         items, text = self.source.items, self.source.text
         try:
             count = len(items)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RequestError(
                 f"data: {text}: len() of its {type(items).__name__} raised {error_line(error)}"
             ) from error
@@ -139,7 +139,7 @@ class Pass:
         text = self.source.text
         try:
             item = self.source.items[number]
-        except Exception as error:  # the user's own code
+        except (Exception, SystemExit) as error:  # the user's own code
             raise RequestError(f"data: {text}: reading item {number} raised {error_line(error)}") from error
         try:
             return read_item(item, number)
