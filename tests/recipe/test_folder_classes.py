@@ -59,6 +59,19 @@ def test_composed_and_decomposed_names_are_one_class(tmp_path: Path, one: str, o
     assert facts(Recipe(data=f"folder:{tmp_path}", only=f"{APART},dog")).classes == found.classes
 
 
+def test_a_folder_whose_name_is_no_unicode_is_a_class_with_a_name_that_the_log_can_hold(tmp_path: Path) -> None:
+    """As an archive of another system unpacks: its record of the run could not be written."""
+    for name in (b"caf\xe9", b"cat"):
+        folder = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(folder)
+        for number in b"1", b"2", b"3":
+            open(os.path.join(folder, number + b".png"), "w").close()
+    found = listing(tmp_path, 0.2)
+    assert found.classes == ("caf\\udce9", "cat")
+    assert facts(Recipe(data=f"folder:{tmp_path}", only="cat,caf\udce9")).classes == found.classes
+    assert all(os.path.exists(path) for path, _ in (*found.train, *found.validation))
+
+
 def test_two_spellings_of_a_name_in_one_half_are_one_class_and_told(tmp_path: Path) -> None:
     found = listing(fill(tmp_path, COMPOSED, APART, "dog"), 0.25)
     assert found.classes == (COMPOSED, "dog")

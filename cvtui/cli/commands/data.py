@@ -290,8 +290,8 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     from cvtui.engine.data.depth import unit_of
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
-    from cvtui.engine.observe.image_writer import encodable
     from cvtui.recipe.datasets.label_sets import counts_of
+    from cvtui.text import encodable
 
     with redirect_stdout(sys.stderr):  # what a user's callable prints is no fact
         split = load(recipe)
@@ -308,7 +308,7 @@ def _not_finite(split: Split) -> list[str]:
     """Tell of images that hold NaN or infinity."""
     import torch
 
-    from cvtui.engine.observe.image_writer import encodable
+    from cvtui.text import encodable
 
     notes = []
     for part, names in ((split.train, split.names.train), (split.validation, split.names.validation)):

@@ -25,6 +25,7 @@ from cvtui.recipe.datasets.labels import classes_of, halves_of, held_out, part_o
 from cvtui.recipe.datasets.other_files import way_out
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
+from cvtui.text import encodable
 
 Signature = tuple[tuple[str, int, int], ...]
 """(path, size, time of the last change) of each file."""
@@ -208,7 +209,7 @@ def divided(found: Rows, what: str, val_share: float, seed: int, only: bool = Fa
         classes, labels = classes_of([row.label for row in rows], what)
         places = held_out(labels, classes, [os.path.basename(row.name) for row in rows], val_share, seed)
         train, validating = parted([(row.name, label) for row, label in zip(rows, labels, strict=True)], places)
-    classes = tuple(found.names.get(name, name) for name in classes)
+    classes = tuple(encodable(found.names.get(name, name)) for name in classes)
     check_names(classes, what)
     return Listing(classes, train, validating, 0, (*notes, *class_names.alike(classes)))
 

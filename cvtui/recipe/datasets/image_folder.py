@@ -245,7 +245,7 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
     elif layout.held is not None:
         stamps.append(stamp_of(layout.held.list))
         passed.add(layout.held.found)
-        held = {class_names.composed(name): FoundFiles(images=some) for name, some in layout.held.images.items()}
+        held = {class_names.class_name(name): FoundFiles(images=some) for name, some in layout.held.images.items()}
     notes += folder_notes.more_notes(layout, names, found, passed)
     return _Gathered(
         tuple(names),
@@ -266,7 +266,7 @@ def _classes(layout: Layout, half: str, notes: list[str]) -> dict[str, list[str]
         for name in subfolders(root)[0]:
             if half == "train" and name in layout.no_classes:
                 continue
-            one = class_names.composed(name)
+            one = class_names.class_name(name)
             if one in spelt and not layout.inside:
                 both = (class_names.with_points(spelt[one], name), class_names.with_points(name, spelt[one]))
                 notes.append(f"the folders {' and '.join(sorted(both))} have the same name: they are one class")

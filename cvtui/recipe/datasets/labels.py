@@ -65,7 +65,7 @@ def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[
         named = {label: str(number) for label, number in numbers.items()}
         classes = tuple(sorted(set(named.values()), key=int))
     else:
-        named = {label: class_names.composed(label) for label in distinct}
+        named = {label: class_names.class_name(label) for label in distinct}
         classes = tuple(sorted(set(named.values())))
     if len(classes) < 2:
         raise RequestError(f"data: {what} has one class, {classes[0]!r}; two are the least" if classes else

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.datasets.class_names import composed, folded
+from cvtui.recipe.datasets.class_names import class_name, folded
 
 NAMED = 5
 """Classes that a note names; the others it counts."""
@@ -46,8 +46,8 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
     kept = set()
     for word in words:
         same = [number for number, name in enumerate(classes) if folded(name) == folded(word)]
-        if composed(word) in classes:  # as it is written: some sets have `a` and `A`
-            kept.add(list(classes).index(composed(word)))
+        if class_name(word) in classes:  # as it is written: some sets have `a` and `A`
+            kept.add(list(classes).index(class_name(word)))
         elif len(same) > 1:
             raise RequestError(f"only: {word!r} may be {' or '.join(classes[number] for number in same)}")
         elif same:
