@@ -130,9 +130,7 @@ def _print_paths(paths: list[str]) -> None:
     for path in whole:
         click.echo(path)
     if len(whole) < len(paths):
-        out.line(
-            f"note: left out {len(paths) - len(whole):,} whose names hold a line break (see --json)", err=True
-        )
+        out.line(f"note: left out {len(paths) - len(whole):,} whose names hold a line break (see --json)", err=True)
 
 
 def _print_table(about: Evaluated, found: list[Mistake]) -> None:

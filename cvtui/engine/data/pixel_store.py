@@ -22,6 +22,7 @@ from cvtui.engine.data.decode import Unreadable, decode, look
 from cvtui.engine.data.decoded_cache import DecodedCache, stamp_of
 from cvtui.engine.data.depth import ValueRange
 from cvtui.engine.data.file_decoding import DecodedFiles, end_with_parent, shared_memory
+from cvtui.engine.runtime import stop_asked
 from cvtui.runlog.worker_process import usable_cores
 
 DECODED, DEEP, WRONG = 1, 2, 3
@@ -129,6 +130,7 @@ class PixelStore:
             if self._team is not None and (self._team.broken() or silence > LONGEST_SILENCE):
                 self._team.close()  # what is missing is decoded here
                 self._left(self._team)
+            stop_asked.look()
             if between is not None:
                 between()
 

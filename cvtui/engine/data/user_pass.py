@@ -14,6 +14,7 @@ from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import SEEN, SEEN_BYTES, LiveImages, Source, label_changed
 from cvtui.engine.data.random_state import item_seed
 from cvtui.engine.data.user_items import BadItem, Format, Item, Picture, Summary, read_item
+from cvtui.engine.runtime.stop_asked import look
 from cvtui.errors import RequestError
 from cvtui.text import error_line
 
@@ -110,6 +111,7 @@ class Pass:
         began, held, before = time.perf_counter(), 0, None
         told = began
         for number in range(count):
+            look()
             if self.draws:
                 generators.seed(item_seed(base, number))
             elif number % LOOKED == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -263,3 +264,13 @@ def test_a_long_reading_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     told: list[str] = []
     user_dataset.read(Recipe(data="livesets:of_nothing"), told.append)
     assert "reading items: 30 of 60 (50%)" in told
+
+
+def test_a_signal_is_heard_while_items_are_read(tmp_path: Path) -> None:
+    run, signals = folder(tmp_path, **RECIPE, data="livesets:of_nothing"), Signals()
+    signals.number = signal.SIGINT
+    assert train_folder(run.path, signals) == 130
+    found = history(run)
+    assert found.run is None, "it had not begun"
+    assert found.end is not None
+    assert (found.end.status, found.end.step) == ("stopped", 0)
