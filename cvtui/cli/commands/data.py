@@ -220,7 +220,13 @@ def _as_dict(facts: DataFacts, data_dir: str) -> dict[str, Any]:
 def _print_json(entry: dict[str, Any]) -> None:
     import msgspec
 
-    click.echo(msgspec.json.encode(entry).decode())
+    try:
+        text = msgspec.json.encode(entry).decode()
+    except UnicodeEncodeError:  # a path whose bytes are no text: its escapes are those of Python
+        import json
+
+        text = json.dumps(msgspec.to_builtins(entry))
+    click.echo(text)
 
 
 # ------------------------------------------------------------------ one set

@@ -40,7 +40,7 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
 
     RequestError for a class that the set has not, or fewer than two.
     """
-    words = [word.strip() for word in only.split(",") if word.strip()]
+    words = _words(only, classes)
     if not words:
         return list(range(len(classes)))
     kept = set()
@@ -60,6 +60,18 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
     if len(kept) < 2:
         raise RequestError(f"only: {only!r} leaves one class; two or more are needed to tell apart")
     return sorted(kept)
+
+
+def _words(only: str, classes: Sequence[str]) -> list[str]:
+    """Part the text at its commas, but for those in the name of a class."""
+    parts, words = only.split(","), []
+    with_commas = {class_name(name) for name in classes if "," in name}
+    while parts:
+        wide = next((count for count in range(len(parts), 1, -1)
+                     if class_name(",".join(parts[:count]).strip()) in with_commas), 1)  # fmt: skip
+        words.append(",".join(parts[:wide]).strip())
+        parts = parts[wide:]
+    return [word for word in words if word]
 
 
 def training_counts(counts: Sequence[int], limit: int, imbalance: float) -> list[int]:
