@@ -321,8 +321,8 @@ def test_layouts_of_numpy_files(tmp_path: Path) -> None:
     words = np.array(["ant", "bee", "cat"])
     assert npz(path, images=images(12, 4, 4), labels=words[labels]).classes == tuple(words)
     assert npz(path, images=images(12, 4, 4), labels=labels, class_names=words).classes == tuple(words)
-    for names in (words, words.astype(bytes)):
-        found = npz(path, images=images(12, 4, 4), labels=labels + 1, class_names=names)
+    for told in (words, words.astype(bytes)):
+        found = npz(path, images=images(12, 4, 4), labels=labels + 1, class_names=told)
         assert (found.classes, found.notes[0][:40]) == (tuple(words), "labels in rising order are the classes i")
     files = np.array([f"{place}.png" for place in range(12)])
     assert npz(path, images=images(12, 4, 4), labels=labels, names=files).classes == ("0", "1", "2")

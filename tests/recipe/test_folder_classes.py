@@ -143,6 +143,17 @@ def test_links_are_followed_as_image_folder_follows_them(tmp_path: Path) -> None
     assert counted(listing(root, 0.3)) == [5, 5, 8], "all links"
 
 
+def test_one_folder_under_two_names_is_told(tmp_path: Path) -> None:
+    pets(tmp_path / "a", "train")
+    (tmp_path / "a" / "val").symlink_to("train")
+    told = "validation's cat, dog are folders of the training, by a link: it validates on what it has learnt"
+    assert told in listing(tmp_path / "a", 0.2).notes
+    fill(tmp_path / "b", "cat", "dog")
+    (tmp_path / "b" / "emu").symlink_to("dog")
+    notes = listing(tmp_path / "b", 0.2).notes
+    assert notes == ("'dog' and 'emu' are one folder, by a link: its images are in both classes",)
+
+
 def test_a_circle_of_links_ends_and_a_real_file_counts_once(tmp_path: Path) -> None:
     fill(tmp_path, "cat", "dog", count=5)
     (tmp_path / "cat" / "self").symlink_to(tmp_path / "cat")

@@ -246,6 +246,8 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
         stamps.append(stamp_of(layout.held.list))
         passed.add(layout.held.found)
         held = {class_names.class_name(name): FoundFiles(images=some) for name, some in layout.held.images.items()}
+    halves_of = _classes(layout, "val", []) if layout.validation and not layout.inside else {}
+    notes += folder_notes.same_folders({name: folders[name] for name in names}, halves_of)
     notes += folder_notes.more_notes(layout, names, found, passed)
     return _Gathered(
         tuple(names),
