@@ -24,6 +24,11 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in plain)
 
 
+def encodable(name: str) -> str:
+    """Return a name as UTF-8 can write it: a file's may hold other bytes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def error_line(error: BaseException, most: int = 200) -> str:
     """Kind and message of an error in one line, the message cut after `most` characters."""
     message = " ".join(str(error).split())[:most]

@@ -15,13 +15,14 @@ from torch import Tensor
 from cvtui.engine.attribution import attribute, grids
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.handover.trained import Trained, load_trained
-from cvtui.engine.observe.image_writer import encodable, png, sheet_of
+from cvtui.engine.observe.image_writer import png, sheet_of
 from cvtui.engine.runtime.stdout_records import tell_records
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.datasets.label_sets import words_of
 from cvtui.runlog.explanation import Explained, Request, check_captum
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.model_metadata import ModelMetadata
+from cvtui.text import encodable
 
 
 def explain_run(path: Path, request: str) -> int:

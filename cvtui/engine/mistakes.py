@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from cvtui.engine.observe.image_writer import encodable, png, sheet_of
+from cvtui.engine.observe.image_writer import png, sheet_of
 from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
 from cvtui.engine.train.evaluate import evaluate
 from cvtui.engine.train.state import TrainingState
@@ -21,7 +21,7 @@ from cvtui.recipe.datasets.label_sets import words_of
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import checkpoint_file
 from cvtui.runlog.mistakes import Evaluated, Mistake, Progress, Told, worst_first
-from cvtui.text import rounded_or_none, rounded_share
+from cvtui.text import encodable, rounded_or_none, rounded_share
 
 PICTURED = 200
 """Mistakes whose pixels are told, where no file holds them."""

@@ -22,6 +22,7 @@ from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.recorder import Diverged
 from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
+from cvtui.engine.runtime.stop_asked import looked_for
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.auto_batch import settle_batch
@@ -135,7 +136,8 @@ def _prepare_and_train(
         recipe = recipe_of(folder, "resumed") if resume else load(folder.recipe)
         on_progress = _progress_log(writer)
         checked = settle_batch(team.check(check(recipe), folder), on_progress, folder)
-        training, ticket = team.prepare(lambda: prepare_run(checked, folder, on_progress, early=not team.shares))
+        with contextlib.nullcontext() if team.shares else looked_for(signals.check):
+            training, ticket = team.prepare(lambda: prepare_run(checked, folder, on_progress, early=not team.shares))
         training.ranks = team.record()
         if resume:
             _resume(training, folder, writer, rate)
@@ -149,6 +151,8 @@ def _prepare_and_train(
         _print_error(error)
         team.failed(error, _one_line(error))
         return RunResult("failed", _one_line(error), 2, training.step if training else 0)
+    except StopRequested as asked:  # before its first step
+        return RunResult("stopped", str(asked), asked.code, training.step if training else 0)
     except ImagesGone as gone:
         team.failed(gone, str(gone))
         return RunResult("failed", str(gone), 1, training.step if training else 0)

@@ -24,6 +24,7 @@ from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.recipe import AUTO, Recipe
 from cvtui.recipe.run_name import check_name
 from cvtui.recipe.span import Span
+from cvtui.text import encodable
 
 Value: TypeAlias = str | int | float
 Kind: TypeAlias = Literal["text", "word", "choice", "whole", "number"]
@@ -89,6 +90,9 @@ class Field(Span):
             value = str(value)  # `warmup = 500` in a hand-written file
         if not isinstance(value, str):
             raise self._wrong(label, value, f"is {_type_in_words(value)}, not a text")
+        if (plain := encodable(value)) != value:
+            raise RequestError(f"{label}: {plain!r} holds bytes that are no Unicode text, which a recipe can't hold",
+                               hint="rename it, or make a link to it with a plain name (ln -s)")  # fmt: skip
         if not value.isascii() and self.name not in _ANY_SIGNS:
             raise self._wrong(label, value, "holds signs that are not allowed here")
         return self._check_choice(value, label) if self.kind == "choice" else self._check_text(value, label)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,6 +14,7 @@ from cvtui import door
 from cvtui.runlog import disk_note
 from cvtui.runlog.events import Log, Record, RunStarted, Steps
 from cvtui.runlog.tail import ends_torn
+from cvtui.text import encodable
 
 if TYPE_CHECKING:
     from cvtui.runlog.folder import RunFolder
@@ -34,6 +35,15 @@ def _packed(record: Record) -> Record:
     packed = msgspec.structs.replace(record, rate=record.lr[0])
     msgspec.structs.force_setattr(packed, "lr", [])  # `replace` would fill it again
     return packed
+
+
+def _encodable(value: Any) -> Any:
+    """Return a record's fields with texts that UTF-8 can write."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    return [_encodable(one) for one in value] if isinstance(value, list) else value
 
 
 class EventWriter:
@@ -94,8 +104,7 @@ class EventWriter:
         try:
             line = self._encoder.encode(_packed(record)) + b"\n"
         except UnicodeEncodeError:  # a file name whose bytes are no text
-            what = Log(time=time.time(), level="warning", text=f"a record can't be written: {ascii(record)[:500]}")
-            line = self._encoder.encode(what) + b"\n"
+            line = self._encoder.encode(_encodable(msgspec.to_builtins(_packed(record)))) + b"\n"
         self._waiting.append(line)
         self._held += len(line)
         if isinstance(record, RunStarted):

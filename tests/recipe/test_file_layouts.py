@@ -274,7 +274,13 @@ def test_layouts_of_numpy_files(tmp_path: Path) -> None:
     words = np.array(["ant", "bee", "cat"])
     assert npz(path, images=images(12, 4, 4), labels=words[labels]).classes == tuple(words)
     assert npz(path, images=images(12, 4, 4), labels=labels, class_names=words).classes == tuple(words)
+    for told in (words, words.astype(bytes)):
+        found = npz(path, images=images(12, 4, 4), labels=labels + 1, class_names=told)
+        assert (found.classes, found.notes[0][:40]) == (tuple(words), "labels in rising order are the classes i")
+    files = np.array([f"{place}.png" for place in range(12)])
+    assert npz(path, images=images(12, 4, 4), labels=labels, names=files).classes == ("0", "1", "2")
     assert npz(path, images=images(12, 4, 4), labels=5.0 * labels + 5).classes == ("5", "10", "15")
+    assert npz(path, images=images(12, 4, 4), labels=labels.astype(np.uint64) + 2**63).classes[0] == str(2**63)
 
 
 @pytest.mark.parametrize(
@@ -287,12 +293,15 @@ def test_layouts_of_numpy_files(tmp_path: Path) -> None:
         ({"x": images(12, 4, 4), "y": np.linspace(0, 1, 12)}, "holds numbers such as 0.0909091, not classes"),
         ({"x": images(12, 28, 28, 28), "y": np.arange(12) % 3}, "'x' of 'x.npz' holds volumes of 28x28x28"),
         ({"x": images(12, 4, 4), "y": np.zeros(12)}, "has one class, '0'"),
+        ({"x": images(12, 4, 4), "y": np.array(3)}, "'y' of 'x.npz' is one value, not a whole number or a word for"),
+        ({"x": images(12, 4, 4), "y": np.ones(12, complex)}, "'y' of 'x.npz' is complex128, not a whole number"),
+        ({"x": images(12, 4, 4), "y": np.arange(12) % 2, "names": np.array(["a", "a"])}, "names two classes 'a'"),
         ({"x": images(4, 4, 4), "y": np.array([0, 0, 0, 1])}, "the class '1' has one image"),
         ({"x": images(4, 4, 4), "y": np.array([{}, 1, 2, 3], dtype=object)}, "'y' of .* can't be read: it holds"),
         ({"x_train": images(4, 4, 4), "y_train": np.array([0, 1, 0, 1]), "x_test": images(2, 4, 5),
           "y_test": np.array([0, 1])}, "training and validation images of 'x.npz' differ: 4x4 and 4x5"),
         ({"x_train": images(4, 4, 4), "y_train": np.array([0, 1, 0, 1]), "x_test": images(2, 4, 4),
-          "y_test": np.array([0, 2])}, "the class '2' of 'x.npz' has no images to train on"),
+          "y_test": np.array([0, 2])}, "'x.npz': the class '2' has no images to train on"),
     ],
 )  # fmt: skip
 def test_numpy_files_that_are_refused(arrays: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -307,6 +316,21 @@ def test_a_file_that_is_cut_short(cut: int, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(RequestError, match=r"x.npz' is no NumPy file of arrays"):
         facts(Recipe(data=f"npz:{path}"))
+
+
+def test_packed_arrays_that_are_damaged_and_parts_in_files_of_their_own(tmp_path: Path) -> None:
+    pixels, labels = np.random.default_rng(0).integers(0, 256, (12, 64, 64), np.uint8), np.arange(12) % 3
+    for name in ("train", "val"):
+        np.savez_compressed(tmp_path / f"{name}.npz", images=pixels, labels=labels)
+    text = f"npz:{tmp_path / 'train.npz'}"
+    assert "not used: val.npz beside it" in facts(Recipe(data=text)).notes[0]
+    with pytest.raises(RequestError, match=r"names 2 files: train.npz, val.npz"):
+        facts(Recipe(data=f"npz:{tmp_path}"))
+    data = bytearray((tmp_path / "train.npz").read_bytes())
+    data[60:80] = b"\xff" * 20
+    (tmp_path / "train.npz").write_bytes(data)
+    with pytest.raises(RequestError, match=r"train.npz' is no NumPy file of arrays: Error -3"):
+        facts(Recipe(data=text))
 
 
 @pytest.mark.parametrize(

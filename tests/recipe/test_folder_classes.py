@@ -59,6 +59,19 @@ def test_composed_and_decomposed_names_are_one_class(tmp_path: Path, one: str, o
     assert facts(Recipe(data=f"folder:{tmp_path}", only=f"{APART},dog")).classes == found.classes
 
 
+def test_a_folder_whose_name_is_no_unicode_is_a_class_with_a_name_that_the_log_can_hold(tmp_path: Path) -> None:
+    """As an archive of another system unpacks: its record of the run could not be written."""
+    for name in (b"caf\xe9", b"cat"):
+        folder = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(folder)
+        for number in b"1", b"2", b"3":
+            open(os.path.join(folder, number + b".png"), "w").close()
+    found = listing(tmp_path, 0.2)
+    assert found.classes == ("caf\\udce9", "cat")
+    assert facts(Recipe(data=f"folder:{tmp_path}", only="cat,caf\\udce9")).classes == found.classes
+    assert all(os.path.exists(path) for path, _ in (*found.train, *found.validation))
+
+
 def test_two_spellings_of_a_name_in_one_half_are_one_class_and_told(tmp_path: Path) -> None:
     found = listing(fill(tmp_path, COMPOSED, APART, "dog"), 0.25)
     assert found.classes == (COMPOSED, "dog")
@@ -128,6 +141,17 @@ def test_links_are_followed_as_image_folder_follows_them(tmp_path: Path) -> None
             path.symlink_to(tmp_path / path.name)
     _known.clear()
     assert counted(listing(root, 0.3)) == [5, 5, 8], "all links"
+
+
+def test_one_folder_under_two_names_is_told(tmp_path: Path) -> None:
+    pets(tmp_path / "a", "train")
+    (tmp_path / "a" / "val").symlink_to("train")
+    told = "validation's cat, dog are folders of the training, by a link: it validates on what it has learnt"
+    assert told in listing(tmp_path / "a", 0.2).notes
+    fill(tmp_path / "b", "cat", "dog")
+    (tmp_path / "b" / "emu").symlink_to("dog")
+    notes = listing(tmp_path / "b", 0.2).notes
+    assert notes == ("'dog' and 'emu' are one folder, by a link: its images are in both classes",)
 
 
 def test_a_circle_of_links_ends_and_a_real_file_counts_once(tmp_path: Path) -> None:

@@ -135,6 +135,33 @@ def test_the_same_subfolders_everywhere_are_asked_about_and_both_answers_can_be_
         assert facts(Recipe(data=one)).classes[:2] == ("cat", "dog")
 
 
+SETS = {  # as they are handed out: what is typed beside them -> what is told
+    "fold_1/train fold_1/val fold_2/train fold_2/val": "fold_1, fold_2 hold halves of their own: whole sets, with the "
+    "classes cat, dog; did you mean folder:{}/fold_1?",
+    "big/big small/data/train small/data/test": "small holds halves of its own: a whole set, with the classes cat, "
+    "dog; did you mean folder:{}/small/data?",
+    "rps rps-test-set rps-validation": "'folder:{}(train=rps, val=rps-validation)'",  # the test set is left alone
+    "train query gallery": "gallery, query, train hold the same subfolders (cat, dog)",
+    "images masks": "did you mean folder:{}/images?",
+}
+
+
+@pytest.mark.parametrize("folders", SETS)
+def test_sets_within_the_folder_are_no_classes(folders: str, tmp_path: Path) -> None:
+    assert SETS[folders].format(tmp_path) in refusal(pets(tmp_path, *folders.split()))
+
+
+def test_what_lies_within_one_half_alone_is_read_or_told(tmp_path: Path) -> None:
+    found = listing(pets(tmp_path / "a", "train", "train/val"), 0.25)
+    assert (found.classes, len(found.train), len(found.validation)) == (("cat", "dog"), 8, 8)
+    found = listing(fill(tmp_path / "b", "cam1/cat", "cam1/dog", "cam2/cat"), 0.25)
+    assert found.notes == ("cam1, cam2 are the classes; the subfolders in them (cat, dog) are taken together",)
+    assert "hold the same subfolders (1, 2)" in refusal(
+        fill(tmp_path / "c", "train/1", "train/2", "query/1", "gallery/2")
+    )
+    assert halves.role("tEST") == "test"
+
+
 def test_subfolders_of_their_own_are_no_halves(tmp_path: Path) -> None:
     assert listing(fill(tmp_path, "cat/tabby", "cat/siam", "dog/pug", "dog/collie"), 0.25).classes == ("cat", "dog")
 
@@ -273,6 +300,7 @@ def test_slips_in_the_path_say_what_is_meant(tmp_path: Path, monkeypatch: pytest
         "set.zip": "is a file, not a folder; unpack it first",
         "folder:gone": "is a link to 'nowhere', which does not exist",
         "folder:": "needs a path",
+        "folder:p\udcff": "folder:p\\\\udcff' holds bytes that are no Unicode text, which a recipe can't hold",
     }.items():
         with pytest.raises(RequestError) as caught:
             facts(override(Recipe(), {"data": text}))

@@ -86,6 +86,30 @@ def test_parts_by_the_names_of_the_files(tmp_path: Path) -> None:
     assert all("validation" in name for name, _ in found.validation)
 
 
+def test_parts_that_number_their_classes_otherwise_are_matched_by_name(tmp_path: Path) -> None:
+    def features(*names: str) -> dict[str, Any]:
+        return {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+
+    columns: dict[str, Any] = {"image": IMAGES, "label": [0, 1] * 6}
+    write(tmp_path / "train.parquet", columns, features("cat", "dog"))
+    for names, wanted in ((("dog", "Cat"), [1, 0] * 6), (("emu", "dog", "cat"), [1] * 6)):
+        write(tmp_path / "validation.parquet", columns, features(*names))
+        if "emu" in names:
+            with pytest.raises(RequestError, match="the class 'emu' has no images to train on"):
+                listing(f"parquet:{tmp_path}")
+            continue
+        found = listing(f"parquet:{tmp_path}")
+        assert [label for _, label in found.train] == [0, 1] * 6
+        assert [label for _, label in found.validation] == wanted
+        assert "validation.parquet numbers its classes otherwise than train.parquet" in found.notes[0]
+    columns["label"] = ["dog", "cat"] * 6
+    write(tmp_path / "validation.parquet", columns)
+    assert [label for _, label in listing(f"parquet:{tmp_path}").validation] == [1, 0] * 6
+    columns["label"] = [0.0, float("nan"), 1.0] * 4
+    found = listing(write(tmp_path / "b" / "gaps.parquet", columns, features("cat", "dog")))
+    assert (found.notes, len(found.train)) == (("left out 4 rows without a label",), 6)
+
+
 def test_what_is_refused(tmp_path: Path) -> None:
     text = write(tmp_path / "text.parquet", {"text": ["a"] * 3, "label": [1] * 3})
     with pytest.raises(RequestError, match="has no column of pictures; it has text, label"):

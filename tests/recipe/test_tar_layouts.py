@@ -82,6 +82,9 @@ def test_labels_of_shards(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"the .json of '00' in 'k.tar' has no label; it has w, kind"):
         listing(text)
     assert labelled(listing(f"{text},label=kind")) == wanted
+    for code in ("latin-1", "utf-8-sig"):
+        text = shard(tmp_path / "l.tar", samples(STEMS, "cls", lambda one: one.replace("o", "ö").encode(code)))  # noqa: B023
+        assert listing(text).classes == ("cat", "dög", "föx"), code
 
 
 def test_shards_by_pattern_and_by_part(tmp_path: Path) -> None:
@@ -92,7 +95,9 @@ def test_shards_by_pattern_and_by_part(tmp_path: Path) -> None:
     assert {name.rpartition(":")[0] for name, _ in found.validation} == {str(tmp_path / "val-000.tar")}
     assert len(listing(f"wds:{tmp_path}/train-{{000..001}}.tar").train) == 9
     assert len(listing(f"wds:{tmp_path}/train-*.tar").train) == 9
-    with pytest.raises(RequestError, match=r"train-\{000..002\}.tar' does not exist"):
+    found = listing(f"wds:{tmp_path}/{{train-{{000..001}},val-000}}.tar")
+    assert (len(found.train), len(found.validation)) == (12, 6), "no file twice"
+    with pytest.raises(RequestError, match=r"train-\{000..002\}.tar' does not exist: there is no '.*train-002.tar'"):
         listing(f"wds:{tmp_path}/train-{{000..002}}.tar")
 
 

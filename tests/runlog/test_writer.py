@@ -92,8 +92,7 @@ def test_a_text_that_is_no_unicode_does_not_stop_the_training(tmp_path: Path) ->
     with EventWriter(folder) as writer:
         writer.write(Log(time=1.0, text="a \udcff file"))
     (record,) = lines(folder.events)
-    assert record["level"] == "warning"
-    assert "udcff" in record["text"]
+    assert record == {"type": "log", "time": 1.0, "text": "a \\udcff file"}
 
 
 def test_steps_may_be_written_ready_made(tmp_path: Path) -> None:

@@ -220,7 +220,13 @@ def _as_dict(facts: DataFacts, data_dir: str) -> dict[str, Any]:
 def _print_json(entry: dict[str, Any]) -> None:
     import msgspec
 
-    click.echo(msgspec.json.encode(entry).decode())
+    try:
+        text = msgspec.json.encode(entry).decode()
+    except UnicodeEncodeError:  # a path whose bytes are no text: its escapes are those of Python
+        import json
+
+        text = json.dumps(msgspec.to_builtins(entry))
+    click.echo(text)
 
 
 # ------------------------------------------------------------------ one set
@@ -290,8 +296,8 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     from cvtui.engine.data.depth import unit_of
     from cvtui.engine.data.images import channel_stats
     from cvtui.engine.data.loading import load
-    from cvtui.engine.observe.image_writer import encodable
     from cvtui.recipe.datasets.label_sets import counts_of
+    from cvtui.text import encodable
 
     with redirect_stdout(sys.stderr):  # what a user's callable prints is no fact
         split = load(recipe)
@@ -308,7 +314,7 @@ def _not_finite(split: Split) -> list[str]:
     """Tell of images that hold NaN or infinity."""
     import torch
 
-    from cvtui.engine.observe.image_writer import encodable
+    from cvtui.text import encodable
 
     notes = []
     for part, names in ((split.train, split.names.train), (split.validation, split.names.validation)):

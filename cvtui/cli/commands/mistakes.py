@@ -115,10 +115,22 @@ def _print(about: Evaluated, found: list[Mistake], form: str) -> None:
         for one in found:
             click.echo(msgspec.json.encode({name: getattr(one, name) for name in FIELDS}).decode())
     elif form == "paths":
-        for one in found:
-            out.line(one.image)
+        _print_paths([one.image for one in found])
     else:
         _print_table(about, found)
+
+
+def _print_paths(paths: list[str]) -> None:
+    """Print paths a line each, to a script as they are; those with a line break are counted on stderr."""
+    if sys.stdout.isatty():
+        for path in paths:
+            out.line(path)
+        return
+    whole = [path for path in paths if len(path.splitlines()) == 1]
+    for path in whole:
+        click.echo(path)
+    if len(whole) < len(paths):
+        out.line(f"note: left out {len(paths) - len(whole):,} whose names hold a line break (see --json)", err=True)
 
 
 def _print_table(about: Evaluated, found: list[Mistake]) -> None:

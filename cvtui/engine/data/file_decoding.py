@@ -7,10 +7,12 @@ is spent in Python, where threads wait for each other.
 from __future__ import annotations
 
 import mmap
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from cvtui.engine.data.decode import Unreadable, decode, look
 from cvtui.engine.data.depth import Depth, ValueRange
+from cvtui.engine.runtime import stop_asked
 from cvtui.errors import RequestError
 from cvtui.runlog.worker_process import usable_cores
 
@@ -25,6 +28,8 @@ WORTH_PROCESSES = 2000
 """Files: fewer are decoded before processes have started."""
 CHUNK = 64
 """Files that a worker takes at once."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks whether the run is to stop."""
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Allocate = Callable[[tuple[int, ...], Any], Pixels]
@@ -111,6 +116,8 @@ class _Job:
     def __init__(self, paths: Sequence[str], shape: tuple[int, int], pixels: Pixels | None) -> None:
         self.paths, self.shape, self.pixels = paths, shape, pixels
         self.depth: Depth | None = None
+        self.ended = shared_memory((1,), np.uint8)
+        """1: nobody waits for it any more, in whichever process."""
 
     def row(self, number: int) -> DecodedFile:
         path = self.paths[number]
@@ -128,7 +135,7 @@ class _Job:
         )
 
     def rows(self, numbers: Sequence[int]) -> list[DecodedFile]:
-        return [self.row(number) for number in numbers]
+        return [self.row(number) for number in numbers if not self.ended[0]]
 
 
 _job: _Job | None = None
@@ -138,9 +145,13 @@ _job: _Job | None = None
 def _run(job: _Job, numbers: Sequence[int], step: Callable[[int], None]) -> Iterator[DecodedFile]:
     chunks = [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
     with _workers(job, len(numbers)) as over:
-        for rows in over(chunks):
-            step(len(rows))
-            yield from rows
+        try:
+            for rows in over(chunks):
+                step(len(rows))
+                yield from rows
+        except BaseException:  # an end that was asked for waits for no more files
+            job.ended[0] = 1
+            raise
 
 
 def _rows_of_job(numbers: Sequence[int]) -> list[DecodedFile]:
@@ -155,7 +166,7 @@ def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[De
     cores = usable_cores()
     if count < WORTH_PROCESSES or sys.platform != "linux" or cores < 2:
         with ThreadPoolExecutor(cores) as threads:
-            yield lambda chunks: threads.map(job.rows, chunks)
+            yield partial(_in_order, threads, job.rows)
         return
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -163,8 +174,8 @@ def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[De
 
     _job = job
     try:
-        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=end_with_parent) as pool:
-            yield lambda chunks: pool.map(_rows_of_job, chunks)
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=_begin) as pool:
+            yield partial(_in_order, pool, _rows_of_job)
     except BrokenProcessPool:
         raise RequestError(
             "data: a process that decoded images was killed, most likely for want of memory",
@@ -174,9 +185,30 @@ def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[De
         _job = None
 
 
+def _in_order(
+    pool: Executor, work: Callable[[Sequence[int]], list[DecodedFile]], chunks: Sequence[Sequence[int]]
+) -> Iterator[list[DecodedFile]]:
+    """Yield what `work` makes of each chunk, as `Executor.map` does, and look meanwhile whether to stop."""
+    futures = [pool.submit(work, chunk) for chunk in chunks]
+    try:
+        for future in futures:
+            while not future.done():
+                wait([future], LOOK_EVERY)
+                stop_asked.look()
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _begin() -> None:
+    """Leave a ctrl+c on the terminal to the process that started this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
+
+
 def end_with_parent() -> None:
     """Ask the kernel to end this process with the one that forked it, however that ends."""
     import ctypes
-    import signal
 
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

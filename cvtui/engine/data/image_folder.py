@@ -23,6 +23,7 @@ from cvtui.engine.data.images import ChannelStats, MeasuredImages, OnProgress, P
 from cvtui.engine.data.names import NamePair, Names
 from cvtui.engine.data.pixel_store import DECODED, DEEP, WRONG, PixelStore
 from cvtui.engine.data.streaming import Streamed, sample_places
+from cvtui.engine.runtime import stop_asked
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
@@ -233,6 +234,7 @@ class ReadingProgress:
             self._on_progress(text)
 
     def step(self, count: int = 1) -> None:
+        stop_asked.look()
         with self._lock:
             self._done += count
             due = self._done - self._told >= max(200, TELL_EVERY * self._all)

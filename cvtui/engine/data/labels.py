@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.class_names import lookalike, match, with_points
+from cvtui.recipe.datasets.class_names import alike, composed, lookalike, match, taken, with_points
 from cvtui.recipe.datasets.label_sets import LabelSets
+from cvtui.recipe.datasets.labels import bytes_text, two_spellings
 
 NAMED = 5
 """Labels that a note or an error names; the others it counts."""
@@ -61,13 +62,20 @@ def plain_label(value: Any) -> Label:
         return bool(value)
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+    if isinstance(value, bytes | bytearray):
+        return bytes_text(bytes(value))
     if value is None:
         raise BadLabel("None: an item without a class can't be trained on")
     if isinstance(value, Mapping):
         raise BadLabel(f"a {type(value).__name__}, not a class ({MULTI_LABEL})")
-    array = _array(value)
+    return _of_array(_array(value), value)
+
+
+def _of_array(array: np.ndarray, value: Any) -> Label:
+    """Return the label that an array holds, which was made of `value`. BadLabel."""
+    inner = array.reshape(-1)[0] if array.dtype.kind == "O" and array.size == 1 else value
+    if inner is not value and isinstance(inner, str | bytes | int):  # (an int of more than 64 bits is its array's item)
+        return plain_label(inner)
     if array.dtype.kind in "US" and array.size == 1:
         return str(array.reshape(-1)[0])
     if array.dtype.kind not in "biuf":
@@ -79,7 +87,10 @@ def plain_label(value: Any) -> Label:
 
 def _array(value: Any) -> np.ndarray:
     try:
-        return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        if not isinstance(value, Tensor):
+            return np.asarray(value)
+        plain = value.detach().cpu()
+        return (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy()
     except (TypeError, ValueError, RuntimeError):
         raise BadLabel(f"{_shown(value)}, not a whole number or a name") from None
 
@@ -182,7 +193,8 @@ def _ordered(value: Any) -> Names | None:
     if isinstance(value, str | bytes) or not hasattr(value, "__len__") or not hasattr(value, "__getitem__"):
         return None
     try:
-        return tuple(str(name.item() if hasattr(name, "item") else name) for name in list(value))
+        plain = [name.item() if hasattr(name, "item") else name for name in list(value)]
+        return tuple(bytes_text(name) if isinstance(name, bytes) else str(name) for name in plain)
     except Exception:  # no list of names
         return None
 
@@ -208,9 +220,13 @@ def number_labels(parts: Sequence[Sequence[Label]], names: Sequence[Names | None
         parts = [parts[0], _as_named(parts[1], told[0], text)]
         told = [told[0], None]
     known = next((one for one in told if one is not None), None)
+    respelt: list[str] = []
+    if len(parts) == 2 and known is None:
+        parts = [parts[0], _respelt(parts[1], parts[0], respelt)]
     every = [label for part in parts for label in part]
     kind = _kind(every, text)
     classes, numbers, notes = {"name": _by_name, "one-hot": _by_vector, "number": _by_number}[kind](every, known, text)
+    notes += tuple(respelt)
     if len(classes) < 2 or len(set(numbers)) < 2:
         raise RequestError(f"data: {text} has labels of one class only")
     tensor = torch.tensor(numbers, dtype=torch.int64)
@@ -226,6 +242,15 @@ def number_labels(parts: Sequence[Sequence[Label]], names: Sequence[Names | None
     if empty:
         notes += (f"classes without a training image: {some(empty)}; the net has an output for each",)
     return LabelledParts(classes, labels, notes)
+
+
+def _respelt(labels: Sequence[Label], train: Sequence[Label], notes: list[str]) -> Sequence[Label]:
+    """Return words of validation as training spells them, where only case differs; add to `notes` what is told."""
+    known = {composed(label) for label in train if isinstance(label, str)}
+    strange = sorted({label for label in labels if isinstance(label, str) and composed(label) not in known})
+    meant = {label: name for label in strange if (name := match(label, sorted(known))) is not None}
+    notes += [taken("validation", label, name) for label, name in meant.items()]
+    return [meant.get(label, label) if isinstance(label, str) else label for label in labels]
 
 
 def _several(parts: Sequence[Sequence[Label]], names: Sequence[Names | None], text: str) -> LabelledParts:
@@ -298,12 +323,22 @@ Numbered = tuple[Names, list[int], tuple[str, ...]]
 
 def _by_name(labels: Sequence[Any], names: Names | None, text: str) -> Numbered:
     there = set(labels)
-    classes = names or tuple(sorted(there))
-    strange = sorted(there.difference(classes))
+    classes = names or tuple(sorted(set(map(composed, there))))
+    known = set(classes)
+    meant = {label: label if label in known else match(label, classes) for label in there}
+    strange = sorted(label for label, name in meant.items() if name is None)
     if strange:
-        raise RequestError(f"data: {text}: the label {_shown(strange[0])} is none of the classes {some(classes)}")
+        like = lookalike(strange[0], classes)
+        which = with_points(strange[0], like) if like else _shown(strange[0])
+        raise RequestError(f"data: {text}: the label {which} is none of the classes {some(classes)}")
     number = {name: index for index, name in enumerate(classes)}
-    return classes, [number[label] for label in labels], ()
+    notes = [taken("the labels", label, name) for label, name in sorted(meant.items())
+             if name is not None and composed(name) != composed(label)]  # fmt: skip
+    return (
+        classes,
+        [number[meant[label] or label] for label in labels],
+        (*two_spellings(there), *notes, *alike(classes)),
+    )
 
 
 def _by_vector(labels: Sequence[Any], names: Names | None, text: str) -> Numbered:

@@ -26,6 +26,7 @@ def _read(
     progress: ReadingProgress,
     bits: int,
     cache: str,
+    only: bool,
 ) -> Split:
     source = source_of(text)
     assert isinstance(source, ListedSource)
@@ -35,7 +36,8 @@ def _read(
             f"data: the files hold {need / 2**30:.1f} GiB of pictures, more than half of the free memory",
             hint="unpacked into a folder, or as WebDataset's shards, they stream",
         )
-    return read_listing(source.with_bytes(text, source.listing(text, val_share, seed)), size, progress, bits, cache)
+    found = source.listing(text, val_share, seed, only=only)
+    return read_listing(source.with_bytes(text, found), size, progress, bits, cache)
 
 
 def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
@@ -44,4 +46,5 @@ def read(recipe: Recipe, on_progress: OnProgress | None = None) -> Split:
     assert isinstance(source, ListedSource)
     signature = source.signature(recipe.data)
     fields = recipe.size.lower(), recipe.val_share, recipe.seed
-    return _read(recipe.data, signature, *fields, ReadingProgress(on_progress), recipe.bits, recipe.cache)
+    more = recipe.bits, recipe.cache, bool(recipe.only.strip())
+    return _read(recipe.data, signature, *fields, ReadingProgress(on_progress), *more)

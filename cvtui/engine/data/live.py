@@ -69,7 +69,7 @@ class _Reading(Dataset[Tensor | str]):
         except BadItem as error:
             words = str(error)
             return words if words.startswith(("item", "the ")) else f"the image of item {number} {words}"
-        except Exception as error:  # the user's own code
+        except (Exception, SystemExit) as error:  # the user's own code
             return f"reading item {number} raised {error_line(error)}"
 
 

@@ -30,15 +30,15 @@ def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
     """Read the recipe's file. RequestError where it is none of the layouts."""
     source = source_of(recipe.data)
     assert isinstance(source, NpzFile)
-    fields = recipe.size.lower(), recipe.val_share, recipe.seed, recipe.bits
+    fields = recipe.size.lower(), recipe.val_share, recipe.seed, recipe.bits, bool(recipe.only.strip())
     return _read(recipe.data, source.signature(recipe.data), *fields)
 
 
 @lru_cache(maxsize=2)
-def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits: int) -> Split:
+def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits: int, only: bool) -> Split:
     source = source_of(text)
     assert isinstance(source, NpzFile)
-    found = source.arrays(text, val_share, seed)
+    found = source.arrays(text, val_share, seed, only=only)
     arrays = [_numbers(read_array(found.path, name), found.path) for name in found.images]
     scaled, depth, notes = _on_one_scale(arrays, bits, found.path)
     shape = parse_size(size) if size else None

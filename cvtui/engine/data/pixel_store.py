@@ -22,6 +22,7 @@ from cvtui.engine.data.decode import Unreadable, decode, look
 from cvtui.engine.data.decoded_cache import DecodedCache, stamp_of
 from cvtui.engine.data.depth import ValueRange
 from cvtui.engine.data.file_decoding import DecodedFiles, end_with_parent, shared_memory
+from cvtui.engine.runtime import stop_asked
 from cvtui.runlog.worker_process import usable_cores
 
 DECODED, DEEP, WRONG = 1, 2, 3
@@ -32,6 +33,8 @@ LOOK_EVERY = 0.2
 """Seconds between two looks whether the processes are still alive."""
 LONGEST_SILENCE = 30.0
 """Seconds without word of a file that is waited for: the processes have hung (16 of the largest files take 20)."""
+LONGEST_LOCK = 2.0
+"""Seconds that the processes' lock may be held: each needs it for microseconds."""
 HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 """Signals that the processes handle in their own way: that of the process that forks them is another."""
 
@@ -87,9 +90,8 @@ class PixelStore:
         if self._team is not None:
             if self._team.order[-len(waiting) :] == waiting:  # it is at it
                 return
-            if self._team.waits and len(waiting) > CHUNK:
+            if self._team.waits and len(waiting) > CHUNK and self._team.go_on(waiting):
                 self._queued[waiting] = True
-                self._team.go_on(waiting)
                 return
             self._team.close()
             self._left(self._team)
@@ -116,7 +118,7 @@ class PixelStore:
         asked = np.asarray(numbers, np.int64)
         began = time.monotonic()
         while len(missing := asked[self.state[asked] == 0]):
-            own = missing[~self._queued[missing]].tolist()
+            own = (missing if self._team is None else missing[~self._queued[missing]]).tolist()
             if own:
                 some = [own[start : start + CHUNK] for start in range(0, len(own), CHUNK)]
                 with ThreadPoolExecutor(usable_cores()) as threads:
@@ -129,6 +131,7 @@ class PixelStore:
             if self._team is not None and (self._team.broken() or silence > LONGEST_SILENCE):
                 self._team.close()  # what is missing is decoded here
                 self._left(self._team)
+            stop_asked.look()
             if between is not None:
                 between()
 
@@ -215,6 +218,8 @@ class _Team:
         self._closed = True
         for process in self._processes:
             process.kill()  # SIGTERM waits where a process is stopped
+        for gate in self._gates:
+            gate.close()
 
     def broken(self) -> bool:
         """Return True if a process was killed, for want of memory mostly (the others may wait for it)."""
@@ -262,13 +267,22 @@ class _Team:
             self._open()
         threading.Thread(target=self._listen, args=(readers,), daemon=True).start()
 
-    def go_on(self, order: list[int]) -> None:
-        """Let the processes that wait decode these files too, in this order."""
-        with self._place.get_lock():
+    def go_on(self, order: list[int]) -> bool:
+        """Let the processes that wait decode these files too, in this order; False where they can't be told.
+
+        (One that was killed may hold the lock.)
+        """
+        lock = self._place.get_lock()
+        if not lock.acquire(timeout=LONGEST_LOCK):
+            return False
+        try:
             self._tell(order)
+        finally:
+            lock.release()
         self.order = order
         self.waits = False
         self._open()
+        return True
 
     def _tell(self, order: list[int]) -> None:
         """Write numbers behind those that are known; the first of all is how many there are."""

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import random
+import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from types import (
+    BuiltinMethodType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 
 import numpy as np
 import torch
 
-MOST_OBJECTS, MOST_NESTED = 20_000, 12
+MOST_OBJECTS, MOST_NESTED, MOST_ITEMS = 20_000, 12, 1000
 _MASK = (1 << 64) - 1
-_PLAIN = (str, bytes, int, float, bool, complex, type(None), type, np.ndarray, torch.Tensor, torch.nn.Parameter)
+_PLAIN = (
+    str, bytes, int, float, bool, complex, type(None), type, np.ndarray, torch.Tensor, torch.nn.Parameter, ModuleType,
+)  # fmt: skip
+_GENERATORS = torch.Generator | random.Random | np.random.RandomState | np.random.Generator
+_NO_USERS = sys.stdlib_module_names | {"torch", "torchvision", "numpy", "PIL"}
+"""Packages whose classes draw from the generators of Python, NumPy and PyTorch alone."""
 
 
 def item_seed(base: int, number: int) -> int:
@@ -86,29 +104,53 @@ def _plain(state: Any) -> Any:
 
 
 def _held(source: Any) -> list[Any]:
-    """Find the generators that a dataset holds, in whatever it is made of."""
+    """Find the generators that a dataset holds, or that its code names, in whatever it is made of."""
     found: list[Any] = []
-    seen: set[int] = set()
+    seen = {id(one) for one in (torch.default_generator, getattr(random, "_inst", None), np.random.mtrand._rand)}
     waiting: list[tuple[Any, int]] = [(source, 0)]
     while waiting and len(seen) < MOST_OBJECTS:
         value, depth = waiting.pop()
         if isinstance(value, _PLAIN) or id(value) in seen or depth > MOST_NESTED:
             continue
         seen.add(id(value))
-        if isinstance(value, torch.Generator | random.Random | np.random.RandomState | np.random.Generator):
+        if isinstance(value, _GENERATORS):
             found.append(value)
-        elif isinstance(value, dict):
-            waiting += [(inner, depth + 1) for inner in list(value.values())[:1000]]
-        elif isinstance(value, list | tuple | set | frozenset):
-            waiting += [(inner, depth + 1) for inner in list(value)[:1000]]
-        elif isinstance(inner := getattr(value, "__dict__", None), dict):
-            waiting.append((inner, depth + 1))
-        elif getattr(value, "__closure__", None):
-            waiting += [(cell.cell_contents, depth + 1) for cell in value.__closure__ if _filled(cell)]
+        else:
+            waiting += [(inner, depth + 1) for inner in _inside(value)]
     return found
 
 
-def _filled(cell: Any) -> bool:
+def _inside(value: Any) -> list[Any]:
+    """Return what a value is made of: its items, attributes, the values that a function refers to."""
+    if isinstance(value, dict | MappingProxyType):
+        return list(value.values())[:MOST_ITEMS]
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return list(value)[:MOST_ITEMS]
+    if isinstance(value, partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, MethodType | BuiltinMethodType):
+        return [value.__self__, getattr(value, "__func__", None)]
+    if isinstance(value, FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
+        named = [value.__globals__[name] for name in sorted(_names(value.__code__)) if name in value.__globals__]
+        return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *named]
+    parts: list[Any] = []
+    for kind in type(value).__mro__:
+        own = vars(kind)
+        parts += [getattr(value, name, None) for name in own if isinstance(own[name], MemberDescriptorType)]
+        if str(kind.__module__).partition(".")[0] not in _NO_USERS:
+            functions = (getattr(one, "fget", getattr(one, "__func__", one)) for one in own.values())
+            parts += [one for one in functions if isinstance(one, FunctionType | _GENERATORS)]
+    return [*parts, inner] if isinstance(inner := getattr(value, "__dict__", None), dict) else parts
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that a function's code, and functions within it, look up among globals (or attributes)."""
+    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _filled(cell: CellType) -> bool:
     try:
         return cell.cell_contents is not None
     except ValueError:  # a name that has no value yet

@@ -14,6 +14,7 @@ from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import SEEN, SEEN_BYTES, LiveImages, Source, label_changed
 from cvtui.engine.data.random_state import item_seed
 from cvtui.engine.data.user_items import BadItem, Format, Item, Picture, Summary, read_item
+from cvtui.engine.runtime.stop_asked import look
 from cvtui.errors import RequestError
 from cvtui.text import error_line
 
@@ -77,7 +78,7 @@ class Pass:
         items, text = self.source.items, self.source.text
         try:
             count = len(items)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RequestError(
                 f"data: {text}: len() of its {type(items).__name__} raised {error_line(error)}"
             ) from error
@@ -110,6 +111,7 @@ class Pass:
         began, held, before = time.perf_counter(), 0, None
         told = began
         for number in range(count):
+            look()
             if self.draws:
                 generators.seed(item_seed(base, number))
             elif number % LOOKED == 0:
@@ -139,7 +141,7 @@ class Pass:
         text = self.source.text
         try:
             item = self.source.items[number]
-        except Exception as error:  # the user's own code
+        except (Exception, SystemExit) as error:  # the user's own code
             raise RequestError(f"data: {text}: reading item {number} raised {error_line(error)}") from error
         try:
             return read_item(item, number)

@@ -22,7 +22,7 @@ def called(text: str) -> Any:
         return function()
     except RequestError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script's own argparse ends the process
         raise RequestError(f"data: {text} raised {error_line(error)}") from error
 
 
@@ -34,7 +34,7 @@ def _find(text: str) -> Callable[[], Any]:
         missing = error.name or module
         where = "" if missing != module.partition(".")[0] else " here (modules are looked for in the working directory)"
         raise RequestError(f"data: there is no module {missing!r}{where}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RequestError(f"data: importing {module!r} raised {error_line(error)}") from error
     function = getattr(found, name, None)
     if not callable(function):

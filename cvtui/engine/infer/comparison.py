@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.engine.infer.answers import Answers
-from cvtui.engine.observe.image_writer import encodable
 from cvtui.errors import RequestError
 from cvtui.metrics.paired import mcnemar
 from cvtui.runlog.evaluation import Comparison, Difference
+from cvtui.text import encodable
 
 MOST = 1000
 """Images that are named."""

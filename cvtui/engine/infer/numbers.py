@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from cvtui.engine.infer.answers import Answers, large_array
 from cvtui.engine.infer.slices import all_slices
-from cvtui.engine.observe.image_writer import encodable
 from cvtui.engine.train.evaluate import LARGEST_CONFUSION
 from cvtui.metrics import calibration
 from cvtui.metrics.counts import class_counts, confusion_matrix, macro, wilson
 from cvtui.metrics.ranking import in_top, pr_auc, roc_auc
 from cvtui.runlog.evaluation import Case, ClassScore, Evaluation, ReliabilityBin
-from cvtui.text import rounded_or_none, rounded_share
+from cvtui.text import encodable, rounded_or_none, rounded_share
 
 TOP = 5
 LISTED = 50

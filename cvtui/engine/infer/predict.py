@@ -16,11 +16,10 @@ from torch import Tensor
 from cvtui.engine.infer.files import Batch, FileReader
 from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.trained import TrainedModel
-from cvtui.engine.observe.image_writer import encodable
 from cvtui.engine.runtime.stdout_records import tell_records
 from cvtui.metrics.calibration import probabilities
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Told, Unread
-from cvtui.text import rounded_share
+from cvtui.text import encodable, rounded_share
 
 PIECE = 1 << 16
 

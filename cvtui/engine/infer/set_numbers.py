@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from cvtui.engine.infer.answers import Answers, large_array
 from cvtui.engine.infer.numbers import LISTED, mean
 from cvtui.engine.infer.slices import all_slices
-from cvtui.engine.observe.image_writer import encodable
 from cvtui.metrics import calibration
 from cvtui.metrics.counts import ClassCounts, macro, wilson
 from cvtui.metrics.ranking import pr_auc, roc_auc
 from cvtui.runlog.evaluation import Case, ClassScore, Evaluation
-from cvtui.text import rounded_or_none, rounded_share
+from cvtui.text import encodable, rounded_or_none, rounded_share
 
 Bools = NDArray[np.bool_]
 Doubles = NDArray[np.float64]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvtui import door
 from cvtui.metrics.counts import wilson
-from cvtui.recipe.datasets.class_names import composed
+from cvtui.recipe.datasets.class_names import class_name
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.runlog.evaluation import Slice
 
@@ -40,7 +40,7 @@ def _slice(by: str, name: str, right: NDArray[np.bool_]) -> Slice:
 def inner_folder(path: str, truth: str) -> str:
     """Return the folders below that of the class: `day` of PATH/brick/day/1.png; "" for none."""
     parts = path.split(os.sep)[:-1]
-    places = [place for place, part in enumerate(parts) if composed(part) == truth]
+    places = [place for place, part in enumerate(parts) if class_name(part) == truth]
     return os.sep.join(parts[places[-1] + 1 :]) if places else parts[-1] if parts else ""
 
 

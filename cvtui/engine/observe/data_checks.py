@@ -17,9 +17,8 @@ from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
 from cvtui.engine.data.names import NamePair
-from cvtui.engine.observe.image_writer import encodable
 from cvtui.runlog.events import Facts
-from cvtui.text import rounded_or_none
+from cvtui.text import encodable, rounded_or_none
 
 SECONDS = 1.5
 """For the whole scan; what was not looked at by then is left out."""

@@ -19,6 +19,7 @@ from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_maps import LARGEST_TILE, FeatureMaps
 from cvtui.runlog.events import PictureSaved
 from cvtui.runlog.folder import RunFolder
+from cvtui.text import encodable
 
 LOOKED_AT = "validation image"
 """Name of the picture of the image itself whose feature maps are shown."""
@@ -96,11 +97,6 @@ class ImageWriter:
             step, LOOKED_AT, tile[None], "", low=None if white is None else 0.0, high=white,
             image=number, truth=truth, said=said, share=share, names=[place] if place else [],
         )  # fmt: skip
-
-
-def encodable(name: str) -> str:
-    """Return a name as UTF-8 can write it: a file's may hold other bytes."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def png(sheet: Tensor) -> bytes:

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from cvtui.text import encodable
+
 _TWINS = str.maketrans(
     "аеорсухікԁѕјһԛԝнвмтАВЕКМНОРСТУХІЅЈαορνικτυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxikdsjhqwhbmtABEKMHOPCTYXISJaopviktuABEZHIKMNOPTYX",
@@ -17,6 +19,11 @@ _TWINS = str.maketrans(
 def composed(name: str) -> str:
     """Return a name in Unicode's composed form (NFC), however the file system spells it (a Mac's may be NFD)."""
     return unicodedata.normalize("NFC", name)
+
+
+def class_name(name: str) -> str:
+    """Return a folder's name, or a label, as the name of a class: composed, and such as UTF-8 can write."""
+    return encodable(composed(name))
 
 
 def folded(name: str) -> str:
@@ -34,7 +41,7 @@ def match(name: str, names: Sequence[str]) -> str | None:
     """Return the one of `names` that is meant: itself, its composed form, or the only one equal but for case."""
     if name in names:
         return name
-    for key in (composed, folded):
+    for key in (class_name, folded):
         found = [other for other in names if key(other) == key(name)]
         if len(found) == 1:
             return found[0]
@@ -57,6 +64,11 @@ def with_points(name: str, other: str) -> str:
     end = _same(name[start:][::-1], other[start:][::-1])
     points = " ".join(f"U+{ord(sign):04X}" for sign in name[start : len(name) - end])
     return f"{shown(name)} ({points})" if points else shown(name)
+
+
+def taken(where: str, name: str, known: str) -> str:
+    """Tell of a class of validation that is one of the training's, spelt differently."""
+    return f"{where}: the class {with_points(name, known)} is taken as {with_points(known, name)}"
 
 
 def _same(one: str, other: str) -> int:

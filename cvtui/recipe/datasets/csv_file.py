@@ -78,7 +78,8 @@ class CsvFile(ListedSource):
         return joined_rows(*_usable(paths, asked.options, notes))
 
     def pictures(self, recipe: Recipe) -> list[str]:
-        return [path for path, _ in self.listing(recipe.data, recipe.val_share, recipe.seed).train]
+        found = self.listing(recipe.data, recipe.val_share, recipe.seed, only=bool(recipe.only.strip()))
+        return [path for path, _ in found.train]
 
 
 def _usable(

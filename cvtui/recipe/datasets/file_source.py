@@ -6,6 +6,7 @@ import glob
 import math
 import os
 import re
+import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,16 +15,17 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.datasets import label_sets
+from cvtui.recipe.datasets import class_names, label_sets
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.folder_listing import Listing
+from cvtui.recipe.datasets.folder_listing import Files, Listing
 from cvtui.recipe.datasets.image_files import ending, names_in
 from cvtui.recipe.datasets.image_folder import listing_facts
 from cvtui.recipe.datasets.known_layouts import known_layout
-from cvtui.recipe.datasets.labels import classes_of, held_out, part_of_name, parted
+from cvtui.recipe.datasets.labels import classes_of, halves_of, held_out, part_of_name, parted, two_spellings
 from cvtui.recipe.datasets.other_files import way_out
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
+from cvtui.text import encodable
 
 Signature = tuple[tuple[str, int, int], ...]
 """(path, size, time of the last change) of each file."""
@@ -122,6 +124,9 @@ class FileSource(DataSource):
             raise RequestError(f"data: {str(path)!r} holds no {_or(self.endings)} file",
                                hint=way_out(inside) or "a folder of pictures is written folder:PATH")  # fmt: skip
         what = "does not exist" if not path.exists() else f"is no {_or(self.endings)} file"
+        gone = [text for text in braced(str(path)) if not glob.has_magic(text) and not os.path.exists(text)]
+        if len(gone) > 1 or gone != [str(path)] != []:
+            what += f": there is no {gone[0]!r}" if gone else ""
         hint = way_out([ending(path.name)]) or f"{self.usage}, from {os.getcwd()!r} on"
         raise RequestError(f"data: {str(path)!r} {what}", hint=hint)
 
@@ -150,12 +155,15 @@ class ListedSource(FileSource):
         """Return every picture with its label. RequestError in one line where that can't be."""
         raise NotImplementedError
 
-    def listing(self, text: str, val_share: float, seed: int) -> Listing:
-        """List the pictures with their classes and parts. RequestError in one line where that can't be."""
+    def listing(self, text: str, val_share: float, seed: int, *, only: bool = False) -> Listing:
+        """List the pictures with their classes and parts. RequestError in one line where that can't be.
+
+        only: the recipe names the classes that are meant: one that only validation has is no obstacle.
+        """
         rows = self._rows(text)
-        key = (text, val_share, seed)
+        key = (text, val_share, seed, only)
         if _divided.get("key") != key or _divided.get("rows") is not rows:
-            found = divided(rows, f"{self.what} {self.place(text).name!r}", val_share, seed)
+            found = divided(rows, f"{self.what} {self.place(text).name!r}", val_share, seed, only)
             _divided.update(key=key, rows=rows, listing=found)
         listing: Listing = _divided["listing"]
         return listing
@@ -170,7 +178,7 @@ class ListedSource(FileSource):
         return _known[key][1]
 
     def facts(self, recipe: Recipe) -> DataFacts:
-        found = self.listing(recipe.data, recipe.val_share, recipe.seed)
+        found = self.listing(recipe.data, recipe.val_share, recipe.seed, only=bool(recipe.only.strip()))
         summary = self._rows(recipe.data).summary or f"of {self.what} {self.place(recipe.data).name!r}"
         count = len(found.train) + len(found.validation)
         return listing_facts(found, recipe.data, f"{count:,} pictures {summary}", recipe.size)
@@ -186,8 +194,28 @@ _divided: dict[str, Any] = {}
 """And its last division: key, rows and listing."""
 
 
-def divided(found: Rows, what: str, val_share: float, seed: int) -> Listing:
-    """Divide the pictures into both parts: as the file says, else `val_share` of each class. RequestError."""
+def divided(found: Rows, what: str, val_share: float, seed: int, only: bool = False) -> Listing:
+    """Divide the pictures into both parts: as the file says, else `val_share` of each class. RequestError.
+
+    only: as in `ListedSource.listing`.
+    """
+    rows, notes, own = _used(found, what)
+    if any(label_sets.is_set(row.label) for row in rows):
+        return _divided_sets(found, rows, own, (what, val_share, seed), notes)
+    notes += two_spellings(row.label for row in rows)
+    if own:
+        classes, train, validating = _own_halves(found, rows, what, only, notes)
+    else:
+        classes, labels = classes_of([row.label for row in rows], what)
+        places = held_out(labels, classes, [os.path.basename(row.name) for row in rows], val_share, seed)
+        train, validating = parted([(row.name, label) for row, label in zip(rows, labels, strict=True)], places)
+    classes = tuple(encodable(found.names.get(name, name)) for name in classes)
+    check_names(classes, what)
+    return Listing(classes, train, validating, 0, (*notes, *class_names.alike(classes)))
+
+
+def _used(found: Rows, what: str) -> tuple[list[Row], list[str], bool]:
+    """Return the rows of the parts that are used, what is told, and whether the file has a split of its own."""
     rows, notes = found.rows, list(found.notes)
     parts = Counter(row.part for row in rows)
     own = bool(parts["train"]) and bool(parts["validation"] or parts["test"])
@@ -199,21 +227,41 @@ def divided(found: Rows, what: str, val_share: float, seed: int) -> Listing:
         notes += [f"not used: {count:,} pictures of {f'the {part} part' if part else 'no part'}"
                   for part, count in left.items()]  # fmt: skip
         rows = [row for row in rows if row.part in ("train", validation)]
-    if any(label_sets.is_set(row.label) for row in rows):
-        return _divided_sets(found, rows, own, (what, val_share, seed), notes)
-    classes, labels = classes_of([row.label for row in rows], what)
-    classes = tuple(found.names.get(name, name) for name in classes)
-    if own:
-        trained = {row.label for row in rows if row.part == "train"}
-        strangers = {row.label for row in rows} - trained
-        if strangers:
-            raise RequestError(f"data: {what}: the class {sorted(strangers)[0]!r} has no images to train on")
-        held = {place for place, row in enumerate(rows) if row.part != "train"}
-    else:
-        held = held_out(labels, classes, [os.path.basename(row.name) for row in rows], val_share, seed)
-    pairs = [(row.name, label) for row, label in zip(rows, labels, strict=True)]
-    train, validating = parted(pairs, held)
-    return Listing(classes, train, validating, 0, tuple(notes))
+    return rows, notes, own
+
+
+def _own_halves(
+    found: Rows, rows: Sequence[Row], what: str, only: bool, notes: list[str]
+) -> tuple[tuple[str, ...], Files, Files]:
+    """Return the classes of the training part, and both parts by them."""
+    train, held = ([row for row in rows if (row.part == "train") == half] for half in (True, False))
+    both = halves_of([row.label for row in train], [row.label for row in held], what)
+    named = [[found.names.get(name, name) for name in names] for names in (both.strange, both.classes)]
+    check_strangers(named[0], what, named[1], only)
+    notes += both.notes
+    pairs = [
+        tuple((row.name, label) for row, label in zip(half, labels, strict=True) if label >= 0)
+        for half, labels in ((train, both.train), (held, both.held))
+    ]
+    return both.classes, pairs[0], pairs[1]
+
+
+def check_names(classes: Sequence[str], what: str) -> None:
+    """RequestError where two classes have one name."""
+    if len(set(classes)) < len(classes):
+        twice = next(name for name in classes if classes.count(name) > 1)
+        raise RequestError(f"data: {what} names two classes {class_names.shown(twice)}")
+
+
+def check_strangers(strange: Sequence[str], what: str, classes: Sequence[str], only: bool) -> None:
+    """RequestError for classes that only validation has, unless the recipe says which classes are meant."""
+    if strange and not only:
+        like = class_names.lookalike(strange[0], classes)
+        which = class_names.with_points(strange[0], like) if like else class_names.shown(strange[0])
+        raise RequestError(
+            f"data: {what}: the class {which} has no images to train on",
+            hint=f"`--only {shlex.quote(','.join(classes[:8]))}` leaves it out",
+        )
 
 
 def _divided_sets(found: Rows, rows: list[Row], own: bool, how: tuple[str, float, int], notes: list[str]) -> Listing:
@@ -242,10 +290,10 @@ def files_of(path: Path, endings: Sequence[str]) -> list[Path]:
     if path.is_dir():
         below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names if name[0] != ".")
         return sorted(file for file in below if file.name.lower().endswith(tuple(endings)) and file.is_file())
-    found: list[Path] = []
+    found: dict[Path, None] = {}  # patterns within a pattern may name a file twice
     for text in braced(str(path)):
-        found += sorted(map(Path, glob.glob(text))) if glob.has_magic(text) else [Path(text)]
-    return found if found and all(file.is_file() for file in found) else []
+        found |= dict.fromkeys(sorted(map(Path, glob.glob(text))) if glob.has_magic(text) else [Path(text)])
+    return list(found) if found and all(file.is_file() for file in found) else []
 
 
 def braced(text: str) -> list[str]:

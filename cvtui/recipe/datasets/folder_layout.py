@@ -38,14 +38,20 @@ def find_layout(path: str, split: Mapping[str, str]) -> Layout:
     if split:
         return _as_told(path, split)
     root = AskedFolder.read(path)
-    found = named_halves(root) or _one_folder(root) or _halves_inside(root) or _half_beside_classes(root)
+    found = named_halves(root) or _one_folder(root) or _whole_sets(root) or _halves_inside(root)
+    found = found or _half_beside_classes(root)
     if found is None:
         _masks(root)
         _same_subfolders(root)
         _flat_half(root)
         found = Layout((path,), notes=_nested(root))
     elif len(found.train) == 1 and found.train[0] != path:
-        found = replace(found, notes=(*found.notes, *_nested(AskedFolder.read(found.train[0]))))
+        train = AskedFolder.read(found.train[0])
+        alone = not found.validation and found.held is None
+        if alone and (inner := _half_beside_classes(train)) is not None:  # train/cat, train/dog, train/val
+            found = replace(inner, notes=(*found.notes, *inner.notes))
+        else:
+            found = replace(found, notes=(*found.notes, *_nested(train)))
     return replace(found, notes=(*root.notes, *found.notes))
 
 
@@ -110,6 +116,30 @@ def _one_folder(root: AskedFolder) -> Layout | None:
     return None
 
 
+def _whole_sets(root: AskedFolder) -> Layout | None:
+    """Refuse folders with halves of their own that hold the same class folders: fold_1/train/cat, fold_1/val/cat."""
+    sets, classes = {}, set()
+    for name in root.holding:
+        place = os.path.join(root.path, name)
+        while len(below := class_folders(place)) == 1 and not images_in(place):
+            place = os.path.join(place, below[0])
+        sides: dict[str | None, set[str]] = {}
+        for kid in below:
+            sides.setdefault(halves.role(kid), set()).update(unwrapped(os.path.join(place, kid), place)[1])
+        both = sides.get("train", set()) & (sides.get("val", set()) | sides.get("test", set()))
+        if len(both) > 1:
+            sets[name] = place
+            classes |= both
+    if sets:
+        hold = "hold halves of their own: whole sets" if len(sets) > 1 else "holds halves of its own: a whole set"
+        raise root.refusal(
+            f"{named(list(sets))} {hold}, with the classes {named(sorted(classes))}",
+            f"did you mean {shlex.quote('folder:' + next(iter(sets.values())))}? If {named(root.holding, 3)} are the "
+            f"classes: {root.text(split='none')}",
+        )
+    return None
+
+
 def _halves_inside(root: AskedFolder) -> Layout | None:
     """Find halves within each class: PATH/cat/train, PATH/cat/val."""
     roles = [{halves.role(kid) for kid in class_folders(os.path.join(root.path, name))} for name in root.holding]
@@ -144,11 +174,13 @@ def _masks(root: AskedFolder) -> None:
     """Refuse pictures beside their masks or annotations: folders that say what a file is, not which class."""
     if masks := halves.answers(root.holding):
         others = [name for name in root.holding if name not in masks]
-        names = images_in(os.path.join(root.path, others[0]))
+        place = os.path.join(root.path, others[0])
+        names = images_in(place)
+        meant = f"did you mean {shlex.quote('folder:' + place)}? " if len(class_folders(place)) > 1 else ""
         raise root.refusal(
             f"{named(masks)} beside {named(others)}: these are no classes by their names; each class needs a folder"
             f"{by_file_names(os.path.join(root.path, others[0]), names)}",
-            f"{label_file(root.path)}if they are the classes: {root.text(split='none')}",
+            f"{label_file(root.path)}{meant}if they are the classes: {root.text(split='none')}",
         )
     below = {kid for name in root.holding for kid in class_folders(os.path.join(root.path, name))}
     if masks := halves.answers(sorted(below)):
@@ -163,18 +195,23 @@ def _same_subfolders(root: AskedFolder) -> None:
     """Ask where the "classes" hold the same subfolders: these may be the classes, and the folders halves of the set."""
     if len(root.holding) < 2:
         return
-    kids = [set(unwrapped(os.path.join(root.path, name), root.path)[1]) for name in root.holding]
+    places = [os.path.join(root.path, name) for name in root.holding]
+    kids = [set(unwrapped(place, root.path)[1] or class_folders(place)) for place in places]
     counts = Counter(kid for below in kids for kid in below)
     same = sorted(kid for kid, count in counts.items() if count >= max(2, 0.8 * len(kids)))
-    if len(same) < 2 or len(same) < SHARED * max(map(len, kids)) or not all(below & set(same) for below in kids):
-        return
-    folders = {
-        name: os.path.relpath(unwrapped(os.path.join(root.path, name), root.path)[0], root.path)
-        for name in root.holding
-    }
+    shared = len(same) > 1 and len(same) >= SHARED * max(map(len, kids)) and all(below & set(same) for below in kids)
+    if not shared:  # train/{1,2,3} beside query/{1} and gallery/{1,2}
+        trains = [below for name, below in zip(root.holding, kids, strict=True) if halves.role(name) == "train"]
+        if len(trains) != 1 or len(trains[0]) < 2 or not all(below and below <= trains[0] for below in kids):
+            return
+        same = sorted(trains[0])
+    deep = {name: unwrapped(place, root.path) for name, place in zip(root.holding, places, strict=True)}
+    folders = {name: os.path.relpath(place, root.path) if below else name for name, (place, below) in deep.items()}
     first = min(root.holding, key=lambda name: {"train": 0, None: 1, "val": 2}.get(halves.role(name), 3))
     others = [name for name in root.holding if name != first]
-    train, val = ([first], others[:1]) if len(others) == 1 else ([first, *others[:-1]], others[-1:])
+    held = [name for role in ("val", "test") for name in others if halves.role(name) == role]  # a test set is left
+    val = held[:1] or others[-1:]
+    train = [first, *(name for name in others if name not in (*held, *val))]
     line = root.text(train="+".join(folders[name] for name in train), val=folders[val[0]])
     alone = ""
     if not any(halves.role(name) for name in root.holding):  # last: at 80x24 a long path pushes it out of sight
@@ -202,9 +239,10 @@ def _nested(root: AskedFolder) -> tuple[str, ...]:
     """Tell of a folder that may be the whole set, beside others that hold images themselves."""
     kids = {name: class_folders(os.path.join(root.path, name)) for name in root.holding}
     deep = [name for name, below in kids.items() if len(below) > 1 and not images_in(os.path.join(root.path, name))]
-    if len(deep) > 1 and len(deep) == len(kids):
-        inner = [kid for name in deep for kid in kids[name]]
-        return (f"{named(deep, 3)} are the classes; the subfolders in them ({named(inner)}) are taken together",)
+    bare = all(below and not images_in(os.path.join(root.path, name)) for name, below in kids.items())
+    if deep and bare and len(kids) > 1:
+        inner = list(dict.fromkeys(kid for below in kids.values() for kid in below))
+        return (f"{named(list(kids), 3)} are the classes; the subfolders in them ({named(inner)}) are taken together",)
     if len(deep) != 1 or any(kids[name] for name in root.holding if name not in deep):
         return ()
     path = shlex.quote(f"folder:{os.path.join(root.path, deep[0])}")

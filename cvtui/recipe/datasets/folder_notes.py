@@ -46,6 +46,23 @@ def without_images(empty: Mapping[str, FoundFiles]) -> list[str]:
     return [f"no class, since there are no images in it: {named(shown)}"]
 
 
+def same_folders(train: Mapping[str, Sequence[str]], held: Mapping[str, Sequence[str]]) -> list[str]:
+    """Tell of classes that are one real folder, by links, and of those of validation that are the training's."""
+    real: dict[str, str] = {}
+    notes = []
+    for name, places in train.items():
+        for place in map(os.path.realpath, places):
+            if place in real:
+                both = f"{class_names.shown(real[place])} and {class_names.shown(name)}"
+                notes.append(f"{both} are one folder, by a link: its images are in both classes")
+            real.setdefault(place, name)
+    again = [name for name, places in held.items() if any(os.path.realpath(place) in real for place in places)]
+    if again:
+        notes.append(f"validation's {named(again)} are folders of the training, by a link: it validates on what it "
+                     "has learnt")  # fmt: skip
+    return notes
+
+
 def more_notes(layout: Layout, names: Sequence[str], found: Mapping[str, FoundFiles], passed: FoundFiles) -> list[str]:
     """Return what is to be told of classes that look alike, and of files that are passed over."""
     notes = class_names.alike(names)

@@ -45,6 +45,7 @@ def role_of_word(word: str) -> Role | None:
 def role(name: str) -> Role | None:
     """Return which half of a data set a folder's name names, or None."""
     found = {part for word in words(name) if (part := role_of_word(word)) is not None}
+    found = found or {part for word in words(name.lower()) if (part := role_of_word(word)) is not None}  # tEST
     if found == {"train", "val"}:  # trainval: everything but the test set
         return "train"
     if found == {"val", "test"}:  # test-dev

@@ -245,7 +245,9 @@ def _gather(path: Path, split: Mapping[str, str]) -> _Gathered:
     elif layout.held is not None:
         stamps.append(stamp_of(layout.held.list))
         passed.add(layout.held.found)
-        held = {class_names.composed(name): FoundFiles(images=some) for name, some in layout.held.images.items()}
+        held = {class_names.class_name(name): FoundFiles(images=some) for name, some in layout.held.images.items()}
+    halves_of = _classes(layout, "val", []) if layout.validation and not layout.inside else {}
+    notes += folder_notes.same_folders({name: folders[name] for name in names}, halves_of)
     notes += folder_notes.more_notes(layout, names, found, passed)
     return _Gathered(
         tuple(names),
@@ -266,7 +268,7 @@ def _classes(layout: Layout, half: str, notes: list[str]) -> dict[str, list[str]
         for name in subfolders(root)[0]:
             if half == "train" and name in layout.no_classes:
                 continue
-            one = class_names.composed(name)
+            one = class_names.class_name(name)
             if one in spelt and not layout.inside:
                 both = (class_names.with_points(spelt[one], name), class_names.with_points(name, spelt[one]))
                 notes.append(f"the folders {' and '.join(sorted(both))} have the same name: they are one class")
@@ -300,10 +302,7 @@ def _validation(
                 refused = _stranger(name, names, layout)
             continue
         if known != name:
-            notes.append(
-                f"{where}/: the class {class_names.with_points(name, known)} is taken as "
-                f"{class_names.with_points(known, name)}"
-            )
+            notes.append(class_names.taken(f"{where}/", name, known))
         folders.setdefault(known, []).extend(places)
     held = {name: images_below(places) for name, places in folders.items()}
     if not refused[0] and not any(one.images for one in held.values()):

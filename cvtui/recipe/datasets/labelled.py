@@ -74,7 +74,7 @@ def labelled_files(text: str, split: str, classes: Sequence[str], only: bool = F
 
 
 def _number(name: str, classes: Sequence[str], only: bool, where: str) -> int | None:
-    known = class_names.match(class_names.composed(name), classes)
+    known = class_names.match(class_names.class_name(name), classes)
     if known is not None:
         return list(classes).index(known)
     if only:

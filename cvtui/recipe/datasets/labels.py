@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets import halves
+from cvtui.recipe.datasets import class_names, halves
 
 Item = TypeVar("Item")
 
@@ -54,6 +54,8 @@ def number_of(text: str) -> int | None:
 def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[int]]:
     """Return the classes (whole numbers by their value, else words by the alphabet) and each image's number of one.
 
+    Words that Unicode calls equal are one class.
+
     RequestError, beginning with `what`, for fewer than two, or labels that are measurements or as many as images.
     """
     distinct = set(labels)
@@ -63,8 +65,8 @@ def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[
         named = {label: str(number) for label, number in numbers.items()}
         classes = tuple(sorted(set(named.values()), key=int))
     else:
-        named = {label: label for label in distinct}
-        classes = tuple(sorted(distinct))
+        named = {label: class_names.class_name(label) for label in distinct}
+        classes = tuple(sorted(set(named.values())))
     if len(classes) < 2:
         raise RequestError(f"data: {what} has one class, {classes[0]!r}; two are the least" if classes else
                            f"data: {what} has no labels")  # fmt: skip
@@ -74,6 +76,60 @@ def classes_of(labels: Sequence[str], what: str) -> tuple[tuple[str, ...], list[
                            ": measurements or names, not classes")  # fmt: skip
     place = {name: number for number, name in enumerate(classes)}
     return classes, [place[named[label]] for label in labels]
+
+
+class Halves(NamedTuple):
+    """Labels of training and validation by one list of classes."""
+
+    classes: tuple[str, ...]
+    train: list[int]
+    held: list[int]
+    """-1: of a class that training lacks."""
+    notes: list[str]
+    strange: tuple[str, ...]
+    """Classes that only validation has."""
+
+
+def halves_of(train: Sequence[str], held: Sequence[str], what: str) -> Halves:
+    """Give classes of both halves the numbers of the training's; validation's may differ from them in case.
+
+    RequestError as in `classes_of`.
+    """
+    classes, numbers = classes_of([*train, *held], what)
+    count, notes = len(train), []
+    trained = sorted(set(numbers[:count]))
+    names = [classes[number] for number in trained]
+    place: dict[int, int] = {number: at for at, number in enumerate(trained)}
+    strange = []
+    for number in sorted(set(numbers[count:]) - set(trained)):
+        known = class_names.match(classes[number], names)
+        if known is None:
+            strange.append(classes[number])
+        else:
+            notes.append(class_names.taken("validation", classes[number], known))
+        place[number] = -1 if known is None else names.index(known)
+    found = [place[number] for number in numbers]
+    return Halves(tuple(names), found[:count], found[count:], notes, tuple(strange))
+
+
+def bytes_text(data: bytes) -> str:
+    """Return a label in bytes as text: UTF-8, else Windows-1252, in which two words stay two."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "backslashreplace")
+
+
+def two_spellings(labels: Iterable[str]) -> list[str]:
+    """Tell of labels that Unicode calls equal, and that are written differently."""
+    found: dict[str, str] = {}
+    notes = []
+    for label in sorted({label for label in labels if not label.isascii()}):
+        other = found.setdefault(class_names.composed(label), label)
+        if other != label:
+            both = (class_names.with_points(other, label), class_names.with_points(label, other))
+            notes.append(f"the labels {' and '.join(both)} have the same name: they are one class")
+    return notes
 
 
 def _check_whole(labels: AbstractSet[str], what: str) -> None:

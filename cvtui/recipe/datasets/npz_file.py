@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from itertools import compress
 from pathlib import Path
@@ -10,12 +11,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cvtui import door
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets import label_sets
+from cvtui.recipe.datasets import class_names, label_sets
+from cvtui.recipe.datasets.asked_folder import named
 from cvtui.recipe.datasets.data_facts import DataFacts
-from cvtui.recipe.datasets.file_source import FileSource, Signature
+from cvtui.recipe.datasets.file_source import FileSource, Signature, check_names, check_strangers
+from cvtui.recipe.datasets.image_files import names_in
 from cvtui.recipe.datasets.image_folder import parse_size
 from cvtui.recipe.datasets.label_sets import LabelSets, counts_of, is_set, joined
-from cvtui.recipe.datasets.labels import classes_of, held_out, parted
+from cvtui.recipe.datasets.labels import (
+    bytes_text,
+    classes_of,
+    halves_of,
+    held_out,
+    part_of_name,
+    parted,
+    two_spellings,
+)
 from cvtui.recipe.datasets.npz_names import find_pairs
 from cvtui.recipe.recipe import Recipe
 
@@ -24,6 +35,8 @@ if TYPE_CHECKING:
 
 MOST_CHANNELS = 16
 """Satellites have 13; a fourth axis of more is depth."""
+BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What is raised for files that are damaged, or packed in another way."""
 CLASS_NAMES = ("class_names", "classes", "label_names", "names")
 
 
@@ -57,7 +70,7 @@ class NpzFile(FileSource):
     options = ("images", "labels")
 
     def facts(self, recipe: Recipe) -> DataFacts:
-        found = self.arrays(recipe.data, recipe.val_share, recipe.seed)
+        found = self.arrays(recipe.data, recipe.val_share, recipe.seed, only=bool(recipe.only.strip()))
         high, wide, *channels = image_shape(found.shape)
         if recipe.size:
             high, wide = parse_size(recipe.size)
@@ -73,19 +86,39 @@ class NpzFile(FileSource):
             train_counts=counts[0],
             validation_counts=counts[1],
             label_sets=found.label_sets,
+            notes=found.notes,
         )
 
-    def arrays(self, text: str, val_share: float, seed: int) -> Arrays:
-        """Read labels, and the images' shape. RequestError in one line for what is none of the layouts."""
-        key = (text, self.signature(text), val_share, seed)
+    def arrays(self, text: str, val_share: float, seed: int, *, only: bool = False) -> Arrays:
+        """Read labels, and the images' shape. RequestError in one line for what is none of the layouts.
+
+        only: the recipe names the classes that are meant: one that only validation has is no obstacle.
+        """
+        key = (text, self.signature(text), val_share, seed, only)
         if key not in _known:
-            found = _arrays_of(self.files(text)[0], self.asked(text).options, val_share, seed)
+            files = self.files(text)
+            if len(files) > 1:
+                raise RequestError(
+                    f"data: {str(self.place(text))!r} names {len(files):,} files: {named([one.name for one in files])}",
+                    hint=f"one is read: npz:{files[0]}; joined into one by np.savez('set.npz', x_train=…, y_train=…, "
+                    "x_val=…, y_val=…)",
+                )
+            found = _arrays_of(files[0], self.asked(text).options, (val_share, seed, only))
             _known.clear()
             _known[key] = found
         return _known[key]
 
 
-_known: dict[tuple[str, Signature, float, int], Arrays] = {}
+_known: dict[tuple[str, Signature, float, int, bool], Arrays] = {}
+
+
+def _beside(path: Path) -> list[str]:
+    """Tell of files of other parts beside one of the training part."""
+    if part_of_name(path.stem) != "train":
+        return []
+    others = sorted(name for name in names_in(str(path.parent)) if name.lower().endswith(".npz"))
+    held = [name for name in others if part_of_name(Path(name).stem) in ("validation", "test")]
+    return [f"not used: {named(held)} beside it (np.savez joins the arrays of both into one file)"] if held else []
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -108,7 +141,7 @@ def read_array(path: Path, name: str) -> NDArray[Any]:
         with door.opened_input(path) as file, np.load(file, allow_pickle=False) as arrays:
             held: NDArray[Any] = arrays[name]
             return held
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         words = "it holds Python objects" if "pickle" in str(error) else str(error) or type(error).__name__
         raise RequestError(f"data: {name!r} of {str(path)!r} can't be read: {words}") from None
 
@@ -127,19 +160,21 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
                         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else (
                             np.lib.format.read_array_header_2_0)  # fmt: skip
                         found[name.removesuffix(".npy")] = tuple(read(entry)[0])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError) as error:
+    except BROKEN as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise RequestError(f"data: {str(path)!r} is no NumPy file of arrays: {words}") from None
     return found
 
 
-def _arrays_of(path: Path, asked: Mapping[str, str], val_share: float, seed: int) -> Arrays:
+def _arrays_of(path: Path, asked: Mapping[str, str], how: tuple[float, int, bool]) -> Arrays:
     shapes = _shapes(path)
     by_lower = {name.lower(): name for name in shapes}
     images, labels, notes = find_pairs(path, {name: shape for name, shape in shapes.items()
                                               if name.lower() not in CLASS_NAMES}, asked)  # fmt: skip
     for name in images:
         _check_images(path, name, shapes)
+    if len(images) == 1:
+        notes += _beside(path)
     if len({image_shape(shapes[name][1:]) for name in images}) > 1:
         both = " and ".join("x".join(map(str, shapes[name][1:])) for name in images)
         raise RequestError(f"data: training and validation images of {path.name!r} differ: {both}")
@@ -150,7 +185,7 @@ def _arrays_of(path: Path, asked: Mapping[str, str], val_share: float, seed: int
         names_of_classes = (
             names_of_classes if len(names_of_classes) == wide else [str(number) for number in range(wide)]
         )
-    return _divided(path, images, shapes[images[0]][1:], texts, names_of_classes, notes, val_share, seed)
+    return _divided(path, images, shapes[images[0]][1:], texts, names_of_classes, notes, how)
 
 
 def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -170,6 +205,9 @@ def _check_images(path: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> 
 def _labels(path: Path, name: str, images: str, shapes: dict[str, tuple[int, ...]], notes: list[str]) -> list[str]:
     """Return the label of each image as text. Of several labels a picture: a set (label_sets.py). RequestError."""
     values = read_array(path, name)
+    if not values.ndim or values.dtype.kind not in "buifSU":
+        kind = "one value" if not values.ndim else f"{values.dtype}"
+        raise RequestError(f"data: {name!r} of {path.name!r} is {kind}, not a whole number or a word for each image")
     if len(values) != shapes[images][0]:
         raise RequestError(f"data: {path.name!r} has {shapes[images][0]:,} {images} and {len(values):,} {name}")
     if values.ndim == 2 and values.shape[1] == 1:  # MedMNIST's
@@ -188,10 +226,10 @@ def _labels(path: Path, name: str, images: str, shapes: dict[str, tuple[int, ...
         shape = "x".join(map(str, values.shape))
         raise RequestError(f"data: {name!r} of {path.name!r} is {shape}: one label per image is needed")
     if values.dtype.kind in "SU":
-        return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values.tolist()]
+        return [bytes_text(value) if isinstance(value, bytes) else value for value in values.tolist()]
     if values.dtype.kind == "f" and len(broken := values[values != values.round()]):
         raise RequestError(f"data: {name!r} of {path.name!r} holds numbers such as {broken[0]:g}, not classes")
-    return list(map(str, values.astype(int).tolist()))
+    return [str(int(value)) for value in values.tolist()]
 
 
 def _class_names(path: Path, by_lower: dict[str, str]) -> list[str]:
@@ -199,34 +237,55 @@ def _class_names(path: Path, by_lower: dict[str, str]) -> list[str]:
     if name is None:
         return []
     values = read_array(path, name)
-    return [str(value) for value in values.tolist()] if values.ndim == 1 and values.dtype.kind == "U" else []
+    if values.ndim != 1 or values.dtype.kind not in "SU":
+        return []
+    return [bytes_text(value) if isinstance(value, bytes) else value for value in values.tolist()]
 
 
 def _divided(
     path: Path, images: tuple[str, ...], shape: tuple[int, ...], texts: list[list[str]], names: list[str],
-    notes: list[str], val_share: float, seed: int,
+    notes: list[str], how: tuple[float, int, bool],
 ) -> Arrays:  # fmt: skip
     """Give the classes their numbers, and divide the images into both parts."""
+    val_share, seed, only = how
     if any(is_set(text) for part in texts for text in part):
         return _divided_sets(path, images, shape, texts, names, notes, val_share, seed)
-    classes, numbers = classes_of([text for part in texts for text in part], repr(path.name))
-    if names and all(name.isdecimal() and int(name) < len(names) for name in classes):
-        classes = tuple(names[int(name)] for name in classes)
-    elif classes != tuple(map(str, range(len(classes)))) and classes[0].lstrip("-").isdecimal():
+    what, count = repr(path.name), len(texts[0])
+    every = [text for part in texts for text in part]
+    notes += two_spellings(every)
+    if len(texts) == 2:
+        both = halves_of(texts[0], texts[1], what)
+        check_strangers(both.strange, what, both.classes, only)
+        notes += both.notes
+        parts = list(range(count)), [place for place, label in enumerate(both.held) if label >= 0]
+        labels = both.train, [both.held[place] for place in parts[1]]
+        classes = both.classes
+    else:
+        classes, numbers = classes_of(every, what)
+        held = held_out(numbers, classes, range(count), val_share, seed)
+        parts = [place for place in range(count) if place not in held], sorted(held)
+        labels = [numbers[place] for place in parts[0]], [numbers[place] for place in parts[1]]
+    classes = _named(classes, [] if len(names) in (count, len(every)) and len(names) > len(classes) else names, notes)
+    check_names(classes, what)
+    notes += class_names.alike(classes)
+    return Arrays(path, images, shape, classes, *parts, *labels, tuple(notes))
+
+
+def _named(classes: tuple[str, ...], names: list[str], notes: list[str]) -> tuple[str, ...]:
+    """Return the names of classes that are numbers: by their place, else as many names as classes in rising order."""
+    numbers = all(name.lstrip("-").isdecimal() for name in classes)
+    if names and numbers and all(name.isdecimal() and int(name) < len(names) for name in classes):
+        return tuple(names[int(name)] for name in classes)
+    if names and numbers and len(names) == len(classes):
+        pairs = ", ".join(f"{number} is {class_names.shown(name)}" for number, name in zip(classes, names, strict=True))
+        notes.append(f"labels in rising order are the classes in theirs: {pairs}"[:300])
+        return tuple(names)
+    if names and set(classes) - set(names):
+        notes.append(f"the {len(names):,} names of classes are not used: the labels are of {len(classes):,} others")
+    if numbers and classes != tuple(map(str, range(len(classes)))):
         shown = f"{classes[0]} to {classes[-1]}" if len(classes) > 4 else ", ".join(classes)
         notes.append(f"the classes are called as their labels: {shown}")
-    count = len(texts[0])
-    if len(texts) == 2:
-        strangers = set(numbers[count:]) - set(numbers[:count])
-        if strangers:
-            name = classes[min(strangers)]
-            raise RequestError(f"data: the class {name!r} of {path.name!r} has no images to train on")
-        return Arrays(path, images, shape, classes, list(range(count)), list(range(len(texts[1]))), numbers[:count],
-                      numbers[count:], tuple(notes))  # fmt: skip
-    held = held_out(numbers, classes, range(count), val_share, seed)
-    parts = parted(range(count), held)
-    return Arrays(path, images, shape, classes, list(parts[0]), list(parts[1]), [numbers[place] for place in parts[0]],
-                  [numbers[place] for place in parts[1]], tuple(notes))  # fmt: skip
+    return classes
 
 
 def _divided_sets(

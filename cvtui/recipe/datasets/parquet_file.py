@@ -10,10 +10,11 @@ from typing import Any
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.class_names import match
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.label_sets import texts_of
-from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
+from cvtui.recipe.datasets.labels import LABEL_NAMES, bytes_text, key_of
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.text import counted
 
@@ -44,27 +45,29 @@ class ParquetFile(ListedSource):
 
     def rows(self, text: str) -> Rows:
         options = self.asked(text).options
+        files = self.files(text)
         found: list[Row] = []
         lists: list[list[Any]] = []
-        kinds: list[str] = []
+        columns = {path: _columns(path, _features(path), options)[1] for path in files}
+        told = {path: _kinds(path, columns[path]) for path in files}
+        kinds, notes = _one_list(told)
         empty, several = 0, False
-        for path in self.files(text):
-            features = _features(path)
-            _, labels = _columns(path, features, options)
-            kinds = list(labels) if len(labels) > 1 else _class_names(features[labels[0]]) or kinds
-            part = part_of_file(path)
-            for number, value in enumerate(_values(path, labels)):
+        for path in files:
+            own, part = told[path], part_of_file(path)
+            for number, value in enumerate(_values(path, columns[path])):
                 several = several or isinstance(value, list)
                 members = value if isinstance(value, list) else [value]
-                if None in members or (kinds and not all(_is_known(one, kinds) for one in members)):
+                if not all(_is_known(one, own, len(columns[path]) > 1) for one in members):
                     empty += 1  # -1: a test set without labels
                     continue
-                plain = "" if isinstance(value, list) else str(int(value)) if isinstance(value, bool) else str(value)
+                if own != kinds:
+                    members = [_renumbered(one, own, kinds, several, path) for one in members]
+                plain = "" if isinstance(value, list) else _text(members[0])
                 lists.append(members)
                 found.append(Row(Packed(f"{path} row {number}", str(path), number), plain, part))
         if not found:
             raise RequestError(f"data: {str(self.place(text))!r} holds no row with a label")
-        notes = [f"left out {counted(empty, 'row')} without a label"] if empty else []
+        notes += [f"left out {counted(empty, 'row')} without a label"] if empty else []
         names = {str(number): str(name) for number, name in enumerate(kinds)}
         if not several:
             return Rows(found, notes, names)
@@ -134,8 +137,8 @@ def _features(path: Path) -> dict[str, dict[str, Any]]:
         entry = dict(entry) if isinstance(entry, dict) else {}
         if isinstance(entry.get("names"), dict):  # an older spelling: {"0": "cat"}
             entry["names"] = [entry["names"][key] for key in sorted(entry["names"], key=int)]
-        pair = kind.startswith("struct<") and "bytes: " in kind and "path: " in kind
-        if pair or kind in ("binary", "large_binary"):
+        parts = {field.type.field(number).name for number in range(field.type.num_fields)}
+        if (kind.startswith("struct<") and {"bytes", "path"} <= parts) or kind in ("binary", "large_binary"):
             entry["_type"] = "Image"
         entry["marks"] = kind in ("bool", "int8", "uint8", "int16", "int32", "int64")
         if isinstance(told_list := told.get(field.name) if isinstance(told, dict) else None, list) and told_list:
@@ -174,10 +177,49 @@ def _class_names(feature: dict[str, Any]) -> list[str]:
     return list(feature.get("names") or (inner.get("names") if isinstance(inner, dict) else None) or [])
 
 
-def _is_known(value: Any, kinds: list[str]) -> bool:
+def _kinds(path: Path, labels: tuple[str, ...]) -> list[str]:
+    """Return the names of the classes that a file tells, in the order of their numbers; [] for none."""
+    return list(labels) if len(labels) > 1 else _class_names(_features(path)[labels[0]])
+
+
+def _one_list(told: dict[Path, list[str]]) -> tuple[list[str], list[str]]:
+    """Return one list of classes for all files, that of the training part first, and what is told where they differ."""
+    order = sorted(told, key=lambda path: (not told[path], part_of_file(path) != "train"))
+    kinds = list(told[order[0]])
+    notes = []
+    for path in order[1:]:
+        if told[path] and told[path] != told[order[0]]:
+            kinds += [name for name in told[path] if match(name, kinds) is None]
+            notes.append(f"{path.name} numbers its classes otherwise than {order[0].name}: they are matched by name")
+    return kinds, notes
+
+
+def _renumbered(value: Any, own: list[str], kinds: list[str], several: bool, path: Path) -> Any:
+    """Return the number by the list of all files of a label by its own file's list. RequestError for several."""
+    if several:
+        raise RequestError(f"data: {path.name!r} names other classes than the other files, and its pictures are in "
+                           "several", hint="give all files the same names")  # fmt: skip
+    name = value if isinstance(value, str) else own[int(value)] if own else None
+    known = match(name, kinds) if name is not None else None
+    return value if known is None else kinds.index(known)
+
+
+def _text(value: Any) -> str:
+    """Return a label as text: True is 1, bytes are words."""
+    if isinstance(value, bytes):
+        return bytes_text(value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _is_known(value: Any, kinds: list[str], marks: bool) -> bool:
+    """Return True for a label: no null, no NaN, and where classes have names, one of them."""
+    if value is None or value != value:
+        return False
+    if not kinds or marks:
+        return True
     if isinstance(value, str):
         return value in kinds
-    return 0 <= int(value) < max(2, len(kinds))
+    return isinstance(value, int | float) and value == int(value) and 0 <= int(value) < len(kinds)
 
 
 def _are_marks(path: Path, features: dict[str, dict[str, Any]], names: list[str]) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import halves
+from cvtui.recipe.datasets.class_names import composed
 from cvtui.recipe.datasets.image_files import is_image, names_in
 
 DEPTH = 4
@@ -37,14 +38,14 @@ class Finder:
 
     def __call__(self, value: str) -> str | None:
         """Return the path of a file, or None. RequestError for a name that two folders have."""
-        value = value.replace("\\", "/").strip()
+        value = value.replace("\\", "/").strip().removeprefix("file://")
         if not value or "\0" in value or "://" in value:
             return None
         for base in self.bases:
             path = os.path.join(base, os.path.expanduser(value))
             if is_image(value) and os.path.isfile(path):
                 return path
-        found = self._index().get(value.rsplit("/", 1)[-1].lower(), [])
+        found = self._index().get(_key(value.rsplit("/", 1)[-1]), [])
         if len(found) > 1:
             agree = [_agreement(path, value) for path in found]
             found = [path for path, parts in zip(found, agree, strict=True) if parts == max(agree)]
@@ -77,7 +78,7 @@ class Finder:
                 depth = len(Path(folder).relative_to(base).parts)
                 inside[:] = sorted(name for name in inside if name[0] != "." and depth < DEPTH and self._wanted(name))
                 for name in sorted(names):
-                    lower = name.lower()
+                    lower = _key(name)
                     if is_image(lower) and name[0] != ".":
                         path = os.path.join(folder, name)
                         for key in {lower, lower.rsplit(".", 1)[0]}:
@@ -89,9 +90,14 @@ class Finder:
         return self.said or not halves.is_of_masks(folder)
 
 
+def _key(name: str) -> str:
+    """Return a name in small letters, as Unicode composes it: a table's may be spelt otherwise than a Mac's file."""
+    return name.lower() if name.isascii() else composed(name).lower()
+
+
 def _agreement(path: str, value: str) -> int:
     """Count how many of the last parts of a path are those that the table says, of a file on another machine too."""
-    own, said = ([*one.lower().split("/")] for one in (path.replace(os.sep, "/"), value))
+    own, said = ([*_key(one).split("/")] for one in (path.replace(os.sep, "/"), value))
     own[-1], said[-1] = own[-1].rsplit(".", 1)[0], said[-1] if "." not in said[-1] else said[-1].rsplit(".", 1)[0]
     count = 0
     while count < min(len(own), len(said)) and own[-1 - count] == said[-1 - count]:

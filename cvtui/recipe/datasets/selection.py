@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cvtui.errors import RequestError, nearest
-from cvtui.recipe.datasets.class_names import composed, folded
+from cvtui.recipe.datasets.class_names import class_name, folded
 
 NAMED = 5
 """Classes that a note names; the others it counts."""
@@ -40,14 +40,14 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
 
     RequestError for a class that the set has not, or fewer than two.
     """
-    words = [word.strip() for word in only.split(",") if word.strip()]
+    words = _words(only, classes)
     if not words:
         return list(range(len(classes)))
     kept = set()
     for word in words:
         same = [number for number, name in enumerate(classes) if folded(name) == folded(word)]
-        if composed(word) in classes:  # as it is written: some sets have `a` and `A`
-            kept.add(list(classes).index(composed(word)))
+        if class_name(word) in classes:  # as it is written: some sets have `a` and `A`
+            kept.add(list(classes).index(class_name(word)))
         elif len(same) > 1:
             raise RequestError(f"only: {word!r} may be {' or '.join(classes[number] for number in same)}")
         elif same:
@@ -60,6 +60,18 @@ def kept_classes(only: str, classes: Sequence[str]) -> list[int]:
     if len(kept) < 2:
         raise RequestError(f"only: {only!r} leaves one class; two or more are needed to tell apart")
     return sorted(kept)
+
+
+def _words(only: str, classes: Sequence[str]) -> list[str]:
+    """Part the text at its commas, but for those in the name of a class."""
+    parts, words = only.split(","), []
+    with_commas = {class_name(name) for name in classes if "," in name}
+    while parts:
+        wide = next((count for count in range(len(parts), 1, -1)
+                     if class_name(",".join(parts[:count]).strip()) in with_commas), 1)  # fmt: skip
+        words.append(",".join(parts[:wide]).strip())
+        parts = parts[wide:]
+    return [word for word in words if word]
 
 
 def training_counts(counts: Sequence[int], limit: int, imbalance: float) -> list[int]:

@@ -17,7 +17,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.file_source import ListedSource, Row, Rows, part_of_file
 from cvtui.recipe.datasets.image_files import is_image
 from cvtui.recipe.datasets.label_sets import SEPARATORS, texts_of
-from cvtui.recipe.datasets.labels import LABEL_NAMES, key_of
+from cvtui.recipe.datasets.labels import LABEL_NAMES, bytes_text, key_of
 from cvtui.recipe.datasets.packed import Packed
 
 LABEL_ENDINGS = ("cls", "label", "index", "json", "txt")
@@ -115,8 +115,6 @@ def _label(sample: dict[str, Any], asked: str, path: Path) -> str | list[Any] | 
     RequestError for a .json in which it is not found.
     """
     endings = [ending for ending in LABEL_ENDINGS if sample.get(ending)]
-    if asked and not asked.isidentifier():
-        return None
     if asked and asked in endings and asked != "json":
         endings = [asked]
     elif asked:
@@ -125,7 +123,7 @@ def _label(sample: dict[str, Any], asked: str, path: Path) -> str | list[Any] | 
         return None
     data: bytes = sample[endings[0]]
     if endings[0] != "json":
-        return _of_text(data.decode("utf-8", "replace").strip(), endings[0])
+        return _of_text(bytes_text(data).strip(), endings[0])
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,7 @@ def read_table(path: Path) -> CsvTable:
 
 def _text_rows(text: str, suffix: str, path: Path) -> list[list[str]]:
     """Return the rows of a table or a list; comments before the first are left out."""
+    text = re.sub(r"\Asep=.\r?\n", "", text)  # a line of Excel's own, which says the mark
     lines = text.splitlines()
     if suffix == ".txt" and (listed := _list_rows(lines)):
         return listed
@@ -76,10 +78,17 @@ def _text_rows(text: str, suffix: str, path: Path) -> list[list[str]]:
         comments -= 1  # `#file,label`: the header itself
     body = "".join(io.StringIO(text, newline="").readlines()[comments:]).lstrip("# ") if comments < len(lines) else ""
     try:
-        read = csv.reader(io.StringIO(body, newline=""), delimiter=mark)
-        return [row for row in read if any(cell.strip() for cell in row)]
+        read = csv.reader(io.StringIO(body, newline=""), delimiter=mark, skipinitialspace=mark != "\t")
+        return _even([row for row in read if any(cell.strip() for cell in row)])
     except csv.Error as error:
         raise RequestError(f"data: {str(path)!r} is no table: {error}") from None
+
+
+def _even(rows: list[list[str]]) -> list[list[str]]:
+    """Leave out cells without a name at the header's end, where the rows have none: a mark too many."""
+    while rows[1:] and len(rows[0]) > 2 and not rows[0][-1].strip() and any(len(row) < len(rows[0]) for row in rows):
+        rows[0].pop()
+    return rows
 
 
 def _list_rows(lines: list[str]) -> list[list[str]]:

@@ -119,12 +119,17 @@ def test_a_set_with_one_picture_inside_another_file_is_not_kept(pictures: Path) 
     assert pixels[1].unique(dim=1).tolist() == [[[255, 0, 0]]] * 8, "as it is now"
 
 
-@pytest.mark.parametrize("harm", ["index.npz", "pixels", "cut"])
+@pytest.mark.parametrize("harm", ["index.npz", "pixels", "cut", "cut index", "other index"])
 def test_a_damaged_cache_is_made_anew(pictures: Path, harm: str) -> None:
     read(pictures)
     (kept,) = cache_folder().iterdir()
     if harm == "cut":
         os.truncate(kept / "pixels", 100)
+    elif harm == "cut index":  # as a machine leaves it that lost its power
+        os.truncate(kept / "index.npz", 300)
+    elif harm == "other index":
+        with np.load(kept / "index.npz") as index:
+            np.savez(kept / "index.npz", **{**index, "about": np.array('{"dtype": "uint8", "shape": 3}')})
     else:
         (kept / harm).write_bytes(b"" if harm == "pixels" else b"PK nothing")
     split, told = read(pictures)

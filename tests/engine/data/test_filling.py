@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Any
@@ -239,9 +240,9 @@ def test_the_rest_is_decoded_here_when_a_process(pictures: Path, monkeypatch: py
             assert np.array_equal(store.pixels[number], decode(path, (8, 8)))
 
 
-@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize("fate", ["", "one dies", "one dies with the lock"])
 def test_processes_that_decoded_the_sample_wait_for_the_order_of_the_others(
-    pictures: Path, monkeypatch: pytest.MonkeyPatch, dies: bool
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, fate: str
 ) -> None:
     paths = sorted(map(str, pictures.glob("*/*.png")))
     store = PixelStore(paths, (8, 8))
@@ -253,11 +254,19 @@ def test_processes_that_decoded_the_sample_wait_for_the_order_of_the_others(
     team = store._team
     assert team is not None
     assert team.waits
-    if dies:
+    if fate == "one dies":
         team._processes[0].kill()
         team._processes[0].join()
+    elif fate:
+        monkeypatch.setattr(pixel_store, "LONGEST_LOCK", 0.01)
+        holder = threading.Thread(target=team._place.get_lock().acquire)  # as it stays when its owner is gone
+        holder.start()
+        holder.join()
     store.begin(range(len(paths))[::-1])
-    assert team.order == [number for number in range(len(paths))[::-1] if number % 2]
+    if "lock" in fate:
+        assert store._team is not team
+    else:
+        assert team.order == [number for number in range(len(paths))[::-1] if number % 2]
     store.ensure(range(len(paths)))
     assert len(store.wrong) == 4
     for number, path in enumerate(paths):

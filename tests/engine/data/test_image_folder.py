@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import struct
+import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from cvtui.engine.data import image_folder
+from cvtui.engine.data import file_decoding, image_folder
 from cvtui.engine.data.batching import batches
-from cvtui.engine.data.decode import Unreadable, decode
+from cvtui.engine.data.decode import Unreadable, decode, look
 from cvtui.engine.data.image_folder import read
 from cvtui.engine.data.images import Images, channel_stats
 from cvtui.engine.data.loading import load
@@ -213,3 +216,34 @@ def test_a_picture_of_a_satellite_says_how_many_bands_it_has(tmp_path: Path) -> 
     (tmp_path / "forest_1.tif").write_bytes(body)
     with pytest.raises(Unreadable, match="it has 13 bands; 1, 3 and 4 are read"):
         decode(str(tmp_path / "forest_1.tif"), (4, 4))
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_signal_is_heard_while_files_are_decoded(
+    processes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the file that each is at: 3,000 photos went on for half a minute."""
+    root = fill(tmp_path / "pictures")
+    monkeypatch.setattr(file_decoding, "WORTH_PROCESSES", 1 if processes else 1000)
+    monkeypatch.setattr(file_decoding, "CHUNK", 8)
+    monkeypatch.setattr(file_decoding, "usable_cores", lambda: 2)
+    signals, log = Signals(), tmp_path / "decoded"
+
+    def looked(path: str, shape: tuple[int, int]) -> Any:
+        with open(log, "a") as file:
+            file.write(".")
+        signals.number = signal.SIGTERM
+        time.sleep(0 if log.stat().st_size < 4 else 1.5 * file_decoding.LOOK_EVERY)
+        return look(path, shape)
+
+    monkeypatch.setattr(file_decoding, "look", looked)
+    run = run_folder(tmp_path, data=f"folder:{root}", size="8", net="fc", batch_size=8, epochs=1)
+    if processes:  # the handler runs in the process that waits
+        signals.number = signal.SIGTERM
+    assert train_folder(run.path, signals) == 143
+    assert log.stat().st_size < 16, "of 30"
+    end = history(run).end
+    assert end is not None
+    assert (end.status, end.reason) == ("stopped", "stopped by SIGTERM")
+    monkeypatch.setattr(file_decoding, "look", look)
+    assert train_folder(run.path, Signals(), resume=True) == 0

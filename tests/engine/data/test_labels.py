@@ -24,7 +24,9 @@ class Colour(enum.Enum):
         (3, 3), (np.int16(3), 3), (np.uint64(3), 3), (3.0, 3), (np.float32(3), 3), (torch.tensor(3), 3),
         (10**12, 10**12), (torch.tensor([3]), 3), (np.array([3], np.uint8), 3), ([3], 3), (np.array([[3]]), 3),
         (True, True), (np.bool_(False), False), (torch.tensor(True), True), ("cat", "cat"), (np.str_("cat"), "cat"),
-        (b"cat", "cat"), (np.array("cat"), "cat"), (["cat"], "cat"), (Colour.RED, "RED"),
+        (b"cat", "cat"), (b"caf\xe9", "caf\u00e9"), (bytearray(b"cat"), "cat"), (np.array("cat", object), "cat"),
+        (np.array([3], object), 3), (torch.tensor(3.0, dtype=torch.bfloat16), 3),
+        (np.array("cat"), "cat"), (["cat"], "cat"), (Colour.RED, "RED"),
         (torch.tensor([0, 0, 1]), OneHot(2, 3)),
         ([0.0, 1.0], OneHot(1, 2)), (np.array([True, False]), OneHot(0, 2)),
         (torch.tensor([1, 0, 1]), Marks((0, 2), 3)), ([0, 0, 0, 0], Marks((), 4)),
@@ -41,6 +43,8 @@ def test_a_label_is_a_number_a_name_or_a_vector(value: Any, label: Any) -> None:
     [
         (0.5, "0.5, not a whole number or a name"), (float("nan"), "nan, not a whole number"),
         (torch.tensor(0.5), "0.5, not a whole"), (None, "None: an item without a class"),
+
+        (2**70, "1180591620717411303424, not a whole"), ({1}, "{1}, not a whole"),
         ([0.25, 0.75], "a soft label"), ([3, 7], "2 numbers, not one class"), (torch.zeros(8, 8), "an array of 8 x 8"),
         ({"boxes": [1]}, "a dict, not a class"), (object, "not a whole number or a name"), ([], "0 numbers"),
     ],
@@ -67,6 +71,10 @@ def test_what_is_no_class_is_said_in_words(value: Any, words: str) -> None:
         ([True, False], "no yes", "no yes", [1, 0], ""),
         (["b", "a", "b"], None, "a b", [1, 0, 1], ""),
         (["b", "a", "b"], "b a", "b a", [0, 1, 0], ""),
+        (["cafe\u0301", "b", "caf\u00e9"], None, "b caf\u00e9", [1, 0, 1], "have the same name: they are one class"),
+        (["cafe\u0301", "b"], "b caf\u00e9", "b caf\u00e9", [1, 0], ""),
+        (["cat", "b"], "b Cat", "b Cat", [1, 0], "the class 'cat' (U+0063) is taken as 'Cat' (U+0043)"),
+        (["Cat", "cat"], None, "Cat cat", [0, 1], "differ only in case: two classes"),
         (["b", "a"], "b x a", "b x a", [0, 2], "without a training image: 'x'"),
         ([0, 2], "a b c", "a b c", [0, 2], "without a training image: 'b'"),
         ([OneHot(1, 3), OneHot(0, 3)], None, "0 1 2", [1, 0], "without a training image: '2'"),
@@ -88,6 +96,7 @@ def test_the_table(labels: list[Any], names: str | None, classes: str, numbers: 
         ([0, -1, 1], None, "labels count from 0; there is a label -1"),
         ([0, 5], "a b c", "go from 0 to 5 (2 different ones), its `classes` name 3: 'a', 'b', 'c'"),
         (["a", "d"], "a b c", "the label 'd' is none of the classes"),
+        (["\u0430", "b"], "a b", "the label '\u0430' (U+0430) is none of the classes"),
         (["a", 1], None, "of different kinds: a name (item 0) and a number (item 1)"),
         ([OneHot(0, 2), OneHot(0, 3)], None, "have 2 and 3 values"),
         ([OneHot(0, 2), OneHot(1, 2)], "a b c", "have 2 values, its `classes` name 3"),
@@ -108,6 +117,9 @@ def test_two_parts_with_other_lists_are_mapped_by_name_or_refused() -> None:
     assert [part.tolist() for part in same.parts] == [[0, 1], [1, 0]]
     fewer = number_labels([[0, 1, 2], [0, 1]], [("a", "b", "c"), ("b", "c")], "m:f")
     assert (fewer.classes, fewer.parts[1].tolist()) == (("a", "b", "c"), [1, 2])
+    words = number_labels([["Cat", "caf\u00e9"], ["cat", "cafe\u0301"]], [None, None], "m:f")
+    assert [part.tolist() for part in words.parts] == [[0, 1], [0, 1]]
+    assert "validation: the class 'cat' (U+0063) is taken as 'Cat' (U+0043)" in words.notes
     with pytest.raises(RequestError, match="items of the class 'fox', which training doesn't name: 'cat', 'dog'"):
         number_labels([[0, 1], [0, 1]], [cats, ("fox", "cat")], "m:f")
     with pytest.raises(RequestError, match="validation has the class '2', which training has no items of"):

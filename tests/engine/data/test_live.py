@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -49,6 +50,26 @@ def of_python(): return Set(lambda s: random.randrange(256))
 def of_numpy(): return Set(lambda s: np.random.randint(256))
 def of_torch(): return Set(lambda s: int(torch.randint(256, ())))
 def of_its_own(): return Set(lambda s: int(s.rng.integers(256)))
+SHARED = np.random.default_rng()
+def of_a_global(): return Set(lambda s: int(SHARED.integers(256)))
+def of_a_closure():
+    rng = random.Random()
+    return Set(lambda s: rng.randrange(256))
+def of_a_default(rng=np.random.default_rng()):
+    def draw(s, rng=np.random.default_rng()): return int(rng.integers(256))
+    return Set(draw)
+def of_a_partial():
+    from functools import partial
+    return Set(partial(lambda rng, s: int(torch.randint(256, (), generator=rng)), torch.Generator()))
+class Slots:
+    __slots__ = ("rng",)
+    def __init__(self): self.rng = np.random.default_rng()
+    def draw(self, s): return int(self.rng.integers(256))
+def of_a_method(): return Set(Slots().draw)
+class Held(Set):
+    rng2 = np.random.RandomState()
+    def __getitem__(self, i): self.draw = lambda s: Held.rng2.randint(256); return super().__getitem__(i)
+def of_its_class(): return Held(None)
 def of_a_counter(): return Set(lambda s: next(s.private) % 256)
 def of_nothing(): return Set(lambda s: 7)
 def seldom(): return Set(lambda s: 0, 200)
@@ -116,8 +137,14 @@ def drawn(part: Any, epoch: int) -> dict[int, int]:
     return found
 
 
-@pytest.mark.parametrize("name", ["of_python", "of_numpy", "of_torch", "of_its_own"])
-@pytest.mark.parametrize("workers", [False, True])
+PLACES = ("a_global", "a_closure", "a_default", "a_partial", "a_method", "its_class")
+DRAWN = [
+    *((f"of_{kind}", workers) for kind in ("python", "numpy", "torch", "its_own") for workers in (False, True)),
+    *((f"of_{place}", False) for place in PLACES),
+]
+
+
+@pytest.mark.parametrize(("name", "workers"), DRAWN)
 def test_every_generator_draws_anew_in_every_epoch_and_alike_in_every_reading(
     name: str, workers: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,3 +264,13 @@ def test_a_long_reading_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     told: list[str] = []
     user_dataset.read(Recipe(data="livesets:of_nothing"), told.append)
     assert "reading items: 30 of 60 (50%)" in told
+
+
+def test_a_signal_is_heard_while_items_are_read(tmp_path: Path) -> None:
+    run, signals = folder(tmp_path, **RECIPE, data="livesets:of_nothing"), Signals()
+    signals.number = signal.SIGINT
+    assert train_folder(run.path, signals) == 130
+    found = history(run)
+    assert found.run is None, "it had not begun"
+    assert found.end is not None
+    assert (found.end.status, found.end.step) == ("stopped", 0)

@@ -15,7 +15,7 @@ from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.selection import training_counts
+from cvtui.recipe.datasets.selection import kept_classes, training_counts
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.engine.making import folder, history, pixels_of
@@ -79,6 +79,13 @@ def test_counts_by_hand() -> None:
     assert sum(training_counts([7, 7, 7], 20, 1.0)) == 20
     with pytest.raises(RequestError, match="less than one image for each of 3 classes"):
         training_counts([7, 7, 7], 2, 1.0)
+
+
+def test_names_of_classes_may_hold_commas() -> None:
+    classes = ("a, x", "b", "caf\u00e9, bar, b")
+    assert kept_classes("a, x,b", classes) == [0, 1]
+    assert kept_classes(" b, cafe\u0301, bar, b", classes) == [1, 2]
+    assert kept_classes("0,1", classes) == [0, 1]
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 1.0])

@@ -46,6 +46,9 @@ def normalised():
 
 def number(): return 3
 def broken(): raise OSError("no disk")
+def leaves(): raise SystemExit(2)
+class Leaving(Pictures):
+    def __getitem__(self, i): raise SystemExit("usage: mysets.py")
 def negative(): return TensorDataset(torch.rand(4, 1, 2, 2), torch.tensor([0, -1, 1, 0]))
 def one_class(): return TensorDataset(torch.rand(4, 1, 2, 2), torch.zeros(4))
 constant = 5
@@ -93,6 +96,8 @@ def test_points_and_values_beyond_0_to_1_stay_floats() -> None:
         ("mysets:constant", "no function 'constant'"),
         ("mysets:number", "a int, no Dataset"),
         ("mysets:broken", "raised OSError: no disk"),
+        ("mysets:leaves", "raised SystemExit: 2"),
+        ("mysets:Leaving", "reading item 0 raised SystemExit: usage: mysets.py"),
         ("mysets:negative", "there is a label -1"),
         ("mysets:one_class", "one class only"),
         ("nowhere:x", "no module 'nowhere'"),
