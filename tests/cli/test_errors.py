@@ -146,6 +146,7 @@ def test_the_screen_without_a_terminal_names_no_ui(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(39, 24), (80, 9)])
+@pytest.mark.usefixtures("forks")
 def test_a_terminal_that_is_too_small_is_told_both_sizes(tmp_path: Path, columns: int, lines: int) -> None:
     with Terminal(cwd=tmp_path, size=(columns, lines)) as terminal:
         assert terminal.end() == 2
