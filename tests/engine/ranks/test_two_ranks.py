@@ -45,14 +45,14 @@ def other_rank(base: Path, *runs: RunFolder) -> Iterator[Path]:
     if not process:
         _be_rank_1(said, store, runs)
 
-    def ended() -> tuple[int, int] | None:
-        found = os.waitpid(process, os.WNOHANG)
-        return found if found[0] else None
+    def ended() -> tuple[int, ...]:
+        number, status = os.waitpid(process, os.WNOHANG)
+        return (status,) if number else ()
 
     try:
         join(store, 0)
         yield said
-        _, status = wait_until(ended, 120, "rank 1")
+        (status,) = wait_until(ended, 120, "rank 1")
     except BaseException:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
