@@ -159,3 +159,15 @@ def _leave_compiling_out() -> None:
         from cvtui.engine.runtime.fast_start import leave_dynamo_out
 
         leave_dynamo_out()
+
+
+@pytest.fixture
+def forks() -> Iterator[None]:
+    """Let cvtui's own processes be forks of this one, which has loaded PyTorch (tests/forked.py)."""
+    if not HAS_TORCH:
+        yield
+        return
+    from tests.forked import forked
+
+    with forked():
+        yield

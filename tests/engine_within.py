@@ -66,8 +66,8 @@ class _Popen(subprocess.Popen):
             stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(told))))
             stack.enter_context(redirect_stdout(out.text))
             stack.enter_context(redirect_stderr(err.text))
-            stack.callback(_forget_what_was_read, set(sys.modules))
-            _forget_what_was_read(set(sys.modules))
+            stack.callback(forget_what_was_read, set(sys.modules))
+            forget_what_was_read(set(sys.modules))
             assert self._work is not None
             self.returncode = self._work()
         self.stdout, self.stderr = (stream.told(bool(self._how.get("text"))) for stream in (out, err))
@@ -133,7 +133,7 @@ class _Stream:
         return io.StringIO(told.decode()) if as_text else io.BytesIO(told)
 
 
-def _forget_what_was_read(before: set[str]) -> None:
+def forget_what_was_read(before: set[str]) -> None:
     """Forget data sets that were read, and modules of the working directory: another process knows of none."""
     for module, name in (("image_folder", "_read"), ("user_dataset", "read_callable")):
         getattr(importlib.import_module(f"cvtui.engine.data.{module}"), name).cache_clear()

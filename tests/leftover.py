@@ -19,7 +19,10 @@ def end_processes_in(folder: Path) -> None:
     for process in psutil.process_iter(["cmdline", "cwd"]):
         if process.pid in spared:
             continue
-        places = (f"{process.info['cwd']}{os.sep}", *(process.info["cmdline"] or ()))
+        places = [f"{process.info['cwd']}{os.sep}", *(process.info["cmdline"] or ())]
+        if process.info["cmdline"] == own.cmdline():  # a fork (tests/forked.py): known by its log
+            with contextlib.suppress(psutil.Error):
+                places += [file.path for file in process.open_files()]
         if any(place.startswith(f"{folder}{os.sep}") for place in places):
             with contextlib.suppress(psutil.Error):
                 process.kill()

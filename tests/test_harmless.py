@@ -5,10 +5,14 @@ That watching changes nothing either is tested in tests/engine/test_run.py.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from cvtui.engine.train.control import Control
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.events import Command
@@ -64,8 +68,10 @@ def same(one: History, other: History, steps: int) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("forks")
 async def test_the_screen_changes_nothing(tmp_path: Path) -> None:
-    folder = start(tmp_path, "watched")
+    with mock.patch.object(Control, "apply_pending", _late(Control.apply_pending)):
+        folder = start(tmp_path, "watched")
     await tour(folder)
     looked_at = History(folder)
     looked_at.poll()
@@ -75,6 +81,16 @@ async def test_the_screen_changes_nothing(tmp_path: Path) -> None:
     not_looked_at = stopped(start(tmp_path, "alone"), steps + 1)
     assert len(not_looked_at.layer_steps) > 0
     same(looked_at, not_looked_at, steps)
+
+
+def _late(apply_pending: Callable[[Control], None]) -> Callable[[Control], None]:
+    """Let some time pass between two steps, so that not all of a core is trained away while the screen is looked at."""
+
+    def late(control: Control) -> None:
+        time.sleep(0.01)
+        apply_pending(control)
+
+    return late
 
 
 async def tour(folder: RunFolder) -> None:

@@ -154,6 +154,7 @@ def test_a_notebook_s_cell_is_no_terminal_though_it_has_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(39, 24), (80, 9)])
+@pytest.mark.usefixtures("forks")
 def test_a_terminal_that_is_too_small_is_told_both_sizes(tmp_path: Path, columns: int, lines: int) -> None:
     with Terminal(cwd=tmp_path, size=(columns, lines)) as terminal:
         assert terminal.end() == 2

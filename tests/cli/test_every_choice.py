@@ -31,7 +31,7 @@ from cvtui.runlog.history import History
 from tests import extra
 from tests.cli.running import cvtui, within
 
-SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 720"
+SHORT = "--net conv8-relu-pool-fc --epochs 2 --threads 1 --device cpu --batch-size 32 --limit 400"
 RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 5e-3, "muon": 5e-3}
 RATES |= {"adafactor": 0.03, "lamb": 0.02, "lion": 3e-3}
 SMALLER = "--limit 300 --epochs 4 --net conv8s2-relu-pool-fc"

@@ -99,6 +99,7 @@ def test_quiet_says_only_the_result(tmp_path: Path) -> None:
     assert process.stdout.startswith(f"finished after {2 * math.ceil(1437 / Recipe().batch_size)} steps")
 
 
+@pytest.mark.usefixtures("forks")
 def test_on_a_terminal_a_bar_with_the_time_left_is_drawn_on_stderr(tmp_path: Path) -> None:
     with open(tmp_path / "out", "w") as stdout:
         terminal = Terminal("--no-ui", *TINY, "--epochs", "12", cwd=tmp_path, stdout=stdout)
@@ -142,6 +143,7 @@ def test_sigterm_stops_it_with_a_checkpoint(tmp_path: Path) -> None:
     assert not folder.alive()
 
 
+@pytest.mark.usefixtures("forks")
 def test_ctrl_c_on_a_terminal_reaches_the_worker_once(tmp_path: Path) -> None:
     """The terminal sends SIGINT to the whole foreground group; a worker that got two of them would not save."""
     with Terminal(*ENDLESS, cwd=tmp_path) as terminal:
@@ -173,6 +175,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     assert not folder.alive()
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_worker_that_is_killed_is_told_with_its_last_words(tmp_path: Path) -> None:
     process = start(*ENDLESS, cwd=tmp_path)
     folder = RunFolder(tmp_path / "runs" / "long")

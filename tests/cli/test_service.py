@@ -80,6 +80,7 @@ def end_by_signal(process: subprocess.Popen[str], number: signal.Signals, runs: 
     ],
     ids=["sweep", "sweep-hangup", "lr-find", "lottery"],
 )
+@pytest.mark.usefixtures("forks")
 def test_a_signal_stops_what_was_started(
     tmp_path: Path, words: tuple[str, ...], number: signal.Signals, running: int, folders: int
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_signal_stops_what_was_started(
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGHUP])
+@pytest.mark.usefixtures("forks")
 def test_a_signal_stops_the_cure(tmp_path: Path, number: signal.Signals) -> None:
     ill = folder(tmp_path / "runs", "ill", net="fc32-relu-fc", optimizer="momentum", lr=3.0, weight_decay=0.0, epochs=2)
     train_folder(ill.path, Signals())
@@ -132,6 +134,7 @@ def child_with(parent: int, word: str) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
+@pytest.mark.usefixtures("forks")
 def test_a_run_without_a_screen_outlives_its_terminal(tmp_path: Path, number: signal.Signals) -> None:
     """SIGHUP ends the command, not the training, as docs/reliability.md promises for a lost SSH connection.
 

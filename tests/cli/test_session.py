@@ -75,6 +75,7 @@ def started(tmp_path: Path) -> Iterator[tuple[Terminal, RunFolder, History]]:
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.long), "hung up"])
 def test_a_training_outlives_its_screen(started: tuple[Terminal, RunFolder, History], how: str) -> None:
     """A hung-up terminal ends the screen as a kill does, and signals all that belong to it besides."""

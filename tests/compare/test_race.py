@@ -13,6 +13,7 @@ import pytest
 from cvtui.runlog.folder import RunFolder, list_runs
 from cvtui.runlog.history import History
 from tests.cli.running import within
+from tests.forked import forked
 
 COMMAND = [sys.executable, "-m", "cvtui", "sweep", "--net", "fc16-relu-fc", "--epochs", "2", "--optimizer", "sgd"]
 
@@ -31,7 +32,8 @@ def sweep(runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[History]]:
     runs = tmp_path_factory.mktemp("race")
-    done = sweep(runs, "--lr", "1e-1,1e-6,1e12", "--name", "race", "--jobs", "2", "--threads", "1", "--json")
+    with forked():
+        done = sweep(runs, "--lr", "1e-1,1e-6,1e12", "--name", "race", "--jobs", "2", "--threads", "1", "--json")
     assert done.returncode == 0, done.stderr
     histories = [History(folder) for folder in sorted(list_runs(runs), key=lambda folder: folder.name)]
     for history in histories:

@@ -233,6 +233,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143)]
 )
+@pytest.mark.usefixtures("forks")
 def test_signals_stop_after_the_step_with_a_checkpoint(tmp_path: Path, number: int, code: int) -> None:
     run = folder(tmp_path, epochs=100_000)
     process = start(run)

@@ -38,6 +38,7 @@ def test_the_list_names_them_all_and_needs_no_torch(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_lab_prints_its_picture_its_numbers_and_its_claim(tmp_path: Path) -> None:
     done = cvtui("sharing", "--depth", "2", folder=tmp_path)
     assert done.returncode == 0

@@ -217,6 +217,7 @@ def test_a_killed_trainer_is_told_by_the_process_beside_it(tmp_path: Path) -> No
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("forks")
 def test_a_run_without_the_screen_waits_until_its_end_is_told(tmp_path: Path) -> None:
     told = tmp_path / "told"
     done = cvtui(

@@ -192,6 +192,7 @@ def test_a_worker_for_a_folder_that_is_gone(tmp_path: Path) -> None:
         launch(RunFolder(tmp_path / "gone"), detached=True)
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_worker_that_can_do_nothing_says_so_in_its_log(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "wrong", "learning = 'deep'\n")
     process = launch(folder, detached=True)

@@ -160,6 +160,7 @@ def test_points_and_other_channels_are_refused(tmp_path: Path) -> None:
         FileReader(open_model(run.path))
 
 
+@pytest.mark.usefixtures("forks")
 def test_the_command_line(run: RunFolder, tmp_path: Path) -> None:
     """A real process: a folder, a pattern, names on stdin, a file that can't be read."""
     pictures = Path(run.path).parents[1] / "pictures"

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
+import signal
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -22,10 +21,12 @@ from torch import distributed
 from cvtui.engine.ranks.rank_team import RankTeam
 from cvtui.engine.runtime.job_rank import JobRank
 from cvtui.engine.train.control import Signals
+from cvtui.engine.worker import train_folder
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.ranks import read_ranks
 from tests.engine.making import folder, history, train
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.torch
 
@@ -34,45 +35,50 @@ HOW: dict[str, Any] = {
     "clip": 1.0,
 }  # fmt: skip
 """Four steps an epoch, the last of one image: rank 1 has none."""
-OTHER = """
-    import sys
-    from pathlib import Path
-    from cvtui.engine.runtime.fast_start import end, loading
-    with loading():  # 1.2 instead of 2.9 s
-        from torch import distributed
-        from cvtui.engine.ranks.rank_team import RankTeam
-        from cvtui.engine.runtime.job_rank import JobRank
-        from cvtui.engine.train.control import Signals
-        from cvtui.engine.worker import train_folder
-
-        distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}", rank=1, world_size=2)
-    signals = Signals()
-    for path in sys.argv[2:]:
-        train_folder(Path(path), signals, team=RankTeam(JobRank(1, 2, "job", local_rank=1), signals))
-    distributed.destroy_process_group()
-    end(0)
-"""
 
 
 @contextlib.contextmanager
-def other_rank(base: Path, *runs: RunFolder) -> Iterator[list[str]]:
-    """Start rank 1 on the run folders, and join it in a process group of two; yield what it says, once it has ended."""
-    said: list[str] = []
-    script, store = base / "other.py", base / "store"
-    script.write_text(textwrap.dedent(OTHER))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000"}
-    command = [sys.executable, str(script), str(store), *(str(run.path) for run in runs)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+def other_rank(base: Path, *runs: RunFolder) -> Iterator[Path]:
+    """Fork rank 1 for the run folders, and join it in a process group of two; yield where it says what it has to."""
+    said, store = base / "said", base / "store"
+    process = os.fork()
+    if not process:
+        _be_rank_1(said, store, runs)
+
+    def ended() -> tuple[int, ...]:
+        number, status = os.waitpid(process, os.WNOHANG)
+        return (status,) if number else ()
+
     try:
-        distributed.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=2)
+        join(store, 0)
         yield said
-        _, error = process.communicate(timeout=120)
-        assert process.returncode == 0, error
-        said += error.splitlines()
+        (status,) = wait_until(ended, 120, "rank 1")
+    except BaseException:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        raise
     finally:
-        process.kill()
         if distributed.is_initialized():
             distributed.destroy_process_group()
+    assert os.waitstatus_to_exitcode(status) == 0, said.read_text()
+
+
+def join(store: Path, rank: int) -> None:
+    distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+
+
+def _be_rank_1(said: Path, store: Path, runs: tuple[RunFolder, ...]) -> NoReturn:
+    code = 1
+    try:
+        with open(said, "w") as sys.stderr:
+            join(store, 1)
+            signals = Signals()
+            for run in runs:
+                train_folder(run.path, signals, team=RankTeam(JobRank(1, 2, "job", local_rank=1), signals))
+            distributed.destroy_process_group()
+            code = 0
+    finally:
+        os._exit(code)
 
 
 def test_a_run_on_two_ranks_is_that_of_one_process(tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ def test_a_run_on_two_ranks_is_that_of_one_process(tmp_path: Path) -> None:
     assert [rank.checks is not None and rank.checks.wrapped for rank in ranks] == ["images", "images"]
     told = "rank {}: step times of this rank are not written any more: it is a link, which is not followed"
     assert history(unwritten).logs[-1].text == told.format(0)
-    assert [line for line in said if "cvtui:" in line] == [f"cvtui: {told.format(1)}"]
+    assert [line for line in said.read_text().splitlines() if "cvtui:" in line] == [f"cvtui: {told.format(1)}"]
     assert len(history(unwritten).steps.loss) == 4
     commands = history(stopped)
     assert [(command.step, command.command) for command in commands.commands] == [

@@ -21,6 +21,7 @@ from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from tests.engine.making import finish, folder, start
 from tests.engine.making import training as prepared
+from tests.forked import forked
 from tests.waiting import wait_until
 
 
@@ -55,7 +56,8 @@ class Live:
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
     run = folder(tmp_path, epochs=100_000, schedule="constant", lr=0.01)
-    process = start(run)
+    with forked():
+        process = start(run)
     try:
         yield Live(run, process)
     finally:

@@ -117,6 +117,7 @@ def fill(path: Path) -> None:
             file.write(b"x" * 512)
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_real_file_system_without_room(small_disk: Path) -> None:
     running = Running(folder(small_disk, epochs=100_000, watch_every=0))
     run = running.run

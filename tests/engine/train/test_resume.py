@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from cvtui.recipe.validation import check
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.worker_process import launch
+from tests.cli.running import within
 from tests.waiting import wait_until
 
 RECIPE = Recipe(
@@ -97,6 +96,7 @@ LONG = pytest.mark.long
 @pytest.mark.parametrize(
     "kills", [(113,), pytest.param((5,), marks=LONG), pytest.param((113, 250), marks=LONG)], ids=str
 )
+@pytest.mark.usefixtures("forks")
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, whole: RunFolder, kills: tuple[int, ...]) -> None:
     folder = RunFolder.create(tmp_path, "killed", dumps(RECIPE))
     for number, steps in enumerate(kills):
@@ -111,6 +111,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, whole: RunFolde
     assert history.skipped == 0
 
 
+@pytest.mark.usefixtures("forks")
 def test_stopped_in_mid_epoch_goes_on_within_the_epoch(tmp_path: Path, whole: RunFolder) -> None:
     folder = RunFolder.create(tmp_path, "stopped", dumps(RECIPE))
     assert signalled(folder, 101, signal.SIGTERM) == 143
@@ -295,13 +296,7 @@ def test_code_hidden_in_a_checkpoint_does_not_run(saved: RunFolder, tmp_path: Pa
 
 
 def test_resume_of_a_finished_run_is_refused(whole: RunFolder) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "cvtui", "resume", str(whole.path), "--no-ui"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
+    done = within("resume", str(whole.path), "--no-ui", cwd=whole.path)
     assert done.returncode == 2
     assert "has finished" in done.stderr
     assert "Traceback" not in done.stderr

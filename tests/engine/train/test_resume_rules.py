@@ -25,7 +25,7 @@ from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
 NET = "conv4s2-bn-relu-drop0.2-fc"
-BASE: dict[str, Any] = {"net": NET, "epochs": 4, "batch_size": 128, "warmup": "3", "freeze": "fc1.bias"}
+BASE: dict[str, Any] = {"net": NET, "epochs": 3, "batch_size": 128, "warmup": "3", "freeze": "fc1.bias"}
 """12 steps an epoch."""
 OTHERS: dict[str, Any] = {
     "data": "shapes", "data_dir": "elsewhere", "size": "32", "bits": 12, "cache": "on", "val_share": 0.3,
@@ -36,7 +36,7 @@ OTHERS: dict[str, Any] = {
     "init": "xavier", "freeze": "all-but-head", "unfreeze_at": 3, "lr_backbone": "0.1x", "layer_decay": 0.5,
     "loss": "hinge", "optimizer": "sgd", "lr": 1e-3, "momentum": 0.5, "weight_decay": 0.5,
     "clip": 0.01, "ema": 0.5, "scale_lr": 32, "schedule": "linear", "schedule_per": "epoch", "warmup": "20",
-    "epochs": 8, "batch_size": 64, "accumulate": 2, "patience": 50, "max_time": "9h", "seed": 1, "device": "auto",
+    "epochs": 5, "batch_size": 64, "accumulate": 2, "patience": 50, "max_time": "9h", "seed": 1, "device": "auto",
     "precision": "bfloat16", "deterministic": "off", "graph": "off",
     "nproc": 2, "sync_bn": "on", "max_restarts": 3, "rank_timeout": "1h",
     "threads": 0, "watch_every": 3, "keep": "last", "save_every": "1h", "on_nan": "skip", "name": "other",
@@ -157,7 +157,7 @@ def test_more_epochs_for_a_finished_run_train_on_at_a_rate_that_is_not_0(tmp_pat
     done = within("resume", "done", "--no-ui", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "epochs 2 → 4" in done.stderr
-    schedule = check(recipe(**BASE)).schedule
+    schedule = check(recipe(**{**BASE, "epochs": 4})).schedule
     found = history(run)
     assert found.steps.lr[24:] == pytest.approx([schedule.lr_at(step) for step in range(24, 48)], rel=1e-6)
     assert [done.epoch for done in found.epochs] == [1, 2, 3, 4]

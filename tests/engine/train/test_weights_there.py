@@ -260,6 +260,7 @@ def test_a_best_file_that_is_behind_is_caught_up_by_a_resume(tmp_path: Path, who
 # ---------------------------------------------------------------- full to the end
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_disk_that_is_full_to_the_end_is_exit_code_1_and_said_everywhere(tmp_path: Path) -> None:
     """A file system of 1.3 MB for the whole run folder, from the command line."""
     for disk in mounted(tmp_path / "disk", "1300k"):
