@@ -36,6 +36,13 @@ def falls(obs: Observations) -> bool:
     return bool(len(first) and len(last) and obs.bad_step is None and last.mean() < FALL * first.mean())
 
 
+def log_of_zero(obs: Observations) -> bool:
+    """Return True if a net that was learning came to no number, and its loss takes a bare logarithm."""
+    before, guess = obs.before_bad, obs.guess
+    learnt = before is not None and guess is not None and before[1] < FALL * guess
+    return obs.facts.bare_log and obs.bad_step is not None and learnt
+
+
 def beyond(obs: Observations, share: float) -> float:
     """Return an accuracy that lies `share` of the way from a guess (the largest class) to 1."""
     guess = obs.largest_class

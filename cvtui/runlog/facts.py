@@ -152,7 +152,12 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     positive_weight: list[float] = []
     """[pos_weight of a binary cross-entropy, positives, negatives] of the first batch."""
     broadcast: list[list[int]] = []
-    """Sizes N x 1 and N of an output and a target that the loss made N x N of."""
+    """Sizes N x 1 and N of an output and a target that the loss made N x N of, or N x 1 and N x C of one-hot rows."""
+    silent_images: list[int] = []
+    """[images whose outputs the loss gave a gradient of exactly 0 in the first steps, images, the one class that all
+    others were taught to be, or -1]; []: none was."""
+    bare_log: bool = False
+    """The first loss takes the logarithm of a softmax or sigmoid as it is, with no clamp or epsilon."""
     bounded_scores: str = ""
     """tanh or cosine: what a softmax cross-entropy is given lies between -1 and 1, as nothing multiplies it."""
     output_gradient: float | None = None
@@ -224,7 +229,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """The first losses' gradients as multiples of those of the mean over their batches; null: not known."""
     accuracy_counted: str = ""
     """What the told accuracies of the first steps are in place of the share of right answers: by output, over the
-    batch, rounded down, factor of the share, factor of the images; "": nothing of it was seen."""
+    batch, any of the batch, rounded down, factor of the share, factor of the images; "": nothing of it was seen."""
     accuracy_factor: float | None = None
     """That factor."""
     accuracies: list[list[float]] = []

@@ -47,7 +47,7 @@ def without_gradient(log: SecondReader, parts: Said, _said: Said) -> None:
     need(not facts.get("emptied"), "gradients had come")
 
 
-def too_low(log: SecondReader, parts: Said, _said: Said) -> None:
+def below_its_loss(log: SecondReader, parts: Said, _said: Said) -> None:
     steps = range(int(number(parts["a"])), int(number(parts["b"])) + 1)
     loss = math.fsum(log.loss[step] or 0.0 for step in steps) / len(steps)
     near(parts["loss"], loss)
@@ -57,3 +57,29 @@ def too_low(log: SecondReader, parts: Said, _said: Said) -> None:
 
 def no_rate(log: SecondReader, parts: Said, _said: Said) -> None:
     need(all(log.rate[step] == 0 for step in range(int(number(parts["step"])) + 1)), "a rate above 0")
+
+
+def unlike_its_loss(log: SecondReader, parts: Said, _said: Said) -> None:
+    last = list(log.epochs.values())[-int(number(parts["count"])) :]
+    need(all(one["val_loss"] > 0.3 * one["train_loss"] for one in last), "the validation loss is far below training's")
+    near(parts["loss"], last[-1]["val_loss"])
+    near(parts["cost"], last[-1]["train_loss"])
+    near(parts["told"], 100 * last[-1]["val_accuracy"])
+    near(parts["right"], 100 * last[-1]["train_accuracy"])
+
+
+def doubled_beside(log: SecondReader, parts: Said, _said: Said) -> None:
+    classes = number(parts["classes"])
+    need(sum(row[1] == classes for row in log.facts["softmax_over"]) > 1, "one softmax")
+    near(parts["floor"], math.log(1 + (classes - 1) / math.e))
+
+
+def bare_log(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(log.facts["bare_log"] is True, "something is put in between")
+    column = log.loss if parts["what"] == "loss" else log.norm
+    need(not is_finite(column[int(number(parts["step"]))]), "it is finite")
+    near(parts["had"], log.loss[int(number(parts["at"]))] or 0.0)
+
+
+def is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)

@@ -141,3 +141,9 @@ def unlike_before(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["spread"], log.facts["norm_spread"])
     near(parts["shift"], log.facts["norm_shift"])
     need(log.facts["norm_frozen"] is True, "its statistics follow")
+
+
+def silent(log: SecondReader, parts: Said, _said: Said) -> None:
+    need([int(number(parts[name])) for name in ("silent", "images", "only")] == log.facts["silent_images"], "counts")
+    if parts.get("told"):
+        near(parts["told"], 100 * max(one["val_accuracy"] for one in log.epochs.values()))

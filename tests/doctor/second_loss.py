@@ -158,7 +158,7 @@ def apart_number(log: SecondReader, parts: Said, _said: Said) -> None:
 def counted_wrongly(log: SecondReader, parts: Said, _said: Said) -> None:
     facts = log.facts
     names = {"the right": "factor of the images", "each of": "by output", "a softmax": "over the batch",
-             "it is that": "rounded down", "the largest": "largest of one",
+             "it is that": "rounded down", "an answer": "any of the batch", "the largest": "largest of one",
              "it is ": "factor of the share"}  # fmt: skip
     need(
         next(name for words, name in names.items() if parts["how"].startswith(words)) == facts["accuracy_counted"],

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
 
 from cvtui.doctor import Doctor
-from cvtui.runlog.events import Facts, Steps
+from cvtui.engine.observe.loss_graph import read_loss
+from cvtui.runlog.events import EpochDone, Facts, Steps
+from tests.doctor.making import epoch
 from tests.doctor.watched_loops.heads import (
     ClassLeftOut,
     FromOneOn,
@@ -63,6 +69,15 @@ from tests.doctor.watched_loops.nets import (
     RandomFrozen,
     UsualMomentum,
 )
+from tests.doctor.watched_loops.threads import (
+    AnyOfTheBatch,
+    EmptyRows,
+    OneBesideRows,
+    ScoresOfRows,
+    TwoHeads,
+    TwoHeadsTwice,
+    UnsureLeftOut,
+)
 from tests.doctor.watched_loops.updates import (
     Accumulated,
     CutGently,
@@ -110,6 +125,10 @@ from tests.doctor.watched_loops.updates import (
         (Wrong, "F14", "come unchanged each time"),
         (Rare, "F24", "one class"),
         (RandomBody, "F26", "as it was drawn"),
+        (AnyOfTheBatch, "F49", "any image of the batch"),
+        (EmptyRows, "F59", "of class 1; validation"),
+        (OneBesideRows, "F62", "2 places of a one-hot row"),
+        (TwoHeadsTwice, "F15", "given 4 probabilities an image"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -123,7 +142,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
     "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody,
              SharesUnderCross, Permuted, PlacesThatVote, DividedByParts, NamedScores, UsualMomentum, GentlyPenalised,
              CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
-             LastOfAll, MeanTeacher],
+             LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
@@ -139,6 +158,61 @@ def test_an_accuracy_that_the_loss_rules_out(told: float, loss: float, impossibl
     doctor.take(Steps(first=0, loss=[loss] * 60, accuracy=[told] * 60, grad_norm=[], lr=[0.1] * 60))
     doctor.update()
     assert [one.id for one in doctor.all if one.id == "F49"] == ["F49"] * impossible
+
+
+def epochs_of(val: float, val_loss: float, train_loss: float) -> list[EpochDone]:
+    return [epoch(number, 0.95, val, train_loss, val_loss) for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("value", "told", "faults"),
+    [
+        ("cross-entropy", (0.2, 0.1, 0.1), {"F49"}),  # 0.1 / ln 2: no more than one in seven is wrong
+        ("cross-entropy", (0.8, 0.1, 0.1), set()),
+        ("cross-entropy", (0.2, 0.01, 0.1), set()),  # it may be the loss that is divided once more
+        ("", (0.0, 0.11, 0.1), {"F49"}),
+        ("", (0.0, 3.0, 0.1), set()),
+    ],
+)
+def test_a_validation_accuracy_that_its_loss_rules_out(
+    value: str, told: tuple[float, float, float], faults: set[str]
+) -> None:
+    doctor = Doctor()
+    doctor.take(Facts(loss_value=value, outputs=10))
+    doctor.take(Steps(first=0, loss=[told[2]] * 90, accuracy=[0.95] * 90, grad_norm=[], lr=[0.1] * 90))
+    for one in epochs_of(*told):
+        doctor.take(one)
+    doctor.update()
+    assert {one.id for one in doctor.all if one.id == "F49"} == faults
+
+
+@pytest.mark.parametrize(
+    ("made", "bare"),
+    [
+        (lambda x, y: F.nll_loss(x.softmax(1).log(), y), True),
+        (lambda x, y: -(F.one_hot(y, 3) * x.softmax(1).log()).sum(1).mean(), True),
+        (lambda x, y: -x.softmax(1).gather(1, y[:, None]).log().mean(), True),
+        (lambda x, y: F.nll_loss((x.softmax(1) + 1e-7).log(), y), False),
+        (lambda x, y: -x.softmax(1).clamp_min(1e-7).gather(1, y[:, None]).log().mean(), False),
+        (lambda x, y: F.cross_entropy(x, y), False),
+    ],
+)
+def test_a_logarithm_of_a_share_as_it_is(made: Any, bare: bool) -> None:
+    x = nn.Linear(2, 3)(torch.ones(4, 2))
+    read = read_loss(made(x, torch.tensor([0, 1, 2, 0])).grad_fn, x.grad_fn, {})
+    assert read.bare_log is bare
+
+
+@pytest.mark.parametrize(("bare", "before", "first"), [(True, 0.3, "F03"), (False, 0.3, "F03"), (True, 2.3, "F03")])
+def test_a_loss_without_a_number(bare: bool, before: float, first: str) -> None:
+    """A net that was learning, with a bare logarithm: this is why; else it is told that it happened."""
+    doctor = Doctor()
+    doctor.take(Facts(bare_log=bare, outputs=10))
+    loss = [2.3, *[before] * 58, math.nan]
+    doctor.take(Steps(first=0, loss=loss, accuracy=[0.5] * 60, grad_norm=[], lr=[0.1] * 60))
+    doctor.update()
+    found = next(one for one in doctor.all if one.id == first)
+    assert ("logarithm of a softmax" in found.sentence) is (bare and before < 1)
 
 
 @pytest.mark.parametrize(

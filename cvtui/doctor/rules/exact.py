@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cvtui.doctor.learning import log_of_zero
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
@@ -306,12 +307,22 @@ def _validation_not_finite(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F03", "steps", "end", "epochs")
+@rule("F03", "facts", "steps", "end", "epochs")
 def not_finite(obs: Observations) -> RuleResult | None:
     step = obs.bad_step
     if step is None:
         return _validation_not_finite(obs)
     before = obs.before_bad
+    if log_of_zero(obs) and before:
+        return RuleResult(
+            f"At step {step:,} the {obs.bad_what} was NaN or infinite; at step {before[0]:,} the loss was "
+            f"{before[1]:.3g}, better than a guess. It takes the logarithm of a softmax or sigmoid as it is, which is "
+            "infinite, as is its gradient, where a share is too small for a float.",
+            step=step,
+            evidence="before the logarithm: a softmax or sigmoid, no clamp, no epsilon",
+            name="logarithm of a share that is 0",
+            advice="Use log_softmax (or cross_entropy, or binary_cross_entropy_with_logits) of the scores themselves.",
+        )
     had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and obs.bad_what == "loss" else ""
     rate = obs.rate
     raised = obs.raised_by(step)

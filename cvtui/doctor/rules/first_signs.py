@@ -55,6 +55,20 @@ def broadcast(obs: Observations) -> RuleResult | None:
     if len(obs.facts.broadcast) != 2:
         return None
     first, second = (" x ".join(f"{size:,}" for size in sizes) for sizes in obs.facts.broadcast)
+    rows = max(sizes[1] for sizes in obs.facts.broadcast if len(sizes) > 1)
+    if rows > 1:
+        if obs.facts.outputs != 1:
+            return None  # (one score of several, which a margin is put on)
+        return RuleResult(
+            f"The loss takes sizes {first} and {second} together: one output an image is compared with each of "
+            f"{rows:,} places of a one-hot row, of which one is 1 and the others are 0, whatever the image.",
+            step=0,
+            value=rows,
+            threshold=1,
+            evidence=f"{first} and {second}",
+            name="one output against one-hot rows",
+            advice='Take class numbers as the target (class_mode="binary"), or give the model one output a class.',
+        )
     images = max(obs.facts.broadcast, key=len)[0]
     return RuleResult(
         f"The loss takes sizes {first} and {second} together, which makes {images:,} x {images:,}: each output is "

@@ -81,7 +81,8 @@ def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Rule
 @rule("F21", "facts", "epochs")
 def validation_differs(obs: Observations) -> RuleResult | None:
     train, other, chance, count = neighbours(obs)
-    if count and train > chance + 0.2 and errors(other, chance, count) < limit("F13", "errors"):
+    few = train - other > limit("F21", "fit") and other < chance + 0.1
+    if count and train > chance + 0.2 and (few or errors(other, chance, count) < limit("F13", "errors")):
         return RuleResult(
             f"{percent(train)} of the training images have the label of their nearest neighbours, but only "
             f"{percent(other)} of the validation images ({percent(chance)} would be chance): their labels do not fit.",
@@ -157,8 +158,8 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
             and (val is None or train is None or val < train - 0.2)
         )
         if below or (costly and _early(epoch)):
-            if obs.raised_by(epoch.step):
-                return None  # a rate that was raised by hand throws validation off as well
+            if obs.raised_by(epoch.step) or (obs.batch_norm and _rate_rose(obs, epoch.step)):
+                return None  # a rate that was raised throws validation off as well
             return RuleResult(
                 f"After epoch {epoch.epoch} training has {_result(train, epoch.train_loss)}, validation "
                 f"{_result(val, epoch.val_loss)}; a guess is right in {percent(even)}: the two are not prepared alike.",
@@ -168,6 +169,13 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
                 evidence=f"training {_result(train, epoch.train_loss)}, validation {_result(val, epoch.val_loss)}",
             )
     return None
+
+
+def _rate_rose(obs: Observations, step: int) -> bool:
+    """Return True if the rate was several times lower not long before `step`: running means lag behind the weights."""
+    windows, least = obs.windows, step - 2 * limit("F21", "settled")
+    rates = [float(windows.rate[row]) for row in range(len(windows)) if least <= windows.end[row] <= step + 1]
+    return bool(rates) and rates[-1] > limit("F21", "rose") * min(rates) > 0
 
 
 def _below_unseen(obs: Observations) -> RuleResult | None:

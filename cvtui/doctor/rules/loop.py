@@ -8,6 +8,7 @@ import math
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.runlog.events import EpochDone
 
 PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
 """Losses that are a mean of −log p of the right answer."""
@@ -236,7 +237,7 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
     if (added := _added_up(obs)) is not None:
         return added
     if not words or not facts.accuracies:
-        return _too_low(obs)
+        return _too_low(obs) or _unlike_its_loss(obs)
     place = max(range(len(facts.accuracies)), key=lambda row: abs(facts.accuracies[row][0] - facts.accuracies[row][1]))
     told, right = facts.accuracies[place]
     return RuleResult(
@@ -297,6 +298,38 @@ def _too_low(obs: Observations) -> RuleResult | None:
     )
 
 
+def _unlike_its_loss(obs: Observations) -> RuleResult | None:
+    """Find validation accuracies that the validation loss rules out, where that loss is about training's.
+
+    (Far below training's it is the loss that may be counted wrongly.)
+    """
+    last = obs.epochs[-int(limit("F49", "epochs")) :]
+    if len(last) < limit("F49", "epochs") or not all(_contradict(obs, epoch) for epoch in last):
+        return None
+    told, right = last[-1].val_accuracy or 0.0, last[-1].train_accuracy or 0.0
+    loss, cost = last[-1].val_loss or 0.0, last[-1].train_loss or 0.0
+    plain = obs.facts.loss_value in PLAIN
+    why = "a wrong answer costs ln 2 at least" if plain else "no answer at all is said to be right"
+    return RuleResult(
+        f"The validation loss of the last {len(last)} epochs fits that of training (at last {loss:.3g} and "
+        f"{cost:.3g}), and the validation accuracy that is told does not ({percent(told)}, training "
+        f"{percent(right)}): {why}. Are answers compared with the labels of these images, and divided by their number?",
+        step=last[-1].step,
+        value=told,
+        evidence=f"validation accuracy {told:.3g} at a loss of {loss:.3g}",
+    )
+
+
+def _contradict(obs: Observations, epoch: EpochDone) -> bool:
+    """Return True if so few answers can't be right at this loss."""
+    told, loss, right, cost = epoch.val_accuracy, epoch.val_loss, epoch.train_accuracy, epoch.train_loss
+    if told is None or loss is None or right is None or cost is None or not loss > limit("F49", "alike") * cost:
+        return False
+    if obs.facts.loss_value in PLAIN and told < 1 - loss / math.log(2) - 2 * limit("F49", "apart"):
+        return True
+    return told == 0 and right > 0.5 and loss < cost / limit("F49", "times")
+
+
 def _counted(obs: Observations) -> str:
     """Say how the accuracy is counted; "" where nothing is known to be wrong."""
     facts, factor = obs.facts, obs.facts.accuracy_factor or 0.0
@@ -308,6 +341,7 @@ def _counted(obs: Observations) -> str:
         "are right with no net at all",
         "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
         "largest of one": "the largest of one output is always number 0, so class 0 is counted as the answer to all",
+        "any of the batch": "an answer counts as right where any image of the batch has that label",
         "rounded down": "it is that share rounded down to a whole number, as by a division of whole numbers",
         "factor of the share": f"it is {factor:.3g} times that share",
     }.get(facts.accuracy_counted, "")

@@ -6,7 +6,7 @@ import math
 
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
-from cvtui.doctor.registry import RuleResult, limit, rule, some
+from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 
 CROSS = ("cross-entropy", "cross-entropy of probabilities")
 DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
@@ -72,8 +72,8 @@ def softmax_over_batch(obs: Observations) -> RuleResult | None:
 def one_output(obs: Observations) -> RuleResult | None:
     """Find one output for more than two classes."""
     facts, most = obs.facts, _most_label(obs)
-    if facts.outputs != 1 or most < 2:
-        return None
+    if facts.outputs != 1 or most < 2 or {"cross_entropy", "nll_loss"} & set(facts.loss_calls):
+        return None  # (a loss of classes was given scores of its own: the model has two heads, and the first is this)
     how = {"binary cross-entropy": "a binary cross-entropy knows 0 and 1 alone, and falls without end for others",
            "binary cross-entropy with logits": "a binary cross-entropy knows 0 and 1 alone, and falls without end for "
            "others"}.get(facts.loss_kind, "class numbers are no quantity that one number could stand for")  # fmt: skip
@@ -258,8 +258,8 @@ def _bounded(obs: Observations) -> RuleResult | None:
 def class_left_out(obs: Observations) -> RuleResult | None:
     """Find a class whose images the loss doesn't count."""
     facts, count = obs.facts, obs.facts.left_out_images or 0
-    if (heavy := _heavy_positives(obs)) is not None:
-        return heavy
+    if (other := _heavy_positives(obs) or _empty_rows(obs)) is not None:
+        return other
     if not facts.left_out_classes or not count:
         return None
     which = some([f"{number:,}" for number in facts.left_out_classes])
@@ -273,6 +273,29 @@ def class_left_out(obs: Observations) -> RuleResult | None:
         threshold=0,
         evidence=f"{count:,} images of class {which} without a part in the loss",
         severity="note" if _left_out_of_accuracy(obs) else None,
+    )
+
+
+def _empty_rows(obs: Observations) -> RuleResult | None:
+    """Find images that the loss teaches nothing of, while all others are of one class, and nothing is learnt.
+
+    (A loss that leaves out what is unsure, or easy, does so too, and learns.)
+    """
+    silent, images, only = obs.facts.silent_images or (0, 0, -1)
+    told = [epoch.val_accuracy for epoch in obs.epochs if epoch.val_accuracy is not None]
+    guess = max(obs.largest_class, 1 / max(2, obs.facts.outputs or 2))
+    if only < 0 or silent < limit("F59", "silent") * images or len(told) < 2 or max(told) > 1.1 * guess:
+        return None
+    return RuleResult(
+        f"The loss gives {silent:,} of the first {images:,} images a gradient of exactly 0, and says of all others "
+        f"that they are of class {only:,}; validation accuracy is still that of a guess ({percent(max(told))}). Are "
+        "the one-hot rows of other classes empty?",
+        step=0,
+        value=silent / images,
+        threshold=limit("F59", "silent"),
+        evidence=f"{silent:,} of {images:,} images without a gradient, {only:,} the only class",
+        name="images that the loss teaches nothing of",
+        advice="Number classes from 0, or use nn.CrossEntropyLoss with class numbers.",
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
-from cvtui.doctor.learning import falls
+from cvtui.doctor.learning import falls, log_of_zero
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import beside, change, change_text, guess, loss_by, rise
 from cvtui.doctor.registry import RuleResult, limit, nice, percent, rule, short
@@ -83,7 +83,7 @@ def _rate_then(obs: Observations, pace: StepSize) -> str:
 @rule("F01", "steps", "layers", "end")
 def rate_too_high(obs: Observations) -> RuleResult | None:
     pace = too_fast(obs)
-    if pace is None or _blamed_for_speed(obs) != "F01":
+    if pace is None or _blamed_for_speed(obs) != "F01" or log_of_zero(obs):
         return None
     times, cure = _cure(obs, pace.ratio)
     by_hand = obs.raised_by(pace.begun)
@@ -108,7 +108,7 @@ def rate_too_high(obs: Observations) -> RuleResult | None:
 @rule("F31", "steps", "layers", "end")
 def warm_up_missing(obs: Observations) -> RuleResult | None:
     pace = too_fast(obs)
-    if pace is None or _blamed_for_speed(obs) != "F31":
+    if pace is None or _blamed_for_speed(obs) != "F31" or log_of_zero(obs):
         return None
     _, cure = _cure(obs, pace.ratio)
     steps = max(20, min(1000, (obs.total_steps or 1000) // 20))

@@ -119,6 +119,8 @@ def _unlike_before(obs: Observations) -> RuleResult | None:
 def softmax_twice(obs: Observations) -> RuleResult | None:
     facts = obs.facts
     classes = facts.outputs or 0
+    if (other := _of_another_head(obs)) is not None:
+        return other
     if classes < 2 or not (obs.own_loop or obs.is_cross_entropy):
         return None
     floor = math.log(1 + (classes - 1) / math.e)
@@ -141,6 +143,24 @@ def softmax_twice(obs: Observations) -> RuleResult | None:
         value=floor,
         threshold=limit("F15", "tolerance"),
         evidence=evidence,
+    )
+
+
+def _of_another_head(obs: Observations) -> RuleResult | None:
+    """Find a softmax's softmax where the model has several heads, and the first is not the one of classes."""
+    facts, sums = obs.facts, obs.facts.given_sums
+    wide = [row[1] for row in facts.softmax_over if row[1] > 1]
+    if facts.outputs != 1 or not {"cross_entropy"} & set(facts.loss_calls) or not sums or len(wide) < 2:
+        return None
+    low, high = facts.given_range or (-1.0, 2.0)
+    if (facts.loss_given or [""])[0] != "softmax" or low < 0 or high > 1 or max(abs(one - 1) for one in sums) > 1e-3:
+        return None
+    return RuleResult(
+        f"F.cross_entropy is given {wide[0]:,} probabilities an image (a softmax has been taken already) and takes the "
+        f"softmax of them again: it can't fall below {math.log(1 + (wide[0] - 1) / math.e):.4g}.",
+        step=0,
+        value=math.log(1 + (wide[0] - 1) / math.e),
+        evidence="a softmax over a softmax, in the graph of the loss",
     )
 
 
@@ -265,7 +285,7 @@ def _is_table(name: str) -> bool:
     return any(word in name for word in ("pos_embed", "cls_token", "embedding", "class_token"))
 
 
-@rule("F34", "facts")
+@rule("F34", "facts", "steps", "epochs")
 def much_dropout(obs: Observations) -> RuleResult | None:
     strong = [
         m
@@ -282,6 +302,8 @@ def much_dropout(obs: Observations) -> RuleResult | None:
         value=p,
         threshold=limit("F34", "p"),
         evidence=f"dropout p = {p:.3g}",
+        # (0.6 is what some nets are published with: a loop of one's own must fail with it first.)
+        severity="note" if obs.own_loop and p <= limit("F34", "usual") and (not obs.epochs or learns(obs)) else None,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -46,10 +47,16 @@ class FirstAnswers:
         """Return the fields about told accuracies and the loss's scale; sign: as `labels_from`."""
         pairs: list[tuple[float, Tensor, Tensor]] = []
         scales: list[float | None] = []
+        silent, images, taught = 0, 0, set[int]()
         for one in self._kept:
             output = one.output.float().cpu()
             gradient = one.gradient.float().cpu() if one.gradient is not None else None
             labels = one.labels.cpu() if one.labels is not None else None
+            if gradient is not None and gradient.dim() == 2 == output.dim() and output.shape[1] > 1:
+                quiet = (gradient == 0).all(1)
+                said = labels_from(output[~quiet], gradient[~quiet], sign)
+                silent, images = silent + int(quiet.sum()), images + len(quiet)
+                taught |= {-1} if said is None else set(said.tolist())
             if labels is None and gradient is not None:
                 labels = labels_from(output, gradient, sign)
             if labels is None or labels.dim() != 1 or labels.is_floating_point() or len(labels) != len(output):
@@ -61,6 +68,8 @@ class FirstAnswers:
             if one.told is not None:
                 pairs.append((float(one.told), output, labels))
         facts: dict[str, Any] = counted(pairs)
+        if silent:
+            facts["silent_images"] = [silent, images, taught.pop() if len(taught) == 1 else -1]
         if scales and None not in scales:
             facts["loss_scale"] = rounded(sorted(map(float, filter(None, scales)))[len(scales) // 2], 6)
         return facts
@@ -97,7 +106,7 @@ def counted(pairs: list[tuple[float, Tensor, Tensor]]) -> dict[str, Any]:
     if len(pairs) < LEAST:
         return {}
     rows = [[value, way.get("right", way.get("of one", 0.0))] for value, way in zip(told, ways, strict=True)]
-    for name in ("by output", "over the batch", "rounded down", "largest of one"):
+    for name in ("by output", "over the batch", "any of the batch", "rounded down", "largest of one"):
         values = [way.get(name) for way in ways]
         if None in values or not any(_same(told, [factor * one for one in values]) for factor in (1, 100)):  # type: ignore[operator]
             continue
@@ -123,10 +132,11 @@ def _ways(output: Tensor, labels: Tensor) -> dict[str, float]:
         shares = bool(((one >= 0) & (one <= 1)).all())
         return {**found, "of one": found["at a half" if shares else "at 0"],
                 "largest of one": (labels == 0).float().mean().item()}  # fmt: skip
-    right = (output.argmax(1) == labels).float().mean().item()
+    said = output.argmax(1)
+    right = (said == labels).float().mean().item()
     hot = functional.one_hot(labels, output.shape[1]).bool()
     found = {"right": right, "over the batch": (output.softmax(0).argmax(1) == labels).float().mean().item()}
-    found["rounded down"] = float(right >= 1)
+    found |= {"rounded down": float(right >= 1), "any of the batch": torch.isin(said, labels).float().mean().item()}
     if output.shape[1] > 2:
         found["by output"] = ((output.softmax(1) > 0.5) == hot).float().mean().item()
     return found

@@ -130,10 +130,22 @@ def spread_out(is_loss: bool, first: Any, second: Any, result: Any, images: int)
     if not isinstance(first, Tensor) or not isinstance(second, Tensor):
         return []
     sizes = [list(first.shape), list(second.shape)]
+    if one_beside_rows(first, second, images):
+        return sizes
     if sorted(sizes, key=len) != [[images], [images, 1]] or first.requires_grad == second.requires_grad:
         return []
     made = list(result.shape) if isinstance(result, Tensor) else []
     return sizes if is_loss or (made == [images, images] and result.requires_grad) else []
+
+
+def one_beside_rows(first: Tensor, second: Tensor, images: int) -> bool:
+    """Return True for one output an image beside one-hot rows of two places and more."""
+    one, rows = (first, second) if first.requires_grad else (second, first)
+    if not one.requires_grad or rows.requires_grad or list(one.shape) != [images, 1]:
+        return False
+    if rows.dim() != 2 or len(rows) != images or rows.shape[1] < 2:
+        return False
+    return bool(((rows == 0) | (rows == 1)).all()) and bool((rows.sum(1) == 1).all())
 
 
 def labels_of(calls: list[LossCall], count: int) -> Tensor | None:

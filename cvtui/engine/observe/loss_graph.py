@@ -94,6 +94,8 @@ PASSED = {
     "Minimum", "Unbind", "Split", "Diagonal", "Take",
 }  # fmt: skip
 """Operations on what is told on, which keep its meaning (shapes, choices, clamps, an epsilon)."""
+SHAPED = {"View", "UnsafeView", "ReshapeAlias", "Reshape", "Squeeze", "Unsqueeze", "Gather", "Index", "Select"}
+"""Those of them that change no value."""
 SHARED = 4_000
 """Nodes of a graph that are looked at, at most."""
 CHAIN = 12
@@ -109,6 +111,8 @@ class LossRead(NamedTuple):
     softmax_over: list[list[int]] = []  # noqa: RUF012 - never changed
     direct: bool = False
     """The model's output is what the loss is given, but for clamps and shapes."""
+    bare_log: bool = False
+    """The logarithm of a softmax or sigmoid is taken with nothing between: of a share that is 0 it is infinite."""
 
 
 def stem(node: Node) -> str:
@@ -129,7 +133,7 @@ def read_loss(start: Node | None, output: Node | None, names: Mapping[Node, str]
     if start is None:
         return LossRead()
     terms = list(_terms(start, output, names))
-    library = [term for term in terms if term[3]]
+    library = sorted((term for term in terms if term[3]), key=lambda term: term[0] not in ("cross-entropy", "nll"))
     terms = library or sorted(terms, key=lambda term: term[0] in ("squared error", "absolute error"))
     if not terms:
         return LossRead(given=[])
@@ -171,7 +175,18 @@ def _told(kind: str, node: Node, sign: int, output: Node | None, names: Mapping[
         kind = "cross-entropy of probabilities"
         if chain[:1] in (["sum"], ["exp"], ["cosh"], ["mean"]):
             kind = "log-cosh" if chain[0] == "cosh" else ""  # (a logsumexp by hand)
-    return LossRead(kind, WANTS.get(kind, ""), chain, sign, over, direct)
+    return LossRead(kind, WANTS.get(kind, ""), chain, sign, over, direct, _bare_log(node))
+
+
+def _bare_log(node: Node) -> bool:
+    """Return True if a share goes into a logarithm as it is: no clamp, no epsilon."""
+    log: Node | None = node if stem(node) == "LogBackward" else _follow(node)
+    if log is None or stem(log) != "LogBackward":
+        return False
+    before = _follow(log)
+    while before is not None and stem(before).removesuffix("Backward") in SHAPED:
+        before = _follow(before)
+    return before is not None and stem(before) in ("SoftmaxBackward", "SigmoidBackward")
 
 
 def _chain(

@@ -197,6 +197,7 @@ class LossProbe:
             "loss_given": read.given,
             "loss_sign": read.sign,
             "softmax_over": read.softmax_over,
+            "bare_log": read.bare_log,
             "loss_calls": list(dict.fromkeys(call.name for call in self._called)),
             "loss_weighted": any(call.weighted for call in self._called),
             "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
@@ -229,7 +230,8 @@ class LossProbe:
         """Return what the loss was given: the model's output before a clamp, else the input of its call."""
         if read.direct or not self._called:
             return output if read.direct and output is not None and output.dim() <= 2 else None
-        given = self._called[0].input
+        classes = [call for call in self._called if call.name in ("cross_entropy", "nll_loss")]
+        given = (classes if classes and read.kind == "cross-entropy" else self._called)[0].input
         return given if given.dim() <= 2 and given.numel() <= LARGEST else None
 
 

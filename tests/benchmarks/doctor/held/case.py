@@ -27,6 +27,9 @@ class Case(Loop):
     symptoms: ClassVar[tuple[str, ...]] = ("F02", "F36", "F37", "F19")
     batch_of: ClassVar[str] = "first"
     """The set it belongs to, by the order in which they were written and first looked at."""
+    source: ClassVar[str] = "ours, of a kind that people ask about"
+    mended: ClassVar[dict[str, Any]] = {}
+    """Fields of the program that its repair has otherwise (`batch`, `steps`)."""
 
     shape: ClassVar[tuple[int, int, int]] = (3, 16, 16)
     classes: ClassVar[int] = 10
@@ -104,6 +107,6 @@ def program_of(name: str) -> Program:
     return Program(
         id=name, title=title, net="", data=("", {}), classes=kind.classes, loss="", batch=kind.batch,
         steps=kind.steps_of, loop=name, truth=kind.truth, symptoms=tuple(set(kind.symptoms) - set(kind.truth)),
-        why=kind.why, repaired={"loop": name}, source="ours, of a kind that people ask about",
+        why=kind.why, repaired={"loop": name, **kind.mended}, source=kind.source,
         held=kind.batch_of != "first",
     )  # fmt: skip

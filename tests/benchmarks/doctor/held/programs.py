@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cases
     data,
+    fifth_counts,
+    fifth_heads,
+    fifth_healthy,
+    fifth_loop,
+    fifth_splits,
     fourth_data,
     fourth_healthy,
     fourth_loop,
@@ -28,5 +33,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "fourth"."""
+    """Return "first" to "fifth"."""
     return CASES[program.loop].batch_of
