@@ -17,7 +17,7 @@ from cvtui.calc.sizes import image_shape
 from cvtui.calc.table import size_text
 from cvtui.engine.nn.meta_copy import meta_copy, random_state_kept
 from cvtui.engine.nn.module_source import build, check_classifier, load_code
-from cvtui.engine.nn.net_errors import way_out
+from cvtui.engine.nn.net_errors import is_too_small, way_out
 from cvtui.engine.nn.summary import summarize_module
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
@@ -69,7 +69,9 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: 
         except RequestError as error:
             if not told:
                 raise
-            raise RequestError(f"{error.message}; after {told[0]}: let it take num_classes") from error
+            raise RequestError(
+                f"{target}: does not run any more with another {told[0]}; let it take num_classes"
+            ) from error
     return ModuleNet(model, table, told)
 
 
@@ -139,8 +141,10 @@ def _fit_training(model: nn.Module, target: NetTarget, size: Size) -> tuple[str,
     """
     try:
         output = _pass(meta_copy(model), torch.empty(_shape(size), device="meta"), training=True).output
-    except (Exception, SystemExit):  # code that asks for numbers: what it does in training shows when it trains
-        output = None
+    except (Exception, SystemExit) as error:
+        if is_too_small(error):  # for an auxiliary head, say
+            raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
+        output = None  # code that asks for numbers: what it does in training shows when it trains
     logits = first_logits(output)
     if logits is not None and not logits.requires_grad:
         raise RequestError(f"{target}: its outputs have no gradient (detach or no_grad in forward): nothing is trained")
@@ -245,8 +249,8 @@ def _pass(model: nn.Module, images: Tensor, training: bool = False) -> ForwardPa
     handles = []
     modes = [(module, module.training) for module in model.modules()]
 
-    def seen(name: str, *sizes: int) -> Any:
-        return lambda *_: called.append((name, sizes))
+    def seen(name: str, inputs: int, outputs: int) -> Any:
+        return lambda *_: called.append((name, (inputs, outputs)))
 
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):

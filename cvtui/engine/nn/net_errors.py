@@ -42,7 +42,7 @@ def way_out(
     if "scalar types: Long, Int" in text and not any(one.integers for one in inputs):
         whole = ",".join(str(one._replace(integers=True)) for one in inputs)
         return WayOut(f"looks numbers up in a table: it wants whole numbers, not {size}", whole)
-    if "too small" in text or "can't be greater than actual input size" in text:
+    if is_too_small(error):
         return WayOut(f"images of {size} are too small for it; a larger {option} ({error_line(error)})")
     wrong = re.search(r"\(\d+x(\d+) and (\d+)x\d+\)", text)
     if failed is not None and isinstance(failed[1], nn.Linear) and wrong:
@@ -50,6 +50,11 @@ def way_out(
         return WayOut(f"layer {failed[0]} wants {wants:,} numbers, and {size} leaves {left:,}; another {option}")
     where = f" in {failed[0]}" if failed is not None and failed[0] else ""
     return WayOut(f"on {'images of ' if _images(inputs) else ''}{size}{where}: {error_line(error)}")
+
+
+def is_too_small(error: BaseException) -> bool:
+    """Return True where PyTorch says that an image is smaller than what looks at it."""
+    return "too small" in str(error) or "can't be greater than actual input size" in str(error)
 
 
 def _images(inputs: tuple[InputShape, ...]) -> bool:
@@ -99,10 +104,10 @@ def _first_layer(model: nn.Module, given: InputShape, failed: tuple[str, nn.Modu
         example = (f"{channels}x1000:float", f"32x32x{channels}", f"{channels}x16x112x112")[axes - 1]
         return WayOut(f"wants {wants}, not {inputs_text((given,))}", example)
     if given.shape[0] != first.in_channels:
-        channels = f"{first.in_channels} channel{'s' if first.in_channels > 1 else ''}"
+        wanted = f"{first.in_channels} channel{'s' if first.in_channels > 1 else ''}"
         sides = given.shape[1:]
         if axes == 2 and sides[0] == first.in_channels < given.shape[0]:
             sides = (sides[1], given.shape[0])  # typed in PyTorch's order, 3x224x224
         shape = inputs_text((InputShape((first.in_channels, *sides)),)) + (":float" if axes == 1 else "")
-        return WayOut(f"wants {'images of ' if axes == 2 else ''}{channels}; these have {given.shape[0]}", shape)
+        return WayOut(f"wants {'images of ' if axes == 2 else ''}{wanted}; these have {given.shape[0]}", shape)
     return None
