@@ -38,7 +38,14 @@ from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import job_rank
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train.control import Control, StopRequested
-from cvtui.engine.watch_arguments import checked_model, checked_name, checked_number, checked_optimizers, checked_runs
+from cvtui.engine.watch_arguments import (
+    checked_count,
+    checked_model,
+    checked_name,
+    checked_number,
+    checked_optimizers,
+    checked_runs,
+)
 from cvtui.engine.watch_extras import LoopExtras, layers_of
 from cvtui.engine.watch_leader import Leader
 from cvtui.engine.watch_ranks import JoinedRun
@@ -75,8 +82,6 @@ class WatchedRun:
         train: Any = None,
         validation: Any = None,
     ) -> None:
-        if every < 0:
-            raise ValueError(f"every must be 0 (never) or more, not {every}")
         self._leader = Leader(job_rank(), checked_model(model))
         self.model = self._leader.model
         optimizers = checked_optimizers(optimizer)
@@ -84,10 +89,10 @@ class WatchedRun:
         self.optimizer = self.optimizers[0]
         self.groups = ParameterGroups(self.model, optimizers)
         self.name = checked_name(name)
-        self.every = every
+        self.every = checked_count("every", every)
         self.runs = checked_runs(runs)
-        self.total_steps = total_steps
-        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = checked_count("total_steps", total_steps)
+        self.steps_per_epoch = checked_count("steps_per_epoch", steps_per_epoch)
         self.classes = list(classes)
         self.train = train
         self.validation = validation

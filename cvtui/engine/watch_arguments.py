@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,17 @@ def checked_runs(runs: Any) -> Path:
     if str(runs).startswith("ssh:"):
         raise ValueError(f"cvtui.watch(…, runs={str(runs)!r}): runs are written to a folder of this machine")
     return Path(runs)
+
+
+def checked_count(name: str, value: Any) -> int:
+    """Return a whole number from 0 on. TypeError or ValueError where it is none."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"cvtui.watch(…, {name}=…): wants a whole number, not {_kind(value)}") from None
+    if number < 0:
+        raise ValueError(f"cvtui.watch(…, {name}={number}): wants 0 or more")
+    return number
 
 
 def checked_number(name: str, value: Any) -> Tensor | float:

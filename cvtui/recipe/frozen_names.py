@@ -26,12 +26,12 @@ class ModelTensors(NamedTuple):
     """The parameters that the net's own code has not frozen."""
 
 
-def frozen_names(tensors: ModelTensors, how: str, head: Callable[[], str]) -> set[str]:
+def frozen_names(tensors: ModelTensors, how: str, heads: Callable[[], tuple[str, ...]]) -> set[str]:
     """Return the names of the parameters and buffers that `how` freezes.
 
-    head: -> the module with the logits. RequestError where nothing is frozen, or nothing is left to train.
+    heads: -> the modules with the logits. RequestError where nothing is frozen, or nothing is left to train.
     """
-    names = _matching(tensors, how, head)
+    names = _matching(tensors, how, heads)
     if names.isdisjoint(tensors.parameters):
         raise RequestError(
             f"freeze: {how!r} freezes no parameter of this net{_near(how, tensors)}",
@@ -46,7 +46,7 @@ def frozen_throughout(recipe: Recipe, table: Table | ModuleTable) -> frozenset[s
     """Return the tensors of a net expression that are never trained; none of code, which the engine alone knows."""
     if not recipe.freeze or isinstance(table, ModuleTable):
         return frozenset()
-    names = frozen_names(_tensors_of(table), recipe.freeze, lambda: _head(table))
+    names = frozen_names(_tensors_of(table), recipe.freeze, lambda: _heads(table))
     return frozenset() if recipe.unfreeze_at else frozenset(names)
 
 
@@ -69,22 +69,28 @@ def _tensors_of(table: Table) -> ModelTensors:
     return ModelTensors(owned, parameters, parameters)
 
 
-def _head(table: Table) -> str:
-    heads = [row.name for row in table.rows if isinstance(row.node, Conv | Linear)]
-    if not heads:
+def _heads(table: Table) -> tuple[str, ...]:
+    layers = [row.name for row in table.rows if isinstance(row.node, Conv | Linear)]
+    if not layers:
         raise no_head("freeze")
-    return heads[-1]
+    return (layers[-1],)
 
 
-def _matching(tensors: ModelTensors, how: str, head: Callable[[], str]) -> set[str]:
+def is_within(name: str, modules: Collection[str]) -> bool:
+    """Return True for the name of one of these modules, or of anything inside of them."""
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
+
+
+def _matching(tensors: ModelTensors, how: str, heads: Callable[[], tuple[str, ...]]) -> set[str]:
     every = {name for names in tensors.owned.values() for name in names}
     if how == ALL_BUT_HEAD:
-        return every - set(tensors.owned[head()])
+        kept = heads()  # weight_norm and its like hold a head's weights in modules inside of it
+        return {name for name in every if not is_within(name, kept)}
     if not how.startswith(UNTIL):
         return {name for name in every if fnmatchcase(name, how)}
     wanted = how.removeprefix(UNTIL)
     modules = list(tensors.owned)
-    found = [place for place, name in enumerate(modules) if name and f"{name}.".startswith(f"{wanted}.")]
+    found = [place for place, name in enumerate(modules) if name and is_within(name, (wanted,))]
     if not found:
         raise RequestError(
             f"freeze: this net has no layer {wanted!r}{nearest(wanted, modules[1:])}", hint=_layers(tensors)

@@ -67,6 +67,22 @@ def test_a_name_is_refused_in_the_words_of_python(name: Any, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ({"every": 2.5}, TypeError),
+        ({"total_steps": "x"}, TypeError),
+        ({"steps_per_epoch": 5.0}, TypeError),
+        ({"every": -1}, ValueError),
+    ],
+)
+def test_a_number_that_is_not_whole_is_refused(words: dict[str, Any], kind: type[Exception], tmp_path: Path) -> None:
+    """In the log's first record it would make the whole run unreadable."""
+    with pytest.raises(kind, match=next(iter(words))):
+        cvtui.watch(*linear(), runs=tmp_path, **words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("loss", "words"),
     [
         (torch.ones(4), r"step\(loss=…\) wants one number, not a tensor of 4 values: give its mean, loss\.mean\(\)"),

@@ -202,7 +202,8 @@ def test_a_model_compiled_and_called_before_the_watch_says_so(tmp_path: Path) ->
 def test_a_part_that_is_compiled_is_watched_with_the_rest(tmp_path: Path) -> None:
     torch._dynamo.reset()
     inner = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
-    model = nn.Sequential(cast("nn.Module", torch.compile(inner, backend="eager")), nn.Linear(4, 2))
+    last = cast("nn.Module", torch.compile(nn.Linear(4, 2), backend="eager"))  # whose len() raises
+    model = nn.Sequential(cast("nn.Module", torch.compile(inner, backend="eager")), last)
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
         loss = model(torch.ones(3, 4)).sum()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +29,8 @@ def show_module(
     """Print the table, or the JSON object, of a model that is given as PyTorch code."""
     from cvtui.engine.nn.summary import summarize_target
 
-    found = summarize_target(target, inputs, classes)
+    with contextlib.redirect_stdout(sys.stderr):  # what the net's own code prints is no part of the table
+        found = summarize_target(target, inputs, classes)
     if as_json:
         click.echo(json.dumps(table_json(found), ensure_ascii=False))
     else:

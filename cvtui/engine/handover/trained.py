@@ -69,7 +69,8 @@ def load_trained(
         recipe=msgspec.to_builtins(recipe_of(folder, what)), activation=activation_of(recipe),
         several=training.label_table is not None, depth=training.data.depth,
     )  # fmt: skip
-    model = training.model.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    model = training.model.to(memory_format=torch.contiguous_format).requires_grad_(False)
+    model.eval()
     sets = training.data.label_sets
     truth = [
         words_of(classes[one] for one in sets[label]) if sets else classes[label] for label in shown.labels.tolist()

@@ -137,7 +137,8 @@ def brightness(pixels: Tensor, unit: float) -> NDArray[np.float32]:
 
 def of_training(training: TrainingState) -> TrainedModel:
     """Return the model of a prepared training as the run itself evaluates it."""
-    model = training.eval_model.eval()
+    model = training.eval_model
+    model.eval()
 
     def logits(pixels: Tensor) -> Tensor:
         with torch.inference_mode(), training.autocast():

@@ -15,7 +15,7 @@ from cvtui.calc.net.parser import parse
 from cvtui.engine.data.depth import Depth
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.model import Net
-from cvtui.engine.nn.module_net import build_module
+from cvtui.engine.nn.module_net import build_module, to_channels_last
 from cvtui.engine.runtime.device import autocast, pick_device, set_threads
 from cvtui.engine.train.evaluate import batch_size_of
 from cvtui.errors import RequestError
@@ -67,7 +67,7 @@ def with_weights(
     place, notes = _device(device, recipe.device)
     model, table = _net(recipe, size, classes)
     set_threads(recipe.threads, table.macs * recipe.batch_size)
-    model.to(place).to(memory_format=torch.channels_last)
+    to_channels_last(model.to(place))
     try:
         model.load_state_dict(dict(weights))
         pixels = Preprocess.of_state(preprocess, place)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cvtui.calc import Size
-from cvtui.engine.nn.module_net import called_head
+from cvtui.engine.nn.module_net import called_heads
 from cvtui.recipe.frozen_names import ModelTensors, frozen_names, no_head
 from cvtui.recipe.net_target import is_target
 from cvtui.recipe.recipe import Recipe
@@ -116,7 +116,7 @@ def frozen_in(model: nn.Module, how: str, net: str, size: Size) -> set[str]:
     owned = {name: list(_tensors(name, owner)) for name, owner in model.named_modules()}
     parameters = dict(model.named_parameters())
     trainable = [name for name, parameter in parameters.items() if parameter.requires_grad]
-    return frozen_names(ModelTensors(owned, parameters, trainable), how, lambda: head_of(model, net, size, "freeze"))
+    return frozen_names(ModelTensors(owned, parameters, trainable), how, lambda: heads_of(model, net, size, "freeze"))
 
 
 @contextmanager
@@ -139,19 +139,19 @@ def _tensors(name: str, module: nn.Module) -> Iterator[str]:
         yield f"{name}.{own}" if name else own
 
 
-def head_of(model: nn.Module, net: str, size: Size, field: str) -> str:
-    """Return the name of the last fc or 1x1 conv that is called; of an expression the last layer with weights.
+def heads_of(model: nn.Module, net: str, size: Size, field: str) -> tuple[str, ...]:
+    """Return the names of the layers that put out the logits; of an expression the last layer with weights.
 
     RequestError, about `field` of the recipe, where there is none.
     """
     if is_target(net):
-        head = called_head(model, net, size)
+        heads = called_heads(model, net, size)
     else:
         layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-        head = layers[-1] if layers else ""
-    if not head:
+        heads = tuple(layers[-1:])
+    if not heads:
         raise no_head(field)
-    return head
+    return heads
 
 
 def _is_whole(name: str, norm: _BatchNorm, frozen: Collection[str]) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 
 from cvtui.calc import Size
-from cvtui.engine.nn.freeze import head_of
+from cvtui.engine.nn.freeze import heads_of
+from cvtui.recipe.frozen_names import is_within
 from cvtui.recipe.learning_rate import backbone_factor
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.events import RateGroup
@@ -19,9 +20,9 @@ from cvtui.runlog.events import RateGroup
 def rate_factors(model: nn.Module, recipe: Recipe, size: Size) -> dict[str, float]:
     """Return the factor of the rate by parameter name; {} where all train at one. RequestError without a head."""
     if recipe.lr_backbone:
-        head = head_of(model, recipe.net, size, "lr_backbone")
+        heads = heads_of(model, recipe.net, size, "lr_backbone")
         factor = backbone_factor(recipe.lr_backbone, recipe.lr)
-        return {name: factor for name, _ in model.named_parameters() if name.rpartition(".")[0] != head}
+        return {name: factor for name, _ in model.named_parameters() if not is_within(name, heads)}
     if recipe.layer_decay == 1:
         return {}
     stages = stages_of(model)

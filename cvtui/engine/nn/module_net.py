@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,7 +17,7 @@ from cvtui.calc.sizes import image_shape
 from cvtui.calc.table import size_text
 from cvtui.engine.nn.meta_copy import meta_copy, random_state_kept
 from cvtui.engine.nn.module_source import build, check_classifier, load_code
-from cvtui.engine.nn.net_errors import way_out
+from cvtui.engine.nn.net_errors import is_too_small, way_out
 from cvtui.engine.nn.summary import summarize_module
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
@@ -38,8 +39,9 @@ class ForwardPass(NamedTuple):
     """What one forward pass showed."""
 
     output: Any
-    last: str
-    """Name of the last fc or 1x1 conv that was called and has as many outputs as the model; "" for none."""
+    heads: tuple[str, ...]
+    """Names of the last fc or 1x1 conv that was called and has as many outputs as the model, and of those that were
+    called before it with the same sizes: heads side by side (distilled DeiT, LeViT)."""
 
 
 def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: Counted | None = None) -> ModuleNet:
@@ -58,50 +60,126 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: 
         model = build(target, classes, size)
         _check_weights(model, target, size)
         told = _fit_head(model, target, size, classes)
-    if not any(p.requires_grad for p in model.parameters()):  # a new head of a frozen net does
-        raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
+        if not any(p.requires_grad for p in model.parameters()):  # a new head of a frozen net does
+            raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
+        told += _fit_training(model, target, size)
     with counted_in(model) if counted_in is not None else contextlib.nullcontext():
-        table = summarize_module(model, size, str(target))
+        try:
+            table = summarize_module(model, size, str(target))
+        except RequestError as error:
+            if not told:
+                raise
+            raise RequestError(
+                f"{target}: does not run any more with another {told[0]}; let it take num_classes"
+            ) from error
     return ModuleNet(model, table, told)
 
 
 def _check_weights(model: nn.Module, target: NetTarget, size: Size) -> None:
     """Give lazy layers their sizes, and check that all weights and buffers are float32. RequestError."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise RequestError(f"{target}: is TorchScript, which calc counts; to train give the module that it was made of")
     if any(is_lazy(tensor) for tensor in (*model.parameters(), *model.buffers())):
         _real_pass(model, target, size)
-    named = (*model.named_parameters(), *model.named_buffers())
-    other = next(((name, t) for name, t in named if t.is_floating_point() and t.dtype != torch.float32), None)
+    named = [*model.named_parameters(), *model.named_buffers()]
+    if any(tensor.is_meta for _, tensor in named):
+        raise RequestError(f"{target}: its weights have no numbers (device meta); build it on the CPU")
+    other = next(((name, t) for name, t in named if _is_foreign(t)), None)
     if other is not None:
         kind = str(other[1].dtype).removeprefix("torch.")
+        if other[1].is_complex():
+            raise RequestError(f"{target}: has {kind} weights {other[0]}; training is in float32: hold them as two")
         what = f"{kind} weights" if isinstance(other[1], nn.Parameter) else f"a {kind} buffer {other[0]}"
         raise RequestError(f"{target}: has {what}; training is in float32: return model.float()")
 
 
+def _is_foreign(tensor: Tensor) -> bool:
+    if isinstance(tensor, nn.Parameter) and tensor.is_complex():
+        return True
+    return tensor.is_floating_point() and tensor.dtype != torch.float32
+
+
 def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:
-    """Make the model put out N x classes; return what was changed."""
-    told = []
+    """Make the model put out N x classes in evaluation mode; return what was changed."""
     seen = _look(model, target, size)
-    logits = first_logits(seen.output)
-    if logits is None:
-        raise RequestError(f"{target}: puts out a {type(seen.output).__name__}; an image classifier gives N x classes")
+    logits = _checked_logits(seen.output, target)
     if seen.output is not logits or logits.dim() != 2:
-        if logits.dim() > 2 and logits.shape[2:].numel() != 1:
-            raise RequestError(
-                f"{target}: puts out N x {size_text(logits.shape[1:])}; an image classifier gives N x classes"
-            )
         model.register_forward_hook(only_logits)
-    if logits.dim() < 2:
-        raise RequestError(f"{target}: puts out {logits.dim()} axes; an image classifier gives N x classes")
     width = logits.shape[1]
-    if width != classes:
-        if not seen.last:
+    if width == classes:
+        return ()
+    if not seen.heads:
+        which = "puts out" if seen.output is logits else "its first output has"
+        raise RequestError(
+            f"{target}: {which} {width:,} numbers, the data has {classes:,} classes, and there is no last fc or 1x1 "
+            f"conv of that width to replace; let it take num_classes"
+        )
+    for head in seen.heads:
+        replace_head(model, head, classes)
+    return (f"head {', '.join(seen.heads)}: {width:,} outputs → {classes:,}, drawn anew",)
+
+
+def _checked_logits(output: Any, target: NetTarget) -> Tensor:
+    """Return the logits of two images. RequestError where they are not N x classes."""
+    logits = first_logits(output)
+    if logits is None:
+        raise RequestError(f"{target}: puts out a {type(output).__name__}; an image classifier gives N x classes")
+    if logits.dim() > 2 and logits.shape[2:].numel() != 1:
+        raise RequestError(
+            f"{target}: puts out N x {size_text(logits.shape[1:])}; an image classifier gives N x classes"
+        )
+    if logits.dim() < 2 or len(logits) != 2:
+        made = size_text(logits.shape) or "one number"
+        raise RequestError(f"{target}: puts out {made} for 2 images; an image classifier gives N x classes")
+    return logits
+
+
+def _fit_training(model: nn.Module, target: NetTarget, size: Size) -> tuple[str, ...]:
+    """Make the model put out logits in training mode too, where it may give more (auxiliary heads); return lines.
+
+    RequestError where no gradient would reach a weight.
+    """
+    try:
+        output = _pass(meta_copy(model), torch.empty(_shape(size), device="meta"), training=True).output
+    except (Exception, SystemExit) as error:
+        if is_too_small(error):  # for an auxiliary head, say
+            raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
+        output = None  # code that asks for numbers: what it does in training shows when it trains
+    logits = first_logits(output)
+    if logits is not None and not logits.requires_grad:
+        raise RequestError(f"{target}: its outputs have no gradient (detach or no_grad in forward): nothing is trained")
+    if isinstance(output, Tensor) and output.dim() == 2:
+        return ()
+    if only_logits not in model._forward_hooks.values():
+        model.register_forward_hook(only_logits)
+    more = output is not None and not isinstance(output, Tensor)
+    return ("it puts out more than logits in training (auxiliary heads): only the logits are trained",) if more else ()
+
+
+def check_single_images(model: nn.Module, net: str, size: Size) -> None:
+    """Check that the model can be trained on one image at a time. RequestError where a batch norm needs more."""
+    try:
+        with random_state_kept():
+            _pass(meta_copy(model), torch.empty((1, *_shape(size)[1:]), device="meta"), training=True)
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
             raise RequestError(
-                f"{target}: puts out {width:,} numbers, the data has {classes:,} classes, and it has no last fc or "
-                f"1x1 conv to replace; let it take num_classes"
-            )
-        replace_head(model, seen.last, classes)
-        told.append(f"head {seen.last}: {width:,} outputs → {classes:,}, drawn anew")
-    return tuple(told)
+                f"batch_size: 1 image a batch is too small for {net}: a batch norm of it takes mean and deviation "
+                "of each value over the batch; allowed: 2 or more"
+            ) from None
+    except (Exception, SystemExit):
+        return  # code that asks for numbers: it shows when it trains
+
+
+def to_channels_last(model: nn.Module) -> None:
+    """Lay weights of convolutions as pictures lie in memory; a model's own `to` refuses those of five axes."""
+    tensors = [*model.parameters(), *model.buffers()]
+    if not any(tensor.dim() == 5 for tensor in tensors):
+        model.to(memory_format=torch.channels_last)
+        return
+    for tensor in tensors:
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def replace_head(model: nn.Module, name: str, classes: int) -> None:
@@ -117,10 +195,10 @@ def replace_head(model: nn.Module, name: str, classes: int) -> None:
     setattr(model.get_submodule(parent), last, new)
 
 
-def called_head(model: nn.Module, net: str, size: Size) -> str:
-    """Return the name of the last fc or 1x1 conv that is called and puts out the logits; "" for none."""
+def called_heads(model: nn.Module, net: str, size: Size) -> tuple[str, ...]:
+    """Return the names of the last fc or 1x1 conv that is called and puts out the logits, and of those beside it."""
     with random_state_kept():
-        return _look(model, parse_target(net), size).last
+        return _look(model, parse_target(net), size).heads
 
 
 def first_logits(output: Any) -> Tensor | None:
@@ -165,23 +243,23 @@ def _shape(size: Size) -> tuple[int, ...]:
     return (2, *size) if len(size) == 1 else (2, size[2], size[0], size[1])
 
 
-def _pass(model: nn.Module, images: Tensor) -> ForwardPass:
-    """One forward pass in evaluation mode; modes are put back."""
-    called: list[tuple[str, int]] = []
+def _pass(model: nn.Module, images: Tensor, training: bool = False) -> ForwardPass:
+    """One forward pass, in training mode with gradients; modes are put back."""
+    called: list[tuple[str, tuple[int, int]]] = []
     handles = []
     modes = [(module, module.training) for module in model.modules()]
 
-    def seen(name: str, outputs: int) -> Any:
-        return lambda *_: called.append((name, outputs))
+    def seen(name: str, inputs: int, outputs: int) -> Any:
+        return lambda *_: called.append((name, (inputs, outputs)))
 
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear):
-            handles.append(module.register_forward_hook(seen(name, module.out_features)))
+            handles.append(module.register_forward_hook(seen(name, module.in_features, module.out_features)))
         elif isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1:
-            handles.append(module.register_forward_hook(seen(name, module.out_channels)))
+            handles.append(module.register_forward_hook(seen(name, module.in_channels, module.out_channels)))
     try:
-        model.eval()
-        with torch.no_grad(), torch.device(images.device):
+        model.train(training)
+        with torch.set_grad_enabled(training), torch.device(images.device):
             output = model(images)
     finally:
         for handle in handles:
@@ -189,5 +267,17 @@ def _pass(model: nn.Module, images: Tensor) -> ForwardPass:
         for module, mode in modes:
             module.training = mode
     logits = first_logits(output)
-    width = logits.shape[1] if logits is not None and logits.dim() > 1 else -1
-    return ForwardPass(output, next((name for name, outputs in reversed(called) if outputs == width), ""))
+    return ForwardPass(output, _heads(called, logits.shape[1] if logits is not None and logits.dim() > 1 else -1))
+
+
+def _heads(called: list[tuple[str, tuple[int, int]]], width: int) -> tuple[str, ...]:
+    """Return the last layer with `width` outputs, and those just before it of the same sizes, in order."""
+    while called and called[-1][1][1] != width:
+        called.pop()
+    if not called:
+        return ()
+    _, sizes = called[-1]
+    beside = itertools.takewhile(lambda one: one[1] == sizes, reversed(called))
+    names = dict.fromkeys(name for name, _ in beside)
+    # Of one width, layers that follow one another have the same sizes too.
+    return tuple(reversed(names)) if sizes[0] != sizes[1] else (called[-1][0],)

@@ -85,7 +85,7 @@ def import_library(library: str, target: NetTarget | str) -> Any:
 
 def _torchvision(target: NetTarget, classes: int | None, size: Size | None) -> nn.Module:
     models = import_library("torchvision.models", target)
-    _no_weights(target, "weights")
+    target = _no_weights(target, "weights")
     options = torchvision_models.builder_options(models, target.name, classes, size)
     model = _called(target, lambda **words: models.get_model(target.name, weights=None, **words), options)
     return _channels(model, size)
@@ -93,7 +93,7 @@ def _torchvision(target: NetTarget, classes: int | None, size: Size | None) -> n
 
 def _timm(target: NetTarget, classes: int | None, size: Size | None) -> nn.Module:
     timm = import_library("timm", target)
-    _no_weights(target, "pretrained")
+    target = _no_weights(target, "pretrained")
     base = target.name.partition(".")[0]
     if not timm.is_model(base):
         raise RequestError(f"timm:{target.name}: no such model{nearest(base, timm.list_models())}")
@@ -113,9 +113,11 @@ def _timm(target: NetTarget, classes: int | None, size: Size | None) -> nn.Modul
         return _called(target, create, options)
 
 
-def _no_weights(target: NetTarget, word: str) -> None:
+def _no_weights(target: NetTarget, word: str) -> NetTarget:
+    """Return the target without `weights=None`, which is what it is built with. RequestError where it wants some."""
     if target.arguments.get(word):
         raise RequestError(f"{target}: weights are no argument of the net; a run takes them from --weights")
+    return target._replace(arguments={name: value for name, value in target.arguments.items() if name != word})
 
 
 def _channels(model: nn.Module, size: Size | None) -> nn.Module:
@@ -241,11 +243,10 @@ def _why(error: BaseException, build: Callable[..., Any], target: NetTarget) -> 
                 if one.default is one.empty
                 and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
                 and name not in target.arguments
-                and name not in CLASSES_WORDS
             ]
         except (TypeError, ValueError):
             needed = []
         if needed:
-            example = ", ".join(f"{name}=…" for name in needed)
+            example = ", ".join([*(f"{k}={v!r}" for k, v in target.arguments.items()), *(f"{one}=…" for one in needed)])
             return f"needs {', '.join(needed)}; write {target.module}:{target.name}({example})"
     return f"raised {error_line(error)}"

@@ -58,7 +58,8 @@ def _empty(source: NetTarget, classes: int | None) -> tuple[nn.Module, bool]:
         with empty_parameters():
             return build(source, classes), False
     except RequestError as error:
-        if not (_wants_numbers(error.__cause__) if source.library else isinstance(error.__cause__, RuntimeError)):
+        cause = error.__cause__  # TypeErrors of tracers too; what is wrong with the code itself is raised once more
+        if not (_wants_numbers(cause) if source.library else isinstance(cause, Exception)):
             raise
         return build(source, classes), True
 
@@ -80,14 +81,16 @@ def summarize_module(model: nn.Module, size: Size | tuple[InputShape, ...], targ
     The copy is on the meta device, but where the code asks for numbers (`.item()`): there it is a real one.
     """
     inputs = _as_its_own(model, _shapes(size))
-    twin = meta_copy(model).eval()
+    twin = meta_copy(model)
+    twin.eval()  # which somebody's own may return nothing from
     with random_state_kept():
         try:
             run = CountedRun(twin, inputs, target)
         except RequestError:
             if any(tensor.is_meta for tensor in model.state_dict().values()):
                 raise
-            twin = copy.deepcopy(model).eval()
+            twin = copy.deepcopy(model)
+            twin.eval()
             run = CountedRun(twin, inputs, target, "cpu")
     rows = _rows(twin, run)
     shown = as_read(inputs[0].shape) if len(inputs) == 1 else ()

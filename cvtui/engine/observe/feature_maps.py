@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.nn.meta_copy import random_state_kept
 from cvtui.engine.observe.forward_hooks import first_tensor
-from cvtui.engine.observe.layer_kinds import plain_name
+from cvtui.engine.observe.layer_kinds import is_leaf, plain_name
 from cvtui.engine.observe.untouched import untouched
 
 MOST_MAPS = 16
@@ -59,7 +59,7 @@ def compute_feature_maps(
         for keep in (without_own_hooks(inside), in_evaluation_mode(inside), untouched(inside), around):
             stack.enter_context(keep)
         for name, module in inside.named_modules():
-            if not any(True for _ in module.children()):
+            if is_leaf(module):
                 handle = module.register_forward_hook(_hook(plain_name(name) or "model", maps))
                 stack.callback(handle.remove)
         # `_call_impl` and not the call itself: after `model.compile()` that would run the compiled code.

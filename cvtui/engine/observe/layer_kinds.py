@@ -71,11 +71,14 @@ def kind_of(module: nn.Module) -> str:
     return _BY_NAME.get(name, name)
 
 
+def is_leaf(module: nn.Module) -> bool:
+    """Return True for a module without children (whose own truth value and length are their business)."""
+    return next(module.children(), None) is None
+
+
 def computes(module: nn.Module) -> bool:
     """Return True for a module without children that computes something of its own."""
-    if next(iter(module.children()), None) is not None:
-        return False
-    return not isinstance(module, PASSING) and class_name(module).lower() not in PASSING_NAMES
+    return is_leaf(module) and not isinstance(module, PASSING) and class_name(module).lower() not in PASSING_NAMES
 
 
 def attentions(model: nn.Module) -> set[nn.Module]:
@@ -90,7 +93,7 @@ def attentions(model: nn.Module) -> set[nn.Module]:
 def _is_attention(module: nn.Module) -> bool:
     if isinstance(module, nn.MultiheadAttention):
         return True
-    return "attention" in type(module).__name__.lower() and next(iter(module.children()), None) is not None
+    return "attention" in type(module).__name__.lower() and not is_leaf(module)
 
 
 def watched_layers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:

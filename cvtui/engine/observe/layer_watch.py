@@ -152,7 +152,8 @@ class LayerWatch:
         self.cancel()
         self._follows = True
         begun = self._clock()
-        if self._blind is None and sample.updated and not sample.outputs and something_was_compiled():
+        unseen = self.layers and sample.updated and not sample.outputs
+        if self._blind is None and unseen and something_was_compiled():
             self._blind = sample.step
         if sample.functions is not None and sample.outputs:
             self._without_functions = 0 if sample.functions.seen else self._without_functions + 1

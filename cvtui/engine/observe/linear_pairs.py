@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks
-from cvtui.engine.observe.layer_kinds import plain_name
+from cvtui.engine.observe.layer_kinds import is_leaf, plain_name
 from cvtui.engine.observe.shards import class_name
 from cvtui.runlog.events import ModuleFact
 
@@ -47,7 +47,7 @@ class LinearPairs:
 
     def hook(self) -> None:
         hooks = forward_hooks(self.model)
-        leaves = [(name, module) for name, module in self.model.named_modules() if not any(module.children())]
+        leaves = [(name, module) for name, module in self.model.named_modules() if is_leaf(module)]
         for name, module in leaves[:MOST]:
             if module is not self.model:
                 self._handles.append(hooks.before(module, self._entering(plain_name(name)), inside=False))
@@ -82,9 +82,7 @@ class LinearPairs:
     def modules(self) -> list[ModuleFact]:
         """Modules in the order of the pass; in that of the model, where no pass was seen."""
         order = self._order or [
-            (plain_name(name), module)
-            for name, module in self.model.named_modules()
-            if not any(module.children()) and name
+            (plain_name(name), module) for name, module in self.model.named_modules() if is_leaf(module) and name
         ]
         return [
             ModuleFact(name=name, kind=class_name(module), options=_options(module)) for name, module in order[:MOST]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import torch
@@ -41,7 +45,16 @@ def gives_back(func: Any, args: Any, result: Any, moved: list[list[int]]) -> boo
 def _renamed(before: list[int], after: list[int]) -> bool:
     """Return True where the same sizes stand in another order (N x H x W x C as N x C x H x W)."""
     old, new = [size for size in before if size > 1], [size for size in after if size > 1]
-    return len(old) > 2 and old != new and sorted(old) == sorted(new)
+    return len(old) > 2 and old != new and sorted(old) == sorted(new) and not _joins_and_parts(old, new)
+
+
+def _joins_and_parts(old: list[int], new: list[int]) -> bool:
+    """Return True where neighbouring axes may have been joined and others parted: heads joined, places parted (CoaT)."""
+    ends = sorted(set(accumulate(old, mul)) & set(accumulate(new, mul)))
+    if len(ends) < 3:
+        return False  # one stretch of all axes, or one behind the images: only their order differs
+    held = [Counter(bisect_left(ends, product) for product in accumulate(sizes, mul)) for sizes in (old, new)]
+    return all(min(count[stretch] for count in held) == 1 for stretch in range(len(ends)))
 
 
 def _rows_of_places(given: Tensor, after: list[int]) -> bool:

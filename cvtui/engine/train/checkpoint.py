@@ -153,7 +153,10 @@ def reason(error: Exception) -> str:
     """Shorten the error to one line (PyTorch's own for a foreign pickle is a page about `weights_only`)."""
     if isinstance(error, (pickle.UnpicklingError, KeyError, IndexError)):  # of bytes that are no pickle: KeyError 101
         return "it is cut short, or holds more than tensors and numbers"
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    words = " ".join(str(error).split())
+    if len(words) > 120:
+        words = words.partition(". ")[0][:120]
+    return words or ("it is empty" if isinstance(error, EOFError) else type(error).__name__)
 
 
 def checksum(state: Mapping[str, Any]) -> int:

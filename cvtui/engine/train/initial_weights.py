@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import torch
 from torch import Tensor, nn
 
-from cvtui import door
 from cvtui.engine.nn.weights_library import IMAGENET, WeightsTransform, default_weights, pixels_of
-from cvtui.engine.train import checkpoint
+from cvtui.engine.train.weights_reading import read_file
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import is_target, parse_target
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.weights_file import find_weights
-from cvtui.text import error_line
 
-WRAPPERS = ("model_ema", "state_dict_ema", "ema", "state_dict", "model_state_dict", "model")
-"""Where training scripts keep the weights inside what they save, the running mean first."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and Lightning put before every name."""
 MOST_NAMES = 6
@@ -44,66 +39,11 @@ def read_weights(recipe: Recipe) -> Weights:
     if recipe.weights == "default":
         assert target is not None  # checked before
         return Weights(f"{target.library}'s own", *default_weights(target))
-    path = find_weights(recipe.weights)
-    if path.suffix == ".safetensors":
-        tensors, preprocess = _safetensors(path)
-    else:
-        tensors, preprocess = _pickled(path)
+    tensors, preprocess = read_file(find_weights(recipe.weights))
     if not tensors:
         raise RequestError(f"weights: {recipe.weights!r} holds no state dict (names and tensors)")
     pixels = None if preprocess else IMAGENET if target is None else pixels_of(target)
     return Weights(recipe.weights, tensors, pixels, preprocess)
-
-
-def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-            told = (file.metadata() or {}).get("preprocess")
-    except Exception as error:
-        raise RequestError(f"weights: {str(path)!r} is no whole safetensors file ({error_line(error)})") from None
-    preprocess = None
-    if told is not None:
-        try:
-            preprocess = _preprocess(msgspec.json.decode(told))
-        except msgspec.MsgspecError:
-            preprocess = None
-        for key in ("mean", "matrix"):
-            value = tensors.pop(f"preprocess.{key}", None)
-            if preprocess is not None and value is not None:
-                preprocess[key] = value
-    return tensors, preprocess
-
-
-def _pickled(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """Read a file of torch.save: tensors and plain values only, so no code in it runs."""
-    try:
-        of_run = path.parent.name == "checkpoints" and door.is_file(path.parent.parent / "events.jsonl")
-        # In a run folder, which a stranger may have made, a link is not followed.
-        with door.opened(path) if of_run else door.opened_input(path) as file:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise RequestError(f"weights: {str(path)!r} can't be read ({checkpoint.reason(error)})") from None
-    preprocess = _preprocess(state.get("preprocess")) if isinstance(state, Mapping) else None
-    return unwrapped(state), preprocess
-
-
-def _preprocess(state: Any) -> dict[str, Any] | None:
-    if isinstance(state, Mapping) and {"scale", "shift"} <= state.keys():
-        return dict(state)
-    return None
-
-
-def unwrapped(state: Any) -> dict[str, Tensor]:
-    """Return the state dict inside of what a script has saved; empty where there is none."""
-    if not isinstance(state, Mapping):
-        return {}
-    for name in WRAPPERS:
-        if isinstance(inner := state.get(name), Mapping) and (found := unwrapped(inner)):
-            return found
-    return {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
 
 
 # ------------------------------------------------------------------ into the model
@@ -115,7 +55,7 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
     A first conv of three channels is summed for images of one. RequestError where nothing fits.
     """
     own = model.state_dict()
-    given = _renamed(weights.tensors, own)
+    given, renamed = _renamed(weights.tensors, own)
     first = _first_conv(model)
     lines, taken, other = [], [], []
     for name, value in own.items():
@@ -125,7 +65,7 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
         if name == first and new.dim() == 4 and (new.shape[1], value.shape[1]) == (3, 1):
             new = new.sum(1, keepdim=True)
             lines.append(f"{name}: summed over its 3 channels, for images of one")
-        if new.shape == value.shape:
+        if new.shape == value.shape and _number_kind(new) == _number_kind(value):
             with torch.no_grad():
                 value.copy_(new)
             taken.append(name)
@@ -134,14 +74,15 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
     if not any(own[name].dim() for name in taken):
         raise RequestError(
             f"weights: {weights.source} has nothing that fits the net: it holds {_few(weights.tensors)}; the net has "
-            f"{_few(own)}" + (" (same names, other shapes)" if other else "")
+            f"{_few(own)}" + (" (same names, other shapes or kinds of numbers)" if other else "")
         )
-    lines.insert(0, f"weights: {len(taken):,} of the net's {len(own):,} tensors are from {weights.source}")
+    lines.insert(0, f"weights: {len(taken):,} of the net's {len(own):,} tensors are from {weights.source}{renamed}")
     head = [name for name in other if _is_head(given[name], own[name], classes)]
     if head:
         lines.append(f"head left out ({given[head[0]].shape[0]:,} outputs, {classes:,} classes): {_few(head)}")
     if wrong := [name for name in other if name not in head]:
-        shown = [f"{name} {_shape(given[name])}, the net's is {_shape(own[name])}" for name in wrong]
+        pairs = [(name, given[name], own[name]) for name in wrong]
+        shown = [f"{name} {_unlike(new, old)}, the net's is {_unlike(old, new)}" for name, new, old in pairs]
         lines.append(f"left out, of another shape ({len(wrong):,}): {_few(shown)}")
     if missing := [name for name in own if name not in given]:
         lines.append(f"missing, begin as drawn ({len(missing):,}): {_few(missing)}")
@@ -150,15 +91,44 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
     return lines
 
 
-def _renamed(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Take prefixes off, as long as more names fit the model's."""
+def _renamed(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], str]:
+    """Take prefixes off, as long as more names fit the model's; say which, where it is not a usual one."""
     best, now = tensors, tensors
     for _ in range(len(PREFIXES)):
         shorter = [{name.removeprefix(prefix): value for name, value in now.items()} for prefix in PREFIXES]
         now = max(shorter, key=lambda names: (len(names.keys() & own.keys()), names.keys() != now.keys()))
         if len(now.keys() & own.keys()) > len(best.keys() & own.keys()):
             best = now
-    return best
+    least = max(2 * len(best.keys() & own.keys()) + 1, min(len(tensors), len(own)))  # twice what must fit
+    (off, count), (below, inside) = _prefix(tensors, own), _prefix(own, tensors)
+    if 2 * count >= least and count >= inside:
+        return {
+            **{name: value for name, value in tensors.items() if not name.startswith(off)},
+            **{name.removeprefix(off): value for name, value in tensors.items() if name.startswith(off)},
+        }, f" (names without {off!r})"
+    if 2 * inside >= least:
+        return {f"{below}{name}": value for name, value in tensors.items()}, f" (as {below}*)"
+    return best, ""
+
+
+def _prefix(longer: Iterable[str], shorter: Mapping[str, Tensor]) -> tuple[str, int]:
+    """Return the prefix without which most names of `longer` are among `shorter`, and how many are."""
+    count: Counter[str] = Counter()
+    for name in longer:
+        parts = name.split(".")
+        for cut in range(1, len(parts)):
+            if ".".join(parts[cut:]) in shorter:
+                count[".".join(parts[:cut]) + "."] += 1
+    return max(count.items(), key=lambda one: one[1], default=("", 0))
+
+
+def _number_kind(tensor: Tensor) -> tuple[bool, bool]:
+    return tensor.is_floating_point(), tensor.is_complex()
+
+
+def _unlike(tensor: Tensor, other: Tensor) -> str:
+    """Write in what a tensor is unlike the other: its shape, else its kind of numbers."""
+    return _shape(tensor) if tensor.shape != other.shape else str(tensor.dtype).removeprefix("torch.")
 
 
 def _first_conv(model: nn.Module) -> str:

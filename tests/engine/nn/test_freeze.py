@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.nn.freeze import freeze, keep_frozen_norms, train_mode
+from cvtui.engine.nn.layer_rates import rate_factors
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.forecast import forecast
 from cvtui.engine.train.preparation import prepare
@@ -126,6 +127,27 @@ def test_the_head_of_code_is_the_one_that_is_called_last() -> None:
     assert names(model) == ["out.weight", "out.bias"]
     assert "4 of 6 parameter tensors" in told
     assert "trained: out" in told
+
+
+def test_a_head_is_whole_behind_weight_norm_and_heads_side_by_side_are_one() -> None:
+    """Distilled DeiT and LeViT take the mean of two heads."""
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.a, self.b = nn.Linear(64, 6), nn.Linear(6, 3), nn.Linear(6, 3)
+            nn.utils.parametrizations.weight_norm(self.b)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.body(x.flatten(1))
+            return (self.a(y) + self.b(y)) / 2
+
+    model, other = Two(), Two()
+    freeze(model, "all-but-head", "mine:Two", (8, 8, 1))
+    assert {name.partition(".")[0] for name in names(model)} == {"a", "b"}
+    assert len(names(model)) == 5
+    factors = rate_factors(other, recipe(net="mine:Two", lr_backbone="0.1x"), (8, 8, 1))
+    assert factors.keys() == {"body.weight", "body.bias"}
 
 
 def test_batch_norms_that_the_nets_own_code_froze_keep_their_statistics() -> None:

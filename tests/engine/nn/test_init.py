@@ -207,6 +207,9 @@ def test_data_dependent_gives_every_channel_mean_0_and_variance_1() -> None:
             assert torch.allclose(output.var(over, correction=0), torch.ones(output.shape[1]), atol=1e-3), name
             if name in biased:
                 assert output.mean(over).abs().max() < 1e-3, name
+    tokens = nn.Sequential(nn.Flatten(2), nn.Linear(batch[0, 0].numel(), 5))  # N x T x C: the channels lie last
+    initialise(tokens, "data-dependent", torch.Generator(), batch)
+    assert torch.allclose(tokens(batch).var((0, 1), correction=0), torch.ones(5), atol=1e-3)
     shifted = outputs_of(net_of(PLAIN, "data-dependent(0.5)", batch=batch), batch)
     assert shifted["conv1"].mean((0, 2, 3)).tolist() == pytest.approx([0.5] * 16, abs=1e-3)
 

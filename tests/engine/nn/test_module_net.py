@@ -115,6 +115,52 @@ def lazy():
 def deep():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 9), nn.Flatten(), nn.Linear(4, 10))
 
+class Flat(nn.Module):
+    def __init__(self, kind="", num_classes=10):
+        super().__init__()
+        self.a, self.b, self.kind = nn.Linear(64, num_classes), nn.Linear(64, num_classes), kind
+    def forward(self, x):
+        a, b = self.a(x.flatten(1)), self.b(x.flatten(1))
+        if self.kind == "auxiliary":
+            return (a, b) if self.training else a
+        return {"": (a + b) / 2, "detached": a.detach(), "one row": a.mean(0, keepdim=True), "bare": a[0]}[self.kind]
+
+def two_heads():
+    return Flat(num_classes=1000)
+
+def norm():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.BatchNorm1d(10))
+
+class Masked(Small):
+    def forward(self, x, mask):
+        return super().forward(x) * mask
+
+class Rows(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.rows, self.out = nn.GRU(9, 4), nn.Linear(4, num_classes)
+    def forward(self, x):
+        return self.out(self.rows(x[:, 0])[0][:, -1])
+
+class Volumes(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv, self.maps, self.out = nn.Conv3d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Linear(2, num_classes)
+    def forward(self, x):
+        return self.out(self.maps(self.conv(x[:, None].expand(-1, -1, 3, -1, -1))[:, :, 0]).mean((2, 3)))
+
+def scripted(num_classes=10):
+    return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes)))
+
+def nowhere(num_classes=10):
+    with torch.device("meta"):
+        return Flat(num_classes=num_classes)
+
+def complex():
+    model = fixed()
+    model.phase = nn.Parameter(torch.zeros(2, dtype=torch.complex64))
+    return model
+
 number = 3
 """
 
@@ -198,15 +244,25 @@ def test_a_head_of_another_width_is_replaced_and_told(net: str, head: str) -> No
     assert made.model(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
+def test_heads_side_by_side_are_replaced_together_and_one_image_is_too_few_for_a_batch_norm() -> None:
+    made = build_module("mine_for_a_test:two_heads", (8, 8, 1), 10)
+    assert made.told == ("head a, b: 1,000 outputs → 10, drawn anew",)
+    with pytest.raises(RequestError, match="batch_size: 1 image a batch is too small for mine_for_a_test:norm"):
+        prepare(check(recipe("norm", batch_size=1)))
+    prepare(check(recipe("Small", batch_size=1)))
+
+
 def test_a_frozen_net_whose_head_is_replaced_trains_that_head() -> None:
     """The usual transfer learning: all is frozen, and the new head is not."""
     model = build_module("mine_for_a_test:backbone", (8, 8, 1), 10).model
     assert [name for name, p in model.named_parameters() if p.requires_grad] == ["3.weight", "3.bias"]
 
 
-@pytest.mark.parametrize("kind", ["dict", "named", "tuple"])
-def test_an_output_with_logits_in_it_is_reduced_to_them_in_copies_too(kind: str, tmp_path: Path) -> None:
-    made = recipe(f"answers(kind={kind!r})", ema=0.9)
+@pytest.mark.parametrize("net", ["answers(kind='dict')", "answers(kind='named')", "answers(kind='tuple')",
+                                 "Flat(kind='auxiliary')", "Volumes"])  # fmt: skip
+def test_an_output_with_logits_in_it_is_reduced_to_them_in_copies_too(net: str, tmp_path: Path) -> None:
+    """Auxiliary outputs, which there are in training alone, too; weights of five axes don't hinder."""
+    made = recipe(net, ema=0.9)
     run = RunFolder.create(tmp_path / "runs", "one", dumps(made))
     code, _, err = train(run)
     assert code == 0, err
@@ -248,6 +304,14 @@ def test_the_seed_decides_the_weights(net: str) -> None:
         ("mine_for_a_test:deep", "images of 8x8x1 are too small for it; a larger --size"),
         ("mine_for_a_test:Smal", "has no 'Smal'; did you mean 'Small'?"),
         ("nowhere_at_all:Small", "there is no module 'nowhere_at_all'"),
+        ("mine_for_a_test:Flat(kind='detached')", "its outputs have no gradient"),
+        ("mine_for_a_test:Flat(kind='one row')", "puts out 1x10 for 2 images; an image classifier gives N x classes"),
+        ("mine_for_a_test:Flat(kind='bare')", "puts out 10 for 2 images; an image classifier gives N x classes"),
+        ("mine_for_a_test:Masked", "its forward takes x, mask; in training it gets the images alone"),
+        ("mine_for_a_test:Rows", "on images of 8x8x1: RuntimeError: input.size(-1) must be equal to input_size"),
+        ("mine_for_a_test:scripted", "is TorchScript, which calc counts"),
+        ("mine_for_a_test:nowhere", "its weights have no numbers (device meta); build it on the CPU"),
+        ("mine_for_a_test:complex", "has complex64 weights phase"),
         ("torchvision:raft_small", "is a model for optical flow; what is trained here classifies images"),
         ("torchvision:fcn_resnet50", "is a model for segmentation"),
         ("torchvision:resnet19", "no such model; did you mean 'resnet18'?"),

@@ -291,6 +291,7 @@ def test_inputs_as_they_are_typed() -> None:
     ("model", "inputs", "words", "hint"),
     [
         (Small(), "28x28", "wants images of 3 channels; these have 1", "--input 28x28x3"),
+        (Small(), "3x64x48", "wants images of 3 channels; these have 48", "--input 64x48x3"),  # PyTorch's order
         (Small(), "28", "wants H x W x C, not 28", "--input 32x32x3"),
         (Small(), "3x16x8x8", "wants H x W x C, not 3x16x8x8", "--input 32x32x3"),
         (nn.Conv1d(8, 16, 3), "100x8", "wants 8 channels; these have 100", "--input 8x8:float"),

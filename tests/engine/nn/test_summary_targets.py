@@ -157,7 +157,7 @@ def test_every_classification_model_of_torchvision() -> None:
 
 
 def test_classes_and_size_are_handed_on() -> None:
-    found = summarize_target("torchvision:resnet18", (64, 64, 3), 7)
+    found = summarize_target("torchvision:resnet18(weights=None)", (64, 64, 3), 7)  # as it is often written
     assert found.rows[-1].output == (7,)
     assert found.parameters == 11_689_512 - 993 * 513
     assert found.input == (64, 64, 3)
@@ -193,6 +193,19 @@ def reading():
     layer.scale = layer.weight.abs().max().item()
     return layer
 
+class Silent(nn.Linear):
+    def train(self, mode=True):
+        super().train(mode)  # and returns nothing
+
+    def eval(self):
+        self.train(False)
+
+def traced():
+    return torch.jit.trace(nn.Linear(12, 5), torch.zeros(1, 12))
+
+def wants(*, num_classes):
+    return nn.Linear(12, num_classes)
+
 model = nn.Linear(12, 5)
 number = 3
 def broken():
@@ -218,6 +231,9 @@ def own(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
         ("Twice", (12,), None, 60),
         ("calculating", (12,), None, 78),
         ("reading", (12,), None, 65),
+        ("Silent(in_features=12, out_features=5)", (12,), None, 65),
+        ("traced", (12,), None, 65),
+        ("wants", (12,), 5, 65),
     ],
 )
 def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | None, parameters: int) -> None:
@@ -233,6 +249,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
         ("own_nets_for_a_test:bulid", "has no 'bulid'; did you mean 'build'?"),
         ("own_nets_for_a_test:number", "is of type int, not a function or class that builds a model"),
         ("own_nets_for_a_test:broken", "ValueError: not today"),
+        ("own_nets_for_a_test:wants", "needs num_classes; write own_nets_for_a_test:wants(num_classes=…)"),
         ("own_nets_for_a_test:", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
         ("a b:c", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
         ("builtins:dict", "gives a dict, not a torch.nn.Module"),

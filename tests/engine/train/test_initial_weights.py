@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.engine.train.initial_weights import Weights, put_weights
 from cvtui.engine.train.preparation import prepare
 from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.weights_reading import read_file
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
@@ -46,6 +49,20 @@ def begun(**changes: Any) -> tuple[TrainingState, list[str]]:
     return prepare(check(recipe(**changes)), on_progress=told.append), told
 
 
+class Hidden:
+    """Pickled, it would run code."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path("ran").touch, ())
+
+
+class Leaves:
+    """Pickled, it would run a command."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.system, ("touch ran",))
+
+
 @pytest.fixture
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """State dict of another draw of NET; the working directory is empty."""
@@ -68,6 +85,12 @@ def same(model: nn.Module, given: dict[str, Tensor]) -> bool:
             "model": {name: value * 0 for name, value in s.items()},
             "model_ema": {"n_averaged": torch.tensor(3), **{f"module.{name}": value for name, value in s.items()}},
         },
+        # timm's and torchvision's own train scripts
+        lambda s: {"state_dict": s, "args": argparse.Namespace(model="x", where=Path("a")), "optimizer": {"state": {}}},
+        lambda s: {"state_dict": {**below("net.", s), "criterion.weight": torch.ones(3)}},  # Lightning
+        lambda s: {"student": below("x.", s, 0.0), "teacher": below("backbone.", s)},  # DINO
+        lambda s: {"state_dict": {**below("module.encoder_q.", s), **below("module.encoder_k.", s, 0.0)}},  # MoCo
+        lambda s: {"epoch": 3, "any": {"ours": s}, "optim": {"big": dict.fromkeys("abcdefghijklmnop", s["fc1.bias"])}},
     ],
 )
 def test_what_training_scripts_save_is_unwrapped(wrap: Any, given: dict[str, Tensor]) -> None:
@@ -75,12 +98,41 @@ def test_what_training_scripts_save_is_unwrapped(wrap: Any, given: dict[str, Ten
     training, told = begun(weights="w.pth")
     assert same(training.model, given)
     assert told[1].startswith(f"weights: {len(given)} of the net's {len(given)} tensors are from w.pth")
+    assert not Path("ran").exists()
 
 
-def test_safetensors_are_read(given: dict[str, Tensor]) -> None:
+def below(prefix: str, tensors: dict[str, Tensor], scale: float = 1.0) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": value * scale if scale != 1 else value for name, value in tensors.items()}
+
+
+def test_a_model_that_was_saved_whole_gives_its_weights_and_runs_nothing(tmp_path: Path) -> None:
+    saved = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    saved.register_buffer("passing", torch.ones(2), persistent=False)
+    torch.save({"model": saved}, tmp_path / "w.bin")
+    found, _ = read_file(tmp_path / "w.bin")
+    assert found.keys() == saved.state_dict().keys()
+    assert all(torch.equal(found[name], value) for name, value in saved.state_dict().items())
+
+
+def test_weights_of_a_backbone_go_into_the_part_of_a_net_that_is_one() -> None:
+    body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(4, 4))
+    net = nn.ModuleDict({"body": nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(4, 4)), "head": nn.Linear(4, 3)})
+    told = put_weights(net, Weights("there", body.state_dict(), None), 3)
+    assert told[0] == "weights: 4 of the net's 6 tensors are from there (as body.*)"
+    assert same(net["body"], body.state_dict())
+    other = {f"blocks.{number}.0.{name}": torch.ones(4) for number in range(9) for name in ("bias", "weight")}
+    with pytest.raises(RequestError, match="nothing that fits"):  # two names alike are no common ground
+        put_weights(nn.Sequential(*(nn.Linear(4, 4) for _ in range(5))), Weights("there", other, None), 3)
+
+
+def test_safetensors_are_read_whatever_the_files_name_is(given: dict[str, Tensor]) -> None:
     from safetensors.torch import save_file
 
     save_file(given, "w.safetensors")
+    assert same(begun(weights="w.safetensors")[0].model, given)
+    Path("w.safetensors").rename("w.pt")
+    assert same(begun(weights="w.pt")[0].model, given)
+    torch.save(given, "w.safetensors")
     assert same(begun(weights="w.safetensors")[0].model, given)
 
 
@@ -121,13 +173,6 @@ def test_what_fits_is_taken_and_the_rest_is_told_by_name_and_number() -> None:
     ]
 
 
-class Hidden:
-    """Pickled, it would run code."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path("ran").touch, ())
-
-
 @pytest.mark.usefixtures("given")
 @pytest.mark.parametrize(
     ("content", "words"),
@@ -136,9 +181,12 @@ class Hidden:
             {"somewhere.else": torch.ones(2)},
             "has nothing that fits the net: it holds somewhere.else; the net has conv1",
         ),
-        ({"fc1.weight": torch.ones(2, 2)}, "(same names, other shapes)"),
+        ({"fc1.weight": torch.ones(2, 2)}, "(same names, other shapes or kinds of numbers)"),
+        ({"conv1.bias": torch.ones(4, dtype=torch.int8)}, "(same names, other shapes or kinds of numbers)"),
         ({"epoch": 3}, "holds no state dict"),
         ({"x": Hidden()}, "can't be read"),
+        ({"x": Leaves()}, "can't be read"),
+        ({"conv1.bias": torch.ones(4, device="meta")}, "holds no state dict"),
     ],
 )
 def test_what_cannot_be_taken_is_one_line(content: Any, words: str) -> None:

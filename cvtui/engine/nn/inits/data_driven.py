@@ -48,7 +48,8 @@ def data_dependent(net: nn.Module, generator: torch.Generator, batch: Tensor, be
     """
 
     def put_right(module: Weighted, x: Tensor, output: Tensor) -> Tensor:
-        over = [axis for axis in range(output.dim()) if axis != 1]
+        channels = output.dim() - 1 if isinstance(module, nn.Linear) else 1  # of tokens the last axis
+        over = [axis for axis in range(output.dim()) if axis != channels]
         # In float64: a channel whose spread is small beside its mean would lose digits.
         variance, mean = torch.var_mean(output.double(), dim=over, correction=0)
         std = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))

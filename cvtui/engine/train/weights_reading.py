@@ -1,0 +1,143 @@
+"""State dicts out of files: safetensors, and what torch.save wrote, of which nothing is run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from cvtui import door
+from cvtui.engine.train import checkpoint
+from cvtui.errors import RequestError
+from cvtui.text import error_line
+
+WRAPPERS = (
+    "model_ema", "state_dict_ema", "ema", "params_ema", "teacher", "state_dict", "model_state_dict", "model", "student",
+    "net", "network", "params",
+)  # fmt: skip
+"""Where training scripts keep the weights inside what they save, running means first."""
+
+Read = tuple[dict[str, Tensor], dict[str, Any] | None]
+"""Tensors by name, and the state of a Preprocess (of a run of ours)."""
+
+
+def read_file(path: Path) -> Read:
+    """Read a state dict, by what the file holds and not by its name. RequestError."""
+    try:
+        # In a run folder, which a stranger may have made, a link is not followed.
+        of_run = path.parent.name == "checkpoints" and door.is_file(path.parent.parent / "events.jsonl")
+        with door.opened(path) if of_run else door.opened_input(path) as file:
+            begin = file.read(9)
+            file.seek(0)
+            if begin[8:9] == b"{" or (path.suffix == ".safetensors" and begin[:2] != b"PK"):
+                return _safetensors(path)
+            if not begin:
+                raise RequestError(f"weights: {str(path)!r} is empty")
+            return _pickled(file, path)
+    except OSError as error:
+        raise RequestError(f"weights: {str(path)!r} can't be read ({checkpoint.reason(error)})") from None
+
+
+def _safetensors(path: Path) -> Read:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            told = (file.metadata() or {}).get("preprocess")
+    except Exception as error:
+        raise RequestError(f"weights: {str(path)!r} is no whole safetensors file ({error_line(error)})") from None
+    preprocess = None
+    if told is not None:
+        try:
+            preprocess = _preprocess(msgspec.json.decode(told))
+        except msgspec.MsgspecError:
+            preprocess = None
+        for key in ("mean", "matrix"):
+            value = tensors.pop(f"preprocess.{key}", None)
+            if preprocess is not None and value is not None:
+                preprocess[key] = value
+    return tensors, preprocess
+
+
+class _Unknown:
+    """Stand-in for whatever a file names beside tensors and plain values (a script's options): nothing of it runs."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _Unknown:
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            vars(self).update((name, value) for name, value in state.items() if isinstance(name, str))
+
+
+def _pickled(file: IO[bytes], path: Path) -> Read:
+    """Read a file of torch.save: tensors and plain values only, so no code in it runs."""
+    try:
+        try:
+            names = torch.serialization.get_unsafe_globals_in_checkpoint(file)
+        except Exception:  # an old format, or no file of torch.save at all: as it is
+            names = []
+        file.seek(0)
+        inert: Any = [(_Unknown, name) for name in names]
+        with torch.serialization.safe_globals(inert), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if "TorchScript" in str(error):
+            raise RequestError(
+                f"weights: {str(path)!r} is TorchScript; what is read is torch.save(model.state_dict(), …)"
+            ) from None
+        raise RequestError(f"weights: {str(path)!r} can't be read ({checkpoint.reason(error)})") from None
+    return unwrapped(state), _preprocess(state.get("preprocess")) if isinstance(state, Mapping) else None
+
+
+def _preprocess(state: Any) -> dict[str, Any] | None:
+    if isinstance(state, Mapping) and {"scale", "shift"} <= state.keys():
+        return dict(state)
+    return None
+
+
+def unwrapped(state: Any) -> dict[str, Tensor]:
+    """Return the state dict inside of what a script has saved, a whole model's too; empty where there is none."""
+    if isinstance(state, _Unknown):
+        return dict(_of_module(state, ""))
+    if not isinstance(state, Mapping):
+        return {}
+    for name in WRAPPERS:
+        if found := unwrapped(state.get(name)):
+            return found
+    own = {str(name): value for name, value in state.items() if isinstance(value, Tensor) and _is_plain(value)}
+    if own:
+        return own
+    inside = (unwrapped(value) for name, value in state.items() if "optim" not in str(name))
+    return max(inside, key=len, default={})
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+
+
+def _of_module(held: _Unknown, prefix: str) -> list[tuple[str, Tensor]]:
+    """Return the tensors of a module that was saved whole, by the names of its state dict."""
+    parts = vars(held)
+    passing = parts.get("_non_persistent_buffers_set", ())
+    found = []
+    for kind in ("_parameters", "_buffers"):
+        own = parts.get(kind)
+        for name, value in own.items() if isinstance(own, dict) else ():
+            if isinstance(value, Tensor) and _is_plain(value) and name not in passing:
+                found.append((f"{prefix}{name}", value.detach()))
+    inner = parts.get("_modules")
+    for name, module in inner.items() if isinstance(inner, dict) else ():
+        if isinstance(module, _Unknown):
+            found += _of_module(module, f"{prefix}{name}.")
+    return found
