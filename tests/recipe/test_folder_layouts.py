@@ -273,6 +273,7 @@ def test_slips_in_the_path_say_what_is_meant(tmp_path: Path, monkeypatch: pytest
         "set.zip": "is a file, not a folder; unpack it first",
         "folder:gone": "is a link to 'nowhere', which does not exist",
         "folder:": "needs a path",
+        "folder:/": "the folder '/' is the whole machine",
     }.items():
         with pytest.raises(RequestError) as caught:
             facts(override(Recipe(), {"data": text}))
