@@ -301,6 +301,7 @@ def test_slips_in_the_path_say_what_is_meant(tmp_path: Path, monkeypatch: pytest
         "folder:gone": "is a link to 'nowhere', which does not exist",
         "folder:": "needs a path",
         "folder:p\udcff": "folder:p\\\\udcff' holds bytes that are no Unicode text, which a recipe can't hold",
+        "folder:/": "the folder '/' is the whole machine",
     }.items():
         with pytest.raises(RequestError) as caught:
             facts(override(Recipe(), {"data": text}))

@@ -227,7 +227,10 @@ async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: Cvtu
     await wait_until_async(lambda: isinstance(app.focused, TextField), what="the focus in the path")
     await pilot.press(*"/pics")
     await wait_until_async(lambda: row(app, "data").text == "folder:/pics", what="the path")
+    form = form_view_of(app).form
+    assert form.path_differs({**form.texts, "data": "folder:/"}), "a path is listed once it stands, not at every key"
     await row(app, "data").set_text("digits")
+    assert not form.path_differs({**form.texts, "data": "folder:/pics"})
 
 
 async def a_choice_with_parameters(pilot: Pilot[None], app: CvtuiApp) -> None:

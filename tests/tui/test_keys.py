@@ -232,6 +232,9 @@ async def test_slash_filters_every_list(finished: RunFolder) -> None:
         view.mistakes = [mistake("a/cat.png", "cat", "dog"), mistake("b/dog.png", "dog", "cow")]
         await pilot.press("slash", *"cow", "enter")
         await wait_until_async(lambda: [one.image for one in view.shown] == ["b/dog.png"], what="one mistake")
+        await pilot.press("slash", *"zz")
+        about = view.query_one("#about", Static)
+        await wait_until_async(lambda: str(about.render()) == "no match for 'zz'", what="that there is none")
 
 
 def test_what_a_terminal_sends_for_alt_and_a_digit_is_that_key() -> None:

@@ -398,7 +398,7 @@ async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None
         said = lambda: any("gone" in note.message for note in app._notifications) or app.live.view.state == "lost"  # noqa: E731
         await wait_until_async(said, what="the word")
         await pilot.press("f")
-        gone = f"{growing.folder.name!r} can't be forked: its folder is gone"
+        gone = f"{growing.folder.name!r} can't be forked: its folder is gone; it was moved, renamed or deleted"
         told = lambda: [note.message for note in app._notifications]  # noqa: E731
         assert await wait_until_async(lambda: gone in told() or len(told()) > 1, what="why no fork"), told()
         assert gone in told()

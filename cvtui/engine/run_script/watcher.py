@@ -286,12 +286,12 @@ class Watcher:
         leave_sigterm()
         for handle in self._steps:
             handle.remove()
-        self._leave_loaders()
         self._leave_compiled()
         self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
             self.guarded(lambda session=session: session.end(error))  # type: ignore[misc]
+        self._leave_loaders()  # behind the sessions, which follow them too
         done = [*self._done, *self.sessions]
         good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
         if good and not done and not self._trouble:

@@ -96,9 +96,11 @@ def path_of(text: str) -> Path:
 
 def check_folder(path: Path) -> None:
     """RequestError, with what may be meant, where there is no such folder."""
-    if path.is_dir():
-        return
     hint = "folder:PATH holds one subfolder a class"
+    if path.is_dir():
+        if os.path.abspath(path) == os.sep:  # to list it takes minutes
+            raise RequestError(f"data: the folder {str(path)!r} is the whole machine", hint=hint)
+        return
     if os.path.islink(path) and not path.exists():
         raise RequestError(f"data: the folder {str(path)!r} is a link to {os.readlink(path)!r}, which does not exist")
     if path.exists():

@@ -200,12 +200,20 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def real_path(path: str) -> str:
+    """Return a path without links, or as it is where one vanishes meanwhile (Python 3.12 and newer raise there)."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return os.path.abspath(path)
+
+
 def leads_up(path: str) -> bool:
     """Return True for a link to its own folder or one above it: following it would never end."""
     if not os.path.islink(path):
         return False
-    above = os.path.realpath(os.path.dirname(path))
-    return (above + os.sep).startswith(os.path.realpath(path).rstrip(os.sep) + os.sep)
+    above = real_path(os.path.dirname(path))
+    return (above + os.sep).startswith(real_path(path).rstrip(os.sep) + os.sep)
 
 
 def images_below(folders: Iterable[str]) -> FoundFiles:
@@ -220,7 +228,7 @@ def images_below(folders: Iterable[str]) -> FoundFiles:
     waiting = list(folders)[::-1]
     while waiting:
         folder = waiting.pop()
-        real = os.path.realpath(folder)
+        real = real_path(folder)
         if real in seen_folders:
             continue
         seen_folders.add(real)
@@ -283,7 +291,7 @@ def _count(entry: os.DirEntry[str], base: str, found: FoundFiles, seen: dict[str
     elif not is_image(entry.name):
         found.others[ending(entry.name)] += 1
     else:
-        true = os.path.realpath(entry.path) if link else base + entry.name
+        true = real_path(entry.path) if link else base + entry.name
         if true in seen:
             found.doubled += 1
         if true not in seen or not link:
@@ -296,7 +304,7 @@ def holds_images(path: str) -> bool:
     waiting = [path]
     while waiting:
         folder = waiting.pop()
-        real = os.path.realpath(folder)
+        real = real_path(folder)
         if real in seen:
             continue
         seen.add(real)

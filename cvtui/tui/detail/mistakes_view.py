@@ -182,7 +182,9 @@ class MistakesView(CardModal[None]):
         place = self.query_one(OptionList).highlighted
         one = self.shown[place] if place is not None and place < len(self.shown) else None
         self.query_one(PictureBox).show(None if one is None else picture_of(one))
-        self.query_one("#about", Static).update(Content("") if one is None else about_of(one))
+        words = self.query_one(FilterField).value.strip()
+        empty = Content.styled(f"no match for {words!r}", "$text-warning") if words else Content("")
+        self.query_one("#about", Static).update(empty if one is None else about_of(one))
 
 
 def _keys() -> str:

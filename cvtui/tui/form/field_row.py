@@ -234,9 +234,9 @@ def explanation(field: Field, text: str, problem: Problem | None = None, notes: 
     elif isinstance(entry, DataFacts):
         size = size_text(entry.size)
         sizes = f"{size}, {len(entry.classes)} classes, {entry.train:,} to train and {entry.validation:,} to validate"
-        parts = [f"{entry.name}: {sizes}\n", (field.doc, MUTED)]
+        parts = [(f"{entry.name}: {sizes}\n", "$foreground 85%"), (field.doc, MUTED)]
     elif field.name == "data" and (source := find_source(text)) is not None:
-        parts = [f"{source.usage}: {source.summary}\n", (field.doc, MUTED)]
+        parts = [(f"{source.usage}: {source.summary}\n", "$foreground 85%"), (field.doc, MUTED)]
     else:
         parts.append((f"\n{field.option} on the command line; {field.allowed_in_words()}", MUTED))
     return Content.assemble(*parts)

@@ -17,6 +17,7 @@ from textual.widgets import Input
 from cvtui.recipe.fields import grouped
 from cvtui.recipe.recipe import Recipe
 from cvtui.tui.form.field_row import USED_WITH, FieldRow
+from cvtui.tui.form.field_text import needs_parameters, split_text
 from cvtui.tui.form.field_values import Problem, field_texts
 from cvtui.tui.widgets.moves import jumps, moves
 from cvtui.tui.widgets.picker import Picker
@@ -83,6 +84,11 @@ class Form(VerticalScroll, can_focus=False):
     @property
     def texts(self) -> dict[str, str]:
         return {name: row.text for name, row in self.rows.items()}
+
+    def path_differs(self, texts: Mapping[str, str]) -> bool:
+        """Return True where a look lists what lies below another path: `/` on the way to `/home/me/pics`, say."""
+        row = self.rows["data"]
+        return row.text != texts["data"] and needs_parameters(row.field, split_text(row.field, row.text)[0])
 
     async def fill(self, recipe: Recipe) -> None:
         """Every field as in `recipe`."""

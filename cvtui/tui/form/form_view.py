@@ -185,7 +185,7 @@ class FormView(Widget):
         if self._validate_timer is not None:
             self._validate_timer.stop()
             self._validate_timer = None
-        if self._cost > SLOW:
+        if self._cost > SLOW or (self._validation is not None and self.form.path_differs(self._validation.texts)):
             self._validate_timer = self.set_timer(PREDICT_AFTER, self.validate)
         else:
             self.validate()
