@@ -216,7 +216,7 @@ def _darkened(ground: Floats, ink: Image) -> Image:
     bright, allowed = linear @ _BRIGHT, np.maximum((dots @ _BRIGHT + 0.05) / STANDS_OUT - 0.05, 0.0)
     linear *= np.minimum(1.0, allowed / np.maximum(bright, 1e-9))[..., None]
     srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.clip(linear, 0, 1) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.floor(srgb * 255).astype(np.uint8))
+    return np.asarray(np.floor(srgb * 255 + 1e-6).astype(np.uint8))  # never brighter than allowed
 
 
 def _linear(srgb: Floats) -> Floats:

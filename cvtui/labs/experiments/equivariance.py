@@ -161,13 +161,10 @@ def result(
             curves.append(Curve(name="pixel by pixel", x=x, y=[round4(max(value, floor)) for value in own], dim=True))
         figures.append(
             Curves(
-                title=f"{title}: error of each net's last map",
+                title=f"{title}: error of each net's last map", log_y=True, whole_x=kind == "shift", curves=curves,
                 note=f"An error of 0 is drawn at {floor:g}: a log axis has no 0." if kind == "shift" else "",
-                log_y=True,
-                whole_x=kind == "shift",
-                curves=curves,
             )
-        )
+        )  # fmt: skip
     conv = [subject for subject in subjects if subject.kind == "conv"]
     worst_conv = _most(measured[s.name][layer]["shift"] for s in conv for layer in s.maps)
     best_fc = _least(measured[s.name][layer]["shift"] for s in subjects if s.kind == "fc" for layer in s.maps)

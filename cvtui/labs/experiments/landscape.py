@@ -214,9 +214,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
             note="rim: median loss on the map's rim. false valleys: places lower than their neighbours, away from the "
             "middle. Of the training's path, "
             + " and ".join(f"{land.held[1]:.1%}" for land in lands)
-            + " lie in its own plane, "
-            + " and ".join(f"{land.held[0]:.1%}" for land in lands)
-            + " in the random one.",
+            + f" lie in its own plane, {' and '.join(f'{land.held[0]:.1%}' for land in lands)} in the random one.",
         ),
         section(lands, reach),
     ]
@@ -238,8 +236,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
         claim_holds=all(lowest) if tested and reach >= NEAR else None,
         sentence="; ".join(
             f"{land.name}: loss {compact(land.centre, 2)} in the middle, {compact(math.exp(land.rise()))} times that "
-            f"on the rim, "
-            f"{land.roughness():.1%} false valleys"
+            f"on the rim, {land.roughness():.1%} false valleys"
             for land in lands
         )
         + ("." if tested else f".{NOT_LEARNED}"),

@@ -164,15 +164,13 @@ def measure(
             case "saddle":
                 verdicts.append(_saddle(knobs, numbers, words, sgd, momentum))
             case "minimum":
-                numbers["minimum: distance from the lowest point"] = [
-                    round4(float(end.norm())) for end in ends.values()
-                ]
+                numbers["minimum: distance from the lowest"] = [round4(float(end.norm())) for end in ends.values()]
                 verdicts.append(bool(sgd.norm() > 1.0 and momentum.norm() < 0.5) if arrived else None)
                 words.append(f"Dent: SGD ends at x = {sgd[0]:.2f}, momentum at {momentum[0]:.2f} (lowest: 0).")
             case "noisy":
                 late = {way.rule: float(ground.value(way.points[len(way.points) // 2 :]).mean()) for way in walks[name]}
-                quiet = surface("quadratic", knobs["condition"], 0.0, 0.0)
-                still = float(quiet.value(walk(quiet, "sgd", int(knobs["steps"]), 0).end))
+                quiet = walk(surface("quadratic", knobs["condition"], 0.0, 0.0), "sgd", int(knobs["steps"]), 0)
+                still = float(ground.value(quiet.end))
                 numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
                 verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 and arrived else None)
                 words.append(

@@ -254,7 +254,14 @@ class CalcScreen(BaseScreen):
         except RequestError as error:
             line.show_error(error)
             return None
-        solution = solve(chain, size, classes, goal, source=self.line("net").input.value)
+        self.query_one(Solved).show([])  # what fitted before answers another question
+        try:
+            solution = solve(chain, size, classes, goal, source=self.line("net").input.value)
+        except RequestError as error:
+            if not error.message.startswith("--output "):
+                raise
+            line.show_error(RequestError(error.message.partition(": ")[2]))
+            return None
         self.query_one(Solved).show(solution.answers)
         return solution.table
 
