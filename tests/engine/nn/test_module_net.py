@@ -149,6 +149,10 @@ class Volumes(nn.Module):
     def forward(self, x):
         return self.out(self.maps(self.conv(x[:, None].expand(-1, -1, 3, -1, -1))[:, :, 0]).mean((2, 3)))
 
+def spectral(num_classes=10):
+    conv = nn.utils.parametrizations.spectral_norm(nn.Conv2d(1, 4, 3))
+    return nn.Sequential(conv, nn.ReLU(), nn.Flatten(), nn.Linear(144, num_classes))
+
 def scripted(num_classes=10):
     return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes)))
 
@@ -206,6 +210,24 @@ def logged_losses(tmp_path: Path, made: Recipe) -> list[float]:
     code, _, err = train(run)
     assert code == 0, err
     return [float(loss) for loss in history(run).steps.loss]
+
+
+def test_pictures_and_samples_leave_spectral_norm_alone(tmp_path: Path) -> None:
+    """A look at weights that it works out is a step of its power method."""
+    plain = {"optimizer": "sgd", "lr": 0.05, "schedule": "constant", "weight_decay": 0.0}
+    made = recipe("spectral", epochs=2, watch_every=1, **plain)
+    training = prepare(check(made))
+    model = training.model.train()
+    optimizer = torch.optim.SGD(model.parameters(), made.lr)
+    losses: list[float] = []
+    for epoch in (1, 2):
+        for images in training.batches(epoch):
+            loss = nn.functional.cross_entropy(model(training.preprocess(images.pixels)), images.labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert logged_losses(tmp_path, made) == pytest.approx(losses, rel=1e-7)
 
 
 def test_a_torchvision_net_trains_as_a_plain_loop_does(tmp_path: Path) -> None:
