@@ -105,7 +105,7 @@ def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> tuple[int, int
     merged, known = dict(own["state"]), 0
     counted = {name: group for group in saved["param_groups"] for name in group["names"]}
     for group in own["param_groups"]:
-        before = next((counted[name] for name in group["names"] if name in counted), {})
+        before: Mapping[str, Any] = next((counted[name] for name in group["names"] if name in counted), {})
         group.update(_beside(before, group))
         for place, name in zip(group["params"], group["names"], strict=True):
             known += name in states
