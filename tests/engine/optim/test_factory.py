@@ -232,29 +232,6 @@ def test_an_update_that_is_left_out_leaves_no_trace(text: str) -> None:
         assert torch.equal(value, flawed.state_dict()[name]), name
 
 
-def test_weights_decay_and_norms_biases_tokens_and_frozen_ones_do_not() -> None:
-    class Mixed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.token = nn.Parameter(torch.zeros(1, 1, 4))
-            self.attention = nn.MultiheadAttention(4, 2)
-            self.norm = nn.LayerNorm([4, 4])
-            self.embedding = nn.Embedding(3, 4)
-            self.up = nn.ConvTranspose2d(4, 4, 2)
-            self.frozen = nn.Linear(4, 4).requires_grad_(False)
-
-    model = Mixed()
-    decaying, rest = parameter_groups(model, 0.1)
-    names = {id(p): name for name, p in model.named_parameters()}
-    assert {names[id(p)] for p in decaying["params"]} == {
-        "attention.in_proj_weight", "attention.out_proj.weight", "up.weight",
-    }  # fmt: skip
-    assert {names[id(p)] for p in rest["params"]} == {
-        "token", "attention.in_proj_bias", "attention.out_proj.bias", "norm.weight", "norm.bias", "embedding.weight",
-        "up.bias",
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize("text", extra.optimizers(EVERY))
 def test_saved_and_loaded_it_goes_on_to_the_last_bit(text: str, tmp_path: Any) -> None:
     recipe = Recipe(optimizer=text, lr=0.01, weight_decay=0.01)
