@@ -81,7 +81,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "engine/data/formats/cifar.py": ({"path.read_bytes"}, "data sets, found by is_file"),
     "engine/data/torchvision_sets.py": ({"np.fromfile"}, "data sets, found by is_file"),
     "engine/train/checkpoint.py": ({"torch.save", "torch.load"}, "on files that the door has opened"),
-    "engine/train/initial_weights.py": ({"torch.load"}, "on files that the door has opened"),
+    "engine/train/weights_reading.py": ({"torch.load"}, "on files that the door has opened"),
     "engine/train/lottery.py": ({"torch.load"}, "on files that the door has opened"),
     "engine/prewarm.py": ({"os.open"}, "/dev/null"),
     "cli/commands/mistakes.py": ({"place.parent.mkdir", "shutil.move"}, "the user's own pictures, when told to"),

@@ -31,13 +31,14 @@ class Mix:
         self.counted: Tensor | None = None
         """Of the last batch: the class with the larger share of each image (N); of pictures in several the shares."""
 
-    def told(self) -> list[str]:
-        """Return the line for the log; none without mixes."""
+    def told(self, several: bool = False) -> list[str]:
+        """Return the line for the log; none without mixes. several: pictures are in several classes."""
         if not self:
             return []
+        counts = "each class whose share is above one half" if several else "the class with the larger share"
         return [
-            f"mix: {self.names} in training alone: its loss has a floor above 0, and its accuracy counts the class "
-            "with the larger share of each mixed image"
+            f"mix: {self.names} in training alone: its loss has a floor above 0, and its accuracy counts in each mixed "
+            f"image {counts}"
         ]
 
     def __bool__(self) -> bool:

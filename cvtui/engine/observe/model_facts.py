@@ -215,7 +215,9 @@ def weight_numbers(model: nn.Module) -> list[tuple[str, tuple[int, int], Tensor]
     scale or a bias: alike from the beginning by design. Only a linear or conv layer's own weight may look like that.
     """
     numbers = []
-    layers = {id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd)}
+    # Not `weight`: to look at one that spectral_norm works out changes its buffers.
+    kinds = nn.Linear | nn.modules.conv._ConvNd
+    layers = {id(m._parameters.get("weight")) for m in model.modules() if isinstance(m, kinds)}
     for name, parameter in model.named_parameters():
         table = sum(side > 1 for side in parameter.shape) > 1 or id(parameter) in layers
         if table and parameter.dim() > 1 and parameter.numel() > 1 and parameter.is_floating_point():

@@ -49,7 +49,7 @@ def _renamed(before: list[int], after: list[int]) -> bool:
 
 
 def _joins_and_parts(old: list[int], new: list[int]) -> bool:
-    """Return True where neighbouring axes may have been joined and others parted: heads joined, places parted (CoaT)."""
+    """Return True where neighbouring axes may have been joined and others parted (CoaT's heads and places)."""
     ends = sorted(set(accumulate(old, mul)) & set(accumulate(new, mul)))
     if len(ends) < 3:
         return False  # one stretch of all axes, or one behind the images: only their order differs

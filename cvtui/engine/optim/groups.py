@@ -92,8 +92,9 @@ def state_by_name(saved: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
 def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> tuple[int, int]:
     """Load what is saved of the optimizer's parameters (velocities, moments, steps), by name; return (found, all).
 
-    Options stay those of the optimizer, and so does the state of a parameter that nothing is saved of. A state without
-    names (of an older checkpoint) is taken by place; ValueError where its groups are others.
+    Options stay those of the optimizer, and so does the state of a parameter that nothing is saved of; what a group has
+    counted itself (LAMB's steps) comes with its first known parameter. A state without names (of an older checkpoint)
+    is taken by place; ValueError where its groups are others.
     """
     own = optimizer.state_dict()
     states = state_by_name(saved)
@@ -102,7 +103,10 @@ def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> tuple[int, int
         optimizer.load_state_dict({"state": saved["state"], "param_groups": _same_places(own, saved)})
         return number, number
     merged, known = dict(own["state"]), 0
+    counted = {name: group for group in saved["param_groups"] for name in group["names"]}
     for group in own["param_groups"]:
+        before: Mapping[str, Any] = next((counted[name] for name in group["names"] if name in counted), {})
+        group.update(_beside(before, group))
         for place, name in zip(group["params"], group["names"], strict=True):
             known += name in states
             if states.get(name):
@@ -111,11 +115,16 @@ def load_state(optimizer: Optimizer, saved: Mapping[str, Any]) -> tuple[int, int
     return known, number
 
 
+def _beside(saved: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a saved group holds that a fresh one does not: what its steps have made."""
+    return {name: value for name, value in saved.items() if name not in group}
+
+
 def _same_places(own: Mapping[str, Any], saved: Mapping[str, Any]) -> list[dict[str, Any]]:
     sizes = [[len(group["params"]) for group in one["param_groups"]] for one in (own, saved)]
     if sizes[0] != sizes[1]:
         raise ValueError("the saved state is of other groups of parameters")
     return [
-        {**group, "params": old["params"]}
+        {**_beside(old, group), **group, "params": old["params"]}
         for group, old in zip(own["param_groups"], saved["param_groups"], strict=True)
     ]

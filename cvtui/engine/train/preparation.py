@@ -76,7 +76,7 @@ def prepare(
     if begin is not None:
         begin(model, data.train, preprocess)
     mix = Mix(checked.mix, len(data.classes), recipe.seed)
-    _tell(on_progress, [*told, *_told_data(checked, on_cpu), *mix.told()])
+    _tell(on_progress, [*told, *_told_data(checked, on_cpu), *mix.told(bool(on_cpu.label_sets))])
     state = TrainingState(
         checked=checked,
         device=device,

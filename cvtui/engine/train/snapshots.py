@@ -16,6 +16,7 @@ from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.observe.watch_budget import WatchBudget
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train.evaluate import OnBatch
@@ -180,10 +181,11 @@ class Snapshots:
         if first_conv is None:
             return
         name, conv = first_conv
-        weights = conv.weight.detach().float()[:MOST_TILES]
+        with untouched(conv):  # spectral_norm changes its buffers at each look at the weights
+            weights = conv.weight.detach().float()[:MOST_TILES]
         if weights.shape[1] not in (1, 3):
             weights = weights.mean(1, keepdim=True)
-        note = f"{len(conv.weight)} filters; grey is 0"
+        note = f"{conv.out_channels} filters; grey is 0"
         self._images.write(self.training.step, f"filters of {name}", weights, note, around_zero=True)
 
     def _mistakes(self) -> None:

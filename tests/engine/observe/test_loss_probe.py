@@ -14,6 +14,7 @@ from torch.overrides import _get_current_function_mode_stack
 
 import cvtui
 from cvtui.doctor import examine
+from cvtui.engine.observe.moved_axes import moved_axes
 from cvtui.runlog.events import Facts
 from cvtui.runlog.history import History
 
@@ -326,3 +327,11 @@ def test_training_in_evaluation_mode_after_the_first_epoch_is_told(tmp_path: Pat
     assert history.facts is not None
     assert history.facts.eval_step == 12
     assert [one.id for one in examine(history) if one.severity != "note"] == ["F46"]
+
+
+def test_joined_and_parted_axes_are_no_permutation() -> None:
+    """Heads joined and places parted, as CoaT does, are not axes in another order."""
+    heads = torch.zeros(8, 8, 8, 64)
+    assert moved_axes(torch.Tensor.reshape, (heads,), heads.reshape(8, 64, 8, 8)) == []
+    images = torch.zeros(8, 16, 16, 3)
+    assert moved_axes(torch.Tensor.view, (images,), images.view(8, 3, 16, 16)) == [[8, 16, 16, 3], [8, 3, 16, 16]]

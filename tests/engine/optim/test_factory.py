@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.optim import skippable
 from cvtui.engine.optim.factory import OPTIMIZERS, fuses_adagrad
-from cvtui.engine.optim.groups import parameter_groups
+from cvtui.engine.optim.groups import load_state, parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.optimizers import OPTIMIZERS as CHOICES
@@ -243,9 +243,7 @@ def test_saved_and_loaded_it_goes_on_to_the_last_bit(text: str, tmp_path: Any) -
     weights, state = torch.load(tmp_path / "state.pt", weights_only=True)
     again = make_optimizer(fresh, recipe)
     fresh.load_state_dict(weights)
-    again.load_state_dict(state)
-    for group in again.param_groups:
-        group["lr"] = 0.01
+    load_state(again, state)  # as a resume does
     go(fresh, again, range(5, 10))
     for name, value in model.state_dict().items():
         assert torch.equal(value, fresh.state_dict()[name]), name

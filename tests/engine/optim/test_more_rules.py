@@ -1,4 +1,4 @@
-"""Adafactor, Lion and LAMB against their papers' formulas, and what is said where timm is not installed."""
+"""Adafactor, Lion and LAMB against their papers' formulas, what decays, what is said where timm is missing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.optim import factory
+from cvtui.engine.optim.groups import parameter_groups
 from cvtui.errors import RequestError
 from cvtui.recipe.choices import optimizers as choices
 from cvtui.recipe.recipe import Recipe
@@ -102,3 +103,26 @@ def test_their_usual_rates_and_decays_are_known() -> None:
     assert rates["lion"] < rates["adamw"] < rates["lamb"] < rates["adafactor"]
     assert override(Recipe(), {"optimizer": "sgd"}).weight_decay == usual_decay("sgd") == 5e-4
     assert override(Recipe(), {"optimizer": "adafactor"}).weight_decay == 0.2
+
+
+def test_weights_decay_and_norms_biases_tokens_and_frozen_ones_do_not() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.zeros(1, 1, 4))
+            self.attention = nn.MultiheadAttention(4, 2)
+            self.norm = nn.LayerNorm([4, 4])
+            self.embedding = nn.Embedding(3, 4)
+            self.up = nn.ConvTranspose2d(4, 4, 2)
+            self.frozen = nn.Linear(4, 4).requires_grad_(False)
+
+    model = Mixed()
+    decaying, rest = parameter_groups(model, 0.1)
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert {names[id(p)] for p in decaying["params"]} == {
+        "attention.in_proj_weight", "attention.out_proj.weight", "up.weight",
+    }  # fmt: skip
+    assert {names[id(p)] for p in rest["params"]} == {
+        "token", "attention.in_proj_bias", "attention.out_proj.bias", "norm.weight", "norm.bias", "embedding.weight",
+        "up.bias",
+    }  # fmt: skip
