@@ -174,7 +174,7 @@ def _workers(job: _Job, count: int) -> Iterator[Callable[[Any], Iterator[list[De
 
     _job = job
     try:
-        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=_begin) as pool:
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), initializer=begin_worker) as pool:
             yield partial(_in_order, pool, _rows_of_job)
     except BrokenProcessPool:
         raise RequestError(
@@ -201,10 +201,15 @@ def _in_order(
             future.cancel()
 
 
-def _begin() -> None:
-    """Leave a ctrl+c on the terminal to the process that started this one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
+def begin_worker(_number: int = 0) -> None:
+    """Leave signals to the process that started this one: a batch system sends them to all, and that one ends this.
+
+    (A worker of a DataLoader that SIGTERM ends makes the run fail in place of stopping with a checkpoint.)
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        end_with_parent()
 
 
 def end_with_parent() -> None:

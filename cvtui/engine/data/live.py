@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from cvtui.engine.data.file_decoding import begin_worker
 from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.labels import Label
 from cvtui.engine.data.missing_files import ImagesGone
@@ -191,6 +192,7 @@ class LiveImages:
             num_workers=min(len(pieces), workers),
             prefetch_factor=AHEAD,
             collate_fn=_collated,
+            worker_init_fn=begin_worker,
             # A user's transforms may be functions without a name, which only a forked process has.
             multiprocessing_context="fork" if sys.platform == "linux" else None,
             generator=torch.Generator(),  # without it the workers' seeds come out of dropout's

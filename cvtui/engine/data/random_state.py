@@ -6,7 +6,7 @@ import random
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import (
     BuiltinMethodType,
@@ -116,7 +116,8 @@ def _held(source: Any) -> list[Any]:
         if isinstance(value, _GENERATORS):
             found.append(value)
         else:
-            waiting += [(inner, depth + 1) for inner in _inside(value)]
+            with suppress(Exception):  # attributes of a user's class may be anything
+                waiting += [(inner, depth + 1) for inner in _inside(value)]
     return found
 
 
@@ -132,16 +133,29 @@ def _inside(value: Any) -> list[Any]:
         return [value.__self__, getattr(value, "__func__", None)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
-        named = [value.__globals__[name] for name in sorted(_names(value.__code__)) if name in value.__globals__]
+        names = sorted(_names(value.__code__)) if _may_draw(value) else []
+        named = [value.__globals__[name] for name in names if name in value.__globals__]
         return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *named]
     parts: list[Any] = []
     for kind in type(value).__mro__:
         own = vars(kind)
         parts += [getattr(value, name, None) for name in own if isinstance(own[name], MemberDescriptorType)]
-        if str(kind.__module__).partition(".")[0] not in _NO_USERS:
-            functions = (getattr(one, "fget", getattr(one, "__func__", one)) for one in own.values())
-            parts += [one for one in functions if isinstance(one, FunctionType | _GENERATORS)]
+        if _may_draw(kind):
+            plain = map(_plainly, own.values())
+            parts += [one for one in plain if isinstance(one, FunctionType | _GENERATORS)]
     return [*parts, inner] if isinstance(inner := getattr(value, "__dict__", None), dict) else parts
+
+
+def _may_draw(code: Any) -> bool:
+    """Return False for a class or function of a package that has no generators of its own."""
+    return str(code.__module__).partition(".")[0] not in _NO_USERS
+
+
+def _plainly(value: Any) -> Any:
+    """Return the function behind an attribute of a class."""
+    if isinstance(value, property):
+        return value.fget
+    return value.__func__ if isinstance(value, staticmethod | classmethod) else value
 
 
 def _names(code: CodeType) -> set[str]:

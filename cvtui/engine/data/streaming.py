@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.depth import Depth
+from cvtui.engine.data.file_decoding import begin_worker
 from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.runlog.worker_process import usable_cores
@@ -165,6 +166,7 @@ class Streamed:
             num_workers=max(1, usable_cores() - 1),
             prefetch_factor=AHEAD,
             collate_fn=_as_read,
+            worker_init_fn=begin_worker,
             # The workers' seeds, which are not used: without it they'd come out of the generator that is dropout's.
             generator=torch.Generator(),
         )

@@ -45,7 +45,13 @@ def loading() -> Iterator[None]:
 
 
 def end(code: int) -> NoReturn:
-    """End the process after exit handlers and flushes, without tearing down PyTorch's objects (0.6 s)."""
+    """End the process after exit handlers and flushes, without tearing down PyTorch's objects (0.6 s).
+
+    Its own processes are killed first: multiprocessing's exit handler would wait for one that hangs.
+    """
+    if (processes := sys.modules.get("multiprocessing.process")) is not None:
+        for child in processes.active_children():
+            child.kill()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import signal
 import sys
@@ -12,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from cvtui.engine.data import live, user_dataset, user_pass
+from cvtui.engine.data import live, streaming, user_dataset, user_pass
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import LiveImages
+from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.data.user_dataset import read_callable
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
@@ -274,3 +277,24 @@ def test_a_signal_is_heard_while_items_are_read(tmp_path: Path) -> None:
     assert found.run is None, "it had not begun"
     assert found.end is not None
     assert (found.end.status, found.end.step) == ("stopped", 0)
+
+
+@pytest.mark.parametrize("kind", ["items", "files"])
+def test_a_signal_to_all_processes_ends_no_worker(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a batch system sends it: the run stops with a checkpoint, but failed for want of a worker."""
+    monkeypatch.setattr(live, "WORTH_WORKERS", -1.0)
+    for module in (live, streaming):
+        monkeypatch.setattr(module, "usable_cores", lambda: 2)  # one worker, which is at work after its first batch
+    part: Any = read_callable("livesets:of_torch", "", 0.2, 0).train
+    if kind == "files":
+        for number in range(48):
+            Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+        paths = [str(tmp_path / f"{number}.png") for number in range(48)]
+        part = Streamed(paths, torch.zeros(48, dtype=torch.int64), (8, 8), ("a",), ([0.0] * 3, [1.0] * 3))
+    read = part.stream(torch.arange(48), 4)
+    next(read)
+    workers = multiprocessing.active_children()
+    assert workers
+    for worker in workers:
+        worker.terminate()
+    assert sum(images.size for images in read) == 44
