@@ -28,6 +28,9 @@ LARGE = [WeightFact(name="text.weight", layer="text", fan_in=16, fan_out=40, mea
 FEW = {"batch_labels": [40] * 8, "batch_sizes": [32] * 10, "batch_classes": [8] * 10, "outputs": 10}
 
 
+NEIGHBOURS = {"neighbours_train": 0.99, "neighbours_chance": 0.083, "neighbours_count": 120}
+
+
 def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list[float] | None = None) -> list[str]:
     """Return what is said above a note of a loop of one's own."""
     doctor = Doctor()
@@ -76,6 +79,12 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
          {"norm_spread": 1.4, "norm_shift": 0.6, "norm_frozen": True}),
         ("F59", {"positive_weight": [240.0, 11.0, 21.0]}, {"positive_weight": [3.0, 8.0, 24.0]}),
         ("F40", {**KNOWN, "target_sums": [-11.0, -10.0]}, {**KNOWN, "target_sums": [1.0, 1.0]}),
+        ("F62", {"broadcast": [[32, 2], [32, 1]], "outputs": 1}, {"broadcast": [[32, 2], [32, 1]], "outputs": 2}),
+        ("F34", {"modules": [ModuleFact(name="drop", kind="Dropout", options={"p": 0.8})]},
+         {"modules": [ModuleFact(name="drop", kind="Dropout", options={"p": 0.6})]}),
+        ("F41", {"outputs": 1, "label_range": [0, 9]},
+         {"outputs": 1, "label_range": [0, 9], "loss_calls": ["cross_entropy"]}),
+        ("F21", {**NEIGHBOURS, "neighbours_validation": 0.17}, {**NEIGHBOURS, "neighbours_validation": 0.4}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
