@@ -87,6 +87,8 @@ def _asked_for(args: Any, environment: dict[str, str]) -> _Start | None:
     """Return what a command line of cvtui's own asks for; None for one that has to be started."""
     if not isinstance(args, list) or args[0] != sys.executable:
         return None
+    if sys.modules["torch"].cuda.is_initialized():  # a fork can't use a GPU that its parent has used
+        return None
     if any(environment.get(name) != os.environ.get(name) for name in READ_AT_THE_START):
         return None
     words = [str(word) for word in args[1:]]

@@ -125,6 +125,7 @@ class Net(nn.Module):
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("forks")
 async def test_pytorch_code_is_counted_by_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_to_count.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)

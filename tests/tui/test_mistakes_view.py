@@ -50,6 +50,7 @@ def test_the_pictures_name_their_files(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
+@pytest.mark.usefixtures("forks")
 async def test_from_the_confusion_matrix_to_one_file_large(run: RunFolder, size: tuple[int, int]) -> None:
     app = CvtuiApp(attach=run.path, prewarm=False)
     async with app.run_test(size=size) as pilot:
@@ -103,6 +104,7 @@ async def test_from_the_confusion_matrix_to_one_file_large(run: RunFolder, size:
         await wait_until_async(lambda: isinstance(app.screen, PicturesView), what="the way back")
 
 
+@pytest.mark.usefixtures("forks")
 async def test_what_can_t_be_evaluated_is_said(run: RunFolder, tmp_path: Path) -> None:
     made = run_folder(tmp_path)
     app = CvtuiApp(attach=run.path, prewarm=False)

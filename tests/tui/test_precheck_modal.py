@@ -14,6 +14,7 @@ from tests.waiting import wait_until_async
 
 
 @pytest.mark.torch
+@pytest.mark.usefixtures("forks")
 async def test_the_list_of_questions_with_their_answers(tmp_path: Path) -> None:
     recipe = Recipe(net="conv8-relu-pool-fc", threads=1, device="cpu", init="zeros")
     app = CvtuiApp(recipe, runs=tmp_path, prewarm=False)

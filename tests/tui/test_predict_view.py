@@ -42,6 +42,7 @@ def text(view: EvaluationView | PredictView, name: str) -> str:
     return str(view.query_one(name, Static).content)
 
 
+@pytest.mark.usefixtures("forks")
 async def test_e_evaluates_and_keeps_what_it_found(run: RunFolder) -> None:
     """With a real process; the second time what was kept is shown at once."""
     app = CvtuiApp(attach=run.path, prewarm=False)
@@ -88,6 +89,7 @@ async def test_both_are_in_the_palette_of_a_run(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.long)])
+@pytest.mark.usefixtures("forks")
 async def test_p_shows_a_picture_with_its_bars(run: RunFolder, size: tuple[int, int]) -> None:
     pictures = Path(run.path).parents[1] / "pictures" / "val"
     app = CvtuiApp(attach=run.path, prewarm=False)
