@@ -53,7 +53,11 @@ def test_it_has_a_session_files_and_signals_of_its_own(tmp_path: Path) -> None:
 
 
 def test_it_ends_by_the_signal_that_it_does_not_take(tmp_path: Path) -> None:
-    process = subprocess.Popen(command("calc"), cwd=tmp_path, env=environment(), preexec_fn=signal.pause)
+    def pause() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
+        signal.pause()
+
+    process = subprocess.Popen(command("calc"), cwd=tmp_path, env=environment(), preexec_fn=pause)
     try:
         process.send_signal(signal.SIGHUP)
         assert process.wait(60) == -signal.SIGHUP

@@ -119,3 +119,12 @@ def test_foreign_text_can_not_move_the_cursor(text: str, plain: str) -> None:
 @given(st.text())
 def test_clean_text_is_printable(text: str) -> None:
     assert all(char.isprintable() for char in words.clean(text))
+
+
+@pytest.mark.parametrize(
+    ("noun", "several"),
+    [("row", "rows"), ("class", "classes"), ("batch", "batches"), ("box", "boxes"), ("epoch", "epochs"),
+     ("more epoch", "more epochs")],
+)  # fmt: skip
+def test_several_of_a_thing(noun: str, several: str) -> None:
+    assert (words.counted(1, noun), words.counted(1204, noun)) == (f"1 {noun}", f"1,204 {several}")

@@ -264,17 +264,17 @@ def test_no_command_prints_around_the_way_out() -> None:
             assert called != "Console", f"{path.name}:{node.lineno}: out.console()"
             if called in ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"):
                 (word,) = node.args
-                assert is_plain(word), f"{path.name}:{node.lineno}: {ast.unparse(word)}: out.line()"
+                assert is_plain(word, path), f"{path.name}:{node.lineno}: {ast.unparse(word)}: out.line()"
 
 
-def is_plain(word: ast.expr) -> bool:
+def is_plain(word: ast.expr, path: Path) -> bool:
     if isinstance(word, ast.Constant):
         return True
-    if isinstance(word, ast.Name):  # the first is made harmless by whoever calls `EpochBar.above`
-        return word.id in ("text", "__version__")
+    if isinstance(word, ast.Name):  # the first is made harmless by whoever calls `EpochBar.above`, a path is a script's
+        return word.id in ("text", "__version__") or (word.id == "path" and path.name == "mistakes.py")
     if isinstance(word, ast.JoinedStr):
         return all(
-            isinstance(part, ast.Constant) or (isinstance(part, ast.FormattedValue) and is_plain(part.value))
+            isinstance(part, ast.Constant) or (isinstance(part, ast.FormattedValue) and is_plain(part.value, path))
             for part in word.values
         )
     made = ast.unparse(word.func) if isinstance(word, ast.Call) else ""
