@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cvtui import door
 from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.events import CheckpointSaved, Log
@@ -22,7 +23,8 @@ LAST, BEST = "last.pt", "best.pt"
 RETRY_SECONDS = 10.0
 """Interval to the next attempt after a checkpoint that the disk refused."""
 SHORT_SECONDS = 2.0
-"""Epochs that end sooner after a save share the next one: five steps of a tiny net took as long as their checkpoint."""
+"""Epochs that end sooner after a save share the next one: five steps of a tiny net took as long as their checkpoint. Of
+those that are the best so far the state is kept in memory meanwhile: nearly every epoch of a short run is."""
 NAMED = 3
 """Missing files that are named; the others are counted."""
 
@@ -37,6 +39,14 @@ class BestOnDisk(NamedTuple):
     accuracy: float
 
 
+class WaitingBest(NamedTuple):
+    """Best state so far, which is not in best.pt yet."""
+
+    epoch: int
+    accuracy: float
+    state: dict[str, Any]
+
+
 def seconds_of(text: str) -> float:
     """`30s`, `5m`, `1h` in seconds; infinite for an empty text."""
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] if text else math.inf
@@ -46,7 +56,7 @@ class CheckpointFiles:
     """Writer of a run's checkpoints, which knows which of them are on the disk."""
 
     waits = True
-    """last.pt alone may wait for SHORT_SECONDS after the save before."""
+    """last.pt and best.pt may wait for SHORT_SECONDS after the save before."""
 
     def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder) -> None:
         self.training = training
@@ -62,6 +72,7 @@ class CheckpointFiles:
         self._saved_at = -math.inf
         self._waiting: float | None = None
         """Validation accuracy of an epoch whose state is not written yet."""
+        self._best: WaitingBest | None = None
         if self.rule.best and door.is_file(folder.checkpoints / BEST):
             self._read_best()
 
@@ -74,18 +85,51 @@ class CheckpointFiles:
 
         It becomes best.pt also where it is only better than what best.pt holds, because the best could not be written.
         """
-        better = accuracy is not None and (self.held is None or accuracy > self.held.accuracy)
+        known = self._best or self.held
+        better = accuracy is not None and (known is None or accuracy > known.accuracy)
         names = self.rule.names(self.training.epoch, best or better)
-        soon = self._saved_at + SHORT_SECONDS
-        if self.waits and names == [("last", LAST)] and accuracy is not None and time.perf_counter() < soon:
-            self._waiting, self._due_at = accuracy, min(self._due_at, soon)
+        soon, asked = self._saved_at + SHORT_SECONDS, {name for _, name in names}
+        short = accuracy is not None and LAST in asked and asked <= {LAST, BEST} and time.perf_counter() < soon
+        if not self.waits or not short or (BEST in asked and not self._keep_best(accuracy or 0.0)):
+            self.save(names, accuracy)
             return
-        self.save(names, accuracy)
+        self._waiting, self._due_at = accuracy, min(self._due_at, soon)
+
+    def _keep_best(self, accuracy: float) -> bool:
+        """Keep the state as the best so far; return False where there is no memory for it."""
+        t = self.training
+        t.accuracy = accuracy
+        try:
+            self._best = WaitingBest(t.epoch, accuracy, checkpoint.copied(t.state()))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def write_best(self) -> None:
+        """Write the best state, where that has waited, as it was when its epoch ended."""
+        waiting, self._best = self._best, None
+        if waiting is None:
+            return
+        path = self.folder.checkpoints / BEST
+        try:
+            checkpoint.save(waiting.state, path)
+        except OSError as error:
+            self._note_result([BEST], [], error.strerror or str(error))
+            return
+        self.held = BestOnDisk(waiting.epoch, waiting.accuracy)
+        name, step = f"{path.parent.name}/{BEST}", waiting.state["step"]
+        self.recorder.write(
+            CheckpointSaved(step=step, epoch=waiting.epoch, path=name, reason="best", val_accuracy=waiting.accuracy)
+        )
 
     def finish(self) -> None:
-        """Write the state of the last epoch, where that has waited."""
+        """Write the state of the last epoch, and the best, where they have waited."""
         if self._waiting is not None:
-            self.save([("last", LAST)], self._waiting)
+            best = self._best is not None and self._best.epoch == self.training.epoch
+            self.save([("last", LAST), *([("best", BEST)] if best else [])], self._waiting)
+        self.write_best()
 
     def save(self, names: Names, accuracy: float | None = None) -> str:
         """Write the state once, under each name; return why the disk refused, "" when all is written.
@@ -97,6 +141,9 @@ class CheckpointFiles:
         self._due_at = time.perf_counter() + self._interval
         t, target, why = self.training, self.folder.checkpoints, ""
         asked = [name for _, name in names]
+        if BEST in asked:
+            self._best = None  # this one is better, or the same
+        self.write_best()  # before last.pt: a run goes on from there, and does not come by it again
         missing = t.missing
         t.accuracy, t.missing = accuracy, [name for name in missing if name not in asked]
         done: Names = []

@@ -121,8 +121,11 @@ class Trainer:
         """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
         train_mode(self.training.model)
         self.keep_features()
-        with self.stepper.stream():
-            self._run()
+        try:
+            with self.stepper.stream():
+                self._run()
+        finally:
+            self.checkpoint_files.write_best()  # whatever ended it
 
     def _run(self) -> None:
         t = self.training
