@@ -58,11 +58,13 @@ class LoaderWaits:
         self._begun: float | None = None
         """When the loop asked for the batch (or batches) of the step under way."""
         self._wait, self._at = 0.0, 0
+        self._inside = False
+        """Of a batch: what a dataset takes out of a loader of its own is part of the same wait."""
         _FOLLOWED.add(self)
 
     def fetch(self, batch: Callable[[], Batch]) -> Batch:
         """Return a loader's next batch."""
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._thread or self._inside:
             return batch()
         if not torch.is_grad_enabled():
             self._begun = None
@@ -74,11 +76,14 @@ class LoaderWaits:
             self._begun = None
         if self._begun is None:
             self._begun, self._wait, self._at = now, 0.0, step
+        self._inside = True
         try:
             found = batch()
         except BaseException:
             self._begun = None  # the epoch is over
             raise
+        finally:
+            self._inside = False
         self._wait += self._seconds() - now
         return found
 

@@ -65,6 +65,19 @@ class Slow(torch.utils.data.Dataset[torch.Tensor]):
         return torch.ones(2)
 
 
+class Inner(torch.utils.data.Dataset[torch.Tensor]):
+    """Its images come out of another loader."""
+
+    def __init__(self, loader: torch.utils.data.DataLoader[torch.Tensor]) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return next(iter(self.loader))[0]
+
+
 def test_a_custom_loop_waits_for_its_loader_alone_and_leaves_no_trace() -> None:
     """A sleep behind the step, a validation and another thread's batches are no waits of its steps."""
     iterator = torch.utils.data.dataloader._BaseDataLoaderIter
@@ -90,6 +103,10 @@ def test_a_custom_loop_waits_for_its_loader_alone_and_leaves_no_trace() -> None:
         if number == 2:
             waits.leave_out()
     assert waits.take() == pytest.approx(4 / 12)
+    for _batch in torch.utils.data.DataLoader(Inner(loader), batch_size=1):  # 2 s a batch, told once
+        watch.now += 6
+        watch.step += 1
+    assert waits.take() == pytest.approx(2 / 8)
     waits.close()
     list(loader)
     assert waits.take() is None, "it is over"

@@ -58,6 +58,33 @@ def test_a_child_finds_no_module_half_imported(tmp_path: Path) -> None:
     assert done.stdout.split(maxsplit=1) == ["7", "['slow']\n"], done.stderr
 
 
+# A hook that runs behind that of `forks`, as `concurrent.futures` has one: meanwhile another thread comes to an import.
+HOOK = """
+import _imp, os, signal, sys, threading
+import meeting
+thread = threading.Thread(target=__import__, args=("slow",))
+def hook():
+    thread.start()
+    meeting.entered.wait(0.2)
+    meeting.go_on.set()
+os.register_at_fork(before=hook)
+from cvtui.engine.runtime import forks
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    import slow
+    os._exit(slow.VALUE + _imp.lock_held())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+thread.join(20)
+print(thread.is_alive(), _imp.lock_held())
+"""
+
+
+def test_no_import_begins_between_the_look_and_the_fork(tmp_path: Path) -> None:
+    done = run(tmp_path, HOOK)
+    assert done.stdout.split() == ["7", "False", "False"], done.stderr
+
+
 def test_a_module_that_forks_while_it_is_imported_does_not_wait_for_itself(tmp_path: Path) -> None:
     (tmp_path / "forking.py").write_text(
         "import os, time\n"

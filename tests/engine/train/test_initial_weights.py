@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,45 @@ def test_a_model_that_was_saved_whole_gives_its_weights_and_runs_nothing(tmp_pat
     found, _ = read_file(tmp_path / "w.bin")
     assert found.keys() == saved.state_dict().keys()
     assert all(torch.equal(found[name], value) for name, value in saved.state_dict().items())
+
+
+class Options(dict[str, Any]):
+    """A script's own kind of dict."""
+
+
+def around(first: Any, levels: int = 60) -> Any:
+    """Return it inside of what stands in two places, sixty times over."""
+    for _ in range(levels):
+        first = {"a": first, "b": first}
+    return first
+
+
+@pytest.mark.parametrize(
+    ("beside", "names"),
+    [
+        ({"model": {"w": torch.ones(2)}, "history": defaultdict(list, a=[1]), "last": deque([1], 3)}, ["w"]),
+        (Options(model=Options(w=torch.ones(2)), options=Options(lr=1, where=Path("a"))), ["w"]),
+        ({"w": torch.ones(2), "preprocess": {"scale": "x", "shift": None}}, ["w"]),
+        (around({"epoch": 3}), []),
+    ],
+    ids=["kinds of the library", "own kind", "another preprocess", "two places each"],
+)
+def test_what_scripts_save_beside_weights_is_no_hindrance(beside: Any, names: list[str], tmp_path: Path) -> None:
+    torch.save(beside, tmp_path / "w.pt")
+    found, preprocess = read_file(tmp_path / "w.pt")
+    assert list(found) == names
+    assert preprocess is None
+
+
+def test_a_module_that_holds_itself_is_refused_and_one_in_two_places_has_both_names(tmp_path: Path) -> None:
+    inner = nn.Linear(2, 2, bias=False)
+    net = nn.Sequential(inner, inner)
+    torch.save(net, tmp_path / "w.pt")
+    assert list(read_file(tmp_path / "w.pt")[0]) == ["0.weight", "1.weight"]
+    inner._modules["again"] = net
+    torch.save(net, tmp_path / "w.pt")
+    with pytest.raises(RequestError, match="lies too deep"):
+        read_file(tmp_path / "w.pt")
 
 
 def test_weights_of_a_backbone_go_into_the_part_of_a_net_that_is_one() -> None:
