@@ -23,7 +23,7 @@ BETWEEN_LOOKS = 0.002
 """Seconds: the thread that imports goes on meanwhile."""
 
 _module_locks: dict[str, Any] = getattr(getattr(importlib, "_bootstrap", None), "_module_locks", {})
-"""Of each module that is being looked for or imported: a reference to its lock. (A Python without it: none is known.)"""
+"""Of each module that is being looked for or imported: a reference to its lock (none where a Python lacks it)."""
 _holding: list[int] = []
 """The thread that holds the lock of imports for its fork, where one does."""
 

@@ -128,7 +128,8 @@ class CheckpointFiles:
         """Write the state of the last epoch, and the best, where they have waited."""
         if self._waiting is not None:
             best = self._best is not None and self._best.epoch == self.training.epoch
-            self.save([("last", LAST), *([("best", BEST)] if best else [])], self._waiting)
+            names: Names = [("last", LAST)]
+            self.save([*names, ("best", BEST)] if best else names, self._waiting)
         self.write_best()
 
     def save(self, names: Names, accuracy: float | None = None) -> str:
