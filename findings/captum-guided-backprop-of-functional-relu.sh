@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# captum 0.9.0: GuidedBackprop, Deconvolution and DeepLift work on nn.ReLU modules. In a net that calls F.relu or
-# torch.relu the first two are the plain gradient and DeepLift's contributions no longer add up to the change of the
-# output; no warning, no error (a module used twice raises in DeepLift). torchvision's ResNet has modules, its GoogLeNet
-# and Inception call F.relu. Same weights, relu as modules or called:
+# captum 0.9.0: GuidedBackprop, Deconvolution and DeepLift work on nn.ReLU modules. In a net that calls F.relu the first
+# two are the plain gradient and DeepLift's contributions no longer add up to the change of the output, without an
+# error. Same weights, relu as modules or called:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'captum==0.9.0' 'torch==2.14.1' 'numpy==2.4.6'

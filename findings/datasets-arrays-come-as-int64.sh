@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # datasets 5.2.0, torchvision 0.29.1: pictures kept as Array3D(dtype="uint8") come out of with_format("torch") and
-# with_format("numpy") as int64, eight times as large, whatever the feature says; those of a feature Image stay uint8.
-# torchvision's ToDtype(float32, scale=True) divides int64 by 2^63: all pictures are black (2e-17 for 200), without a
-# word, and a net learns nothing.
+# with_format("numpy") as int64, whatever the feature says; those of a feature Image stay uint8. torchvision's
+# ToDtype(float32, scale=True) divides int64 by 2^63: all pictures are black (2e-17 for 200), without a word.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'datasets==5.2.0' 'torch==2.14.1' 'torchvision==0.29.1' 'pillow==13.0.0' 'numpy==2.4.6'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # keras 3.15.1: one initializer object gives all layers of one shape the same weights, with a seed or without: it takes
-# its seed once, when it is made, and draws from it anew for each layer. So a HeNormal() kept in a variable and handed
-# to the layers makes parallel branches, experts and heads equal (and their gradients, so they stay so), and an ensemble
-# of nets one net. "he_normal" makes an object for each layer; a Dropout(seed=1) draws on.
+# its seed once, when it is made, and draws from it anew for each layer. So parallel branches, experts, heads or the
+# nets of an ensemble that are handed a HeNormal() kept in a variable begin equal. "he_normal" makes an object for each
+# layer; a Dropout(seed=1) draws on.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'keras==3.15.1' 'torch==2.14.1' 'numpy==2.4.6'

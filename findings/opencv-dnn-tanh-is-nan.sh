@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# OpenCV 5.0.0: cv2.dnn answers NaN for tanh between 45 and 88, infinity for softplus above 88, and -inf for log-softmax
-# wherever another score is more than about 104 ahead: they are worked out from exp as they are written. torch and
-# onnxruntime give 1, x and the difference. So an exported net whose features are large (unscaled pixels, no
-# normalisation) answers NaN here and nowhere else; all engines of cv2.dnn do so. Softmax, sigmoid, GELU and Mish are
-# right. Shown: 8 equal scores (for log-softmax: 0 behind one that is so far ahead), torch's answer and cv2's.
+# OpenCV 5.0.0: cv2.dnn answers NaN for tanh of 45 and 80, infinity for softplus of 90, and -inf for log-softmax where
+# another score is 120 ahead. torch gives 1, 90 and -120. So an exported net whose features are large (unscaled pixels,
+# no normalisation) answers NaN in cv2 alone; sigmoid is right. Shown: 16 equal scores (for log-softmax: 0 behind one
+# that is so far ahead), torch's answer and cv2's.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'opencv-python-headless==5.0.0.93' 'onnx==1.23.2' 'onnxscript==0.7.2' 'numpy==2.4.6'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Pillow 13.0.0, torchvision 0.29.1, OpenCV 5.0.0: a grey PNG or TIFF of 16 bits (X-rays, depth, microscopy) opened and
-# converted to "RGB" or "L" is cut at 255, not scaled: nearly white. torchvision's ImageFolder loads each picture so.
-# OpenCV divides by 256, and a colour PNG of 16 bits is divided in Pillow too: the same values in colour and in grey
-# come out differently. Levels 0, 20, 40, 60, 80 and 100 % of white:
+# converted to "RGB" is cut at 255, not scaled: nearly white. torchvision's ImageFolder loads each picture so. OpenCV
+# scales to 0..255, and a colour PNG of 16 bits is scaled in Pillow too: the same values in colour and in grey come out
+# differently. Levels 0, 20, 40, 60, 80 and 100 % of white:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pillow==13.0.0' 'torchvision==0.29.1' 'torch==2.14.1' 'opencv-python-headless==5.0.0.93' 'numpy==2.4.6'

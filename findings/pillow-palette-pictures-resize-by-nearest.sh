@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Pillow 13.0.0: resize, thumbnail and rotate of a picture with a palette (PNG-8, GIF) or of one bit take the nearest
-# pixel whatever filter is asked for: a checkerboard shrunk with BICUBIC has other pixels and aliases, where the same
-# picture converted to RGB first is grey. torchvision's Resize on such a PIL image does likewise. So files saved with a
-# palette look otherwise to a net than the same pictures in true colour. Levels of a black and white pattern after
-# shrinking by 3:
+# Pillow 13.0.0: resize of a picture with a palette (PNG-8, GIF) or of one bit takes the nearest pixel whatever filter
+# is asked for: black and white lines shrunk by 3 with BICUBIC stay black and white, where the same picture converted to
+# RGB first is grey. torchvision's Resize on such a PIL image does likewise. So files saved with a palette look
+# otherwise to a net than the same pictures in true colour. Is black or white in the shrunk picture, by Pillow and by
+# torchvision?
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pillow==13.0.0' 'torchvision==0.29.1' 'torch==2.14.1' 'numpy==2.4.6'

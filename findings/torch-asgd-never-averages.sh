@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# torch 2.14.1: ASGD, "averaged stochastic gradient descent", trains like SGD with a falling rate: its average begins at
-# step 1,000,000 (t0), and is never put into the net: it lies in optimizer.state[weight]["ax"], which until then is a
-# copy of the weight. Evaluating or saving the net gives the last weights. With t0=100 the average is worked out, and
-# the net still has the other one. Mean distance from the optimum over 200 weights after 2,000 noisy steps:
+# torch 2.14.1: ASGD, "averaged stochastic gradient descent", never puts the average into the net: it lies in
+# optimizer.state[weight]["ax"], and evaluating or saving the net gives the last weights, as noisy as SGD's. Before step
+# t0 (1,000,000 unless told otherwise) it is a copy of the weight. Mean distance from the optimum over 200 weights after
+# 2,000 noisy steps:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # torch 2.14.1: averages of a net whose weights are bfloat16 stand still. AveragedModel with decay 0.999 stays at the
 # first weights for good, however far the net goes: a step of 0.001 of the way is less than half a digit. Adam's second
-# moment (0.999 as well) never falls: after one gradient of 10 it stays where it is, and the rate stays cut by it when
-# gradients are 0.1 again, also with fused=True. Nothing warns. timm 1.0.31's ModelEmaV3 rounds at random and goes
-# along. Shares of the way after 3,000 updates:
+# moment (0.999 as well) never falls: after one gradient of 10 it stays where it is, and the steps stay cut by it when
+# gradients are 0.1 again. Nothing warns. timm 1.0.31's ModelEmaV3 rounds at random and goes along. Shares of the way
+# after 3,000 updates, second moment after 5,000:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'timm==1.0.31' 'torchvision==0.29.1' 'numpy==2.4.6'

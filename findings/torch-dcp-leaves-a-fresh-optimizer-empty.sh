@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.14.1: torch.distributed.checkpoint.load fills what is in the state dict that it is given. A fresh optimizer's
 # has no moments yet, so dcp.load({"opt": optimizer.state_dict()}) and load_state_dict bring back the rate and no
-# moments: Adam begins anew in mid-training, without a word (loss spikes after each resume). The weights and the epoch
-# are right. get_state_dict of torch.distributed.checkpoint.state_dict makes the moments first.
+# moments: Adam begins anew in mid-training, without a word. The weights and the epoch are right. get_state_dict of
+# torch.distributed.checkpoint.state_dict makes the moments first.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.14.1, torchvision 0.29.1: FlopCounterMode around a net in eval() and no_grad(), where one would count the cost
 # of inference, gives 0 for nn.TransformerEncoder and leaves the attention out of torchvision's ViT (a third): their
-# fast paths are single operations that it doesn't know. In train(), or with gradients, the same nets are counted.
-# Nothing warns. Millions of operations:
+# fast paths are single operations that it doesn't know. With gradients the same nets are counted, in eval() too.
+# Millions of operations:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'torchvision==0.29.1' 'numpy==2.4.6'

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# torch 2.14.1, onnxruntime 1.32.0: torch.onnx.export of a net that is still in train() writes batch norm as in eval(),
-# and dropout as in training: the exported net answers otherwise each time. The older exporter (dynamo=False) writes all
-# as in eval(). onnxruntime takes a plain nn.Dropout in mid-net out again, so the fault shows only with dropout that
-# works in place, Dropout2d or StochasticDepth (torchvision's EfficientNet, ConvNeXt, MobileNetV3), or another runtime.
-# Without a word in each case.
+# torch 2.14.1, onnxruntime 1.32.0: torch.onnx.export of a net that is still in train() warns that it is, and writes
+# batch norm as in eval() all the same, and dropout as in training: the exported net answers otherwise each time. The
+# older exporter (dynamo=False) writes all as in eval(), without that warning. onnxruntime takes a plain nn.Dropout in
+# mid-net out again, so the fault shows only with dropout that works in place, Dropout2d or StochasticDepth.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'torchvision==0.29.1' 'onnx==1.23.2' 'onnxscript==0.7.2' 'onnxruntime==1.32.0' 'numpy==2.4.6'

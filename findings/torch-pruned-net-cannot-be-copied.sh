@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# torch 2.14.1: a net pruned by torch.nn.utils.prune can't be copied once it has run: copy.deepcopy and AveragedModel
-# raise about "graph leaves", so keeping the best net or an EMA fails at the end of the first epoch; before its first
-# pass, or after a pass under no_grad, it works. And load_state_dict leaves the weight that is shown, saved by hand or
-# exported as it was until the next forward pass works it out from weight_orig.
+# torch 2.14.1: a net pruned by torch.nn.utils.prune can't be copied once it has run with gradients: copy.deepcopy and
+# AveragedModel raise about "graph leaves", so keeping the best net or an EMA fails in mid-training; after a pass under
+# no_grad it works. And load_state_dict leaves the weight that is shown, saved by hand or exported as it was until the
+# next forward pass works it out from weight_orig.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

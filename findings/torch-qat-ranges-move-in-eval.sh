@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # torch 2.14.1: a net prepared by torch.ao.quantization.prepare_qat goes on measuring the ranges of its activations in
-# eval() and under no_grad: the observers ask nothing but their own switch. So each pass over the validation set moves
-# the scales that training goes on with and that are converted in the end, and one odd batch (not normalised, another
-# corruption test) coarsens them 100 times. net.apply(torch.ao.quantization.disable_observer) stops it. Scale of the
-# first activation after training on values of 1, then after validating in eval() on values of 100:
+# eval() and under no_grad. So each pass over the validation set moves the scales that training goes on with and that
+# are converted in the end; a test on other pictures (not normalised, corrupted) coarsens them.
+# net.apply(torch.ao.quantization.disable_observer) stops it. Scale of the first activation after training on values up
+# to 1, then after validating in eval() on 500 batches of values up to 100:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.14.1: cross_entropy with class weights and label_smoothing weights the smoothed part by its own class, not by
 # that of the picture. For classes of 99:1 with "balanced" weights and a smoothing of 0.1 the loss of a picture of the
-# common class is lowest where the net answers the rare one with 84 %: nothing is wrong with the net, and it learns to
-# answer rare for everything. Without smoothing the best answer is the true class. An untrained net's loss isn't ln 2
-# (0.69) either. Weighting each picture by its class keeps the answer right.
+# common class is lowest where the net answers the rare one with 84 %. Without smoothing the best answer is the true
+# class. An untrained net's loss isn't ln 2 (0.69) either.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

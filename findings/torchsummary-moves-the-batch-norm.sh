@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # torchsummary 1.5.1: summary(net, size) runs two pictures of noise through the net as it is, so in train() it moves the
-# running means and variances of all batch norms, and the random numbers: a net that was loaded answers otherwise after
-# a look at its layers, most where momentum is large. torchview 0.2.7 and tensorboard's add_graph leave both. Batches
-# counted, and whether the running mean is still 0:
+# running means and variances of all batch norms: a look at the layers changes the net. torchview 0.2.7 and
+# tensorboard's add_graph leave them. Batches counted, and whether the running mean is still 0:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torchsummary==1.5.1' 'torchview==0.2.7' 'graphviz==0.21' 'tensorboard==2.21.0' 'torch==2.14.1' 'torchvision==0.29.1' 'numpy==2.4.6'
