@@ -222,6 +222,7 @@ async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: Cvtu
     assert app.current_mode == "train"
     assert app.is_running
     (listed,) = app.screen.query(PickerList)
+    assert app.screen.region.contains_region(listed.region), "its right border and bar are on the screen"
     listed.highlighted = listed.get_option_index("folder")
     await pilot.press("enter")  # the path is what is typed next
     await wait_until_async(lambda: isinstance(app.focused, TextField), what="the focus in the path")
