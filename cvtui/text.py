@@ -72,10 +72,11 @@ def whole_range(low: int, high: int, bound: str = "") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """1204, "row" -> "1,204 rows"; 1, "row" -> "1 row"; 2, "class" -> "2 classes"."""
+    """1204, "row" -> "1,204 rows"; 1, "row" -> "1 row"; 2, "class" -> "2 classes"; 2, "epoch" -> "2 epochs"."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+    hisses = noun.endswith(("s", "x", "ch", "sh")) and not noun.endswith("epoch")
+    return f"{number:,} {noun}{'es' if hisses else 's'}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:

@@ -119,3 +119,9 @@ def test_foreign_text_can_not_move_the_cursor(text: str, plain: str) -> None:
 @given(st.text())
 def test_clean_text_is_printable(text: str) -> None:
     assert all(char.isprintable() for char in words.clean(text))
+
+
+def test_counted() -> None:
+    nouns = {"row": "rows", "class": "classes", "batch": "batches", "epoch": "epochs", "box": "boxes"}
+    assert {noun: words.counted(1204, noun) for noun in nouns} == {one: f"1,204 {many}" for one, many in nouns.items()}
+    assert words.counted(1, "epoch") == "1 epoch"
