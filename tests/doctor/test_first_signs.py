@@ -208,7 +208,7 @@ def test_a_loss_without_a_number(bare: bool, before: float, first: str) -> None:
     """A net that was learning, with a bare logarithm: this is why; else it is told that it happened."""
     doctor = Doctor()
     doctor.take(Facts(bare_log=bare, outputs=10))
-    loss = [2.3, *[before] * 58, math.nan]
+    loss: list[float | None] = [2.3, *[before] * 58, math.nan]
     doctor.take(Steps(first=0, loss=loss, accuracy=[0.5] * 60, grad_norm=[], lr=[0.1] * 60))
     doctor.update()
     found = next(one for one in doctor.all if one.id == first)
