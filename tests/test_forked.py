@@ -53,16 +53,22 @@ def test_it_has_a_session_files_and_signals_of_its_own(tmp_path: Path) -> None:
 
 
 def test_it_ends_by_the_signal_that_it_does_not_take(tmp_path: Path) -> None:
+    ready, tell = os.pipe()
+
     def pause() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
+        os.write(tell, b".")
         signal.pause()
 
     process = subprocess.Popen(command("calc"), cwd=tmp_path, env=environment(), preexec_fn=pause)
     try:
+        os.read(ready, 1)
         process.send_signal(signal.SIGHUP)
         assert process.wait(60) == -signal.SIGHUP
     finally:
         process.kill()
+        os.close(ready)
+        os.close(tell)
 
 
 def test_what_a_failed_test_leaves_behind_is_found_though_its_command_line_is_the_tests(tmp_path: Path) -> None:

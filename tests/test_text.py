@@ -121,10 +121,7 @@ def test_clean_text_is_printable(text: str) -> None:
     assert all(char.isprintable() for char in words.clean(text))
 
 
-@pytest.mark.parametrize(
-    ("noun", "several"),
-    [("row", "rows"), ("class", "classes"), ("batch", "batches"), ("box", "boxes"), ("epoch", "epochs"),
-     ("more epoch", "more epochs")],
-)  # fmt: skip
-def test_several_of_a_thing(noun: str, several: str) -> None:
-    assert (words.counted(1, noun), words.counted(1204, noun)) == (f"1 {noun}", f"1,204 {several}")
+def test_counted() -> None:
+    nouns = {"row": "rows", "class": "classes", "batch": "batches", "epoch": "epochs", "box": "boxes"}
+    assert {noun: words.counted(1204, noun) for noun in nouns} == {one: f"1,204 {many}" for one, many in nouns.items()}
+    assert words.counted(1, "epoch") == "1 epoch"

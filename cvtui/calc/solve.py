@@ -283,7 +283,8 @@ def _out_of_reach(wanted: Size, outputs: set[Size], cut: bool) -> RequestError:
     channels = {size[-1] for size in outputs}
     if outputs and wanted[-1] not in channels:
         given = " or ".join(map(str, sorted(channels)))
-        return _OutOfReach(f"--output {size_text(wanted)}: the net gives {given} channels whatever stands for '?'")
+        gives = f"the net gives {given} channels whatever stands for '?', not {wanted[-1]}"
+        return _OutOfReach(f"--output {size_text(wanted)}: {gives}")
     near = sorted(outputs, key=lambda size: abs(size[0] - wanted[0]) if len(size) == len(wanted) else 10**9)[:3]
     reached = f"; the nearest are {', '.join(map(size_text, near))}" if near else ""
     return _OutOfReach(f"--output {size_text(wanted)}: no filter, stride and padding in place of '?' gives it{reached}")

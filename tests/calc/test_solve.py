@@ -88,7 +88,7 @@ def test_a_repeated_conv_gets_one_setting() -> None:
 @pytest.mark.parametrize(
     ("net", "size", "wanted", "words"),
     [
-        ("conv8f?s?p?", (32, 32, 3), (16, 16, 9), "the net gives 8 channels whatever"),
+        ("conv8f?s?p?", (32, 32, 3), (16, 16, 9), "the net gives 8 channels whatever stands for '?', not 9"),
         ("conv8f?s?p?", (32, 32, 3), (90, 90, 8), "no filter, stride and padding"),
         ("conv8f?p0", (1, 1, 3), (2, 2, 8), "no filter, stride and padding"),
         ("conv8f40p0s?", (8, 8, 3), None, "nothing in place of '?' fits"),

@@ -23,6 +23,7 @@ from cvtui.tui.form import preview
 from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.form.form_view import FormView
 from cvtui.tui.panes.curve_pane import CurvePlot
+from cvtui.tui.panes.findings import FindingsList
 from cvtui.tui.plot.theme_colors import WORDS, contrast
 from cvtui.tui.screens.base import SCREENS, TooSmall, TopBar
 from cvtui.tui.screens.help import HelpScreen, keys_of
@@ -222,6 +223,7 @@ async def a_choice_by_list_by_letter_and_by_arrows(pilot: Pilot[None], app: Cvtu
     assert app.current_mode == "train"
     assert app.is_running
     (listed,) = app.screen.query(PickerList)
+    assert app.screen.region.contains_region(listed.region), "its right border and bar are on the screen"
     listed.highlighted = listed.get_option_index("folder")
     await pilot.press("enter")  # the path is what is typed next
     await wait_until_async(lambda: isinstance(app.focused, TextField), what="the focus in the path")
@@ -498,6 +500,9 @@ def test_the_page_of_keys_names_no_key_that_a_widget_left_to_others() -> None:
     keys = " ".join(line.keys for line in keys_of(CurvePlot())).split()
     assert not {"shift+←", "shift+→", "r", "y"} & set(keys)
     assert {"ctrl+←", "ctrl+→"} <= set(keys)
+    keys = " ".join(line.keys for line in keys_of(FindingsList())).split()
+    assert {"↑", "k"} <= set(keys)
+    assert len(keys) == len(set(keys)), "what a base binds to them is bound no longer"
 
 
 def test_all_fields_have_words() -> None:

@@ -299,6 +299,11 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         assert "the nearest are 5x5x1" in str(calc.line("output").error)
         assert calc.line("net").error is None
         assert not calc.query_one(Solved).display
+        calc.line("output").input.value = ""
+        await wait_until_async(lambda: calc.query_one(Solved).display, what="what fits again")
+        calc.line("output").input.value = "9x"
+        await wait_until_async(lambda: calc.line("output").error is not None, what="what is no size")
+        assert not calc.query_one(Solved).display
         calc.line("net").input.value = "conv1f3"
         await wait_until_async(lambda: calc.query_one("#calc-head").border_title == "Expression", what="its own net")
         assert not calc.line("output").display

@@ -44,6 +44,10 @@ async def test_no_percentage_and_no_schedule_where_nobody_knows_the_end(tmp_path
             history = app.screen.query_one(LiveView).history
             assert all(len(part) == 0 for part in UpcomingRates(predict(history))(history))
             assert "steps per epoch" not in [line.what for line in compare(history, predict(history))]
+            accuracy = app.screen.query_one(LiveView).pane("accuracy")
+            assert isinstance(accuracy, CurvePane)
+            await pilot.press("A")
+            await wait_until_async(lambda: "no accuracy in the log" in accuracy.plot.text, what="what the run has not")
             (begun, *_) = LogEntries().update(history)[1]
             assert begun.text.startswith("started on cpu, ")
             assert "step" not in begun.text, "0 steps are not what it has before it"

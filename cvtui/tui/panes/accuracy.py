@@ -22,6 +22,7 @@ class AccuracyPane(CurvePane):
     KEY = "A"
     TITLE = "Accuracy"
     Y_KIND = "percent"
+    NOTHING = "no accuracy in the log"
 
     def __init__(self) -> None:
         super().__init__()

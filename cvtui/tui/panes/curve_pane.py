@@ -64,6 +64,8 @@ class CurvePane(Pane):
     X_KINDS: ClassVar[dict[XAxis, XKind]] = {"steps": "step", "epochs": "epoch", "samples": "samples", "time": "time"}
     Y_KIND: ClassVar[YKind] = "number"
     SLOT = "curves"
+    NOTHING = "no values in the log"
+    """What the empty plot says of a run that has steps, or has ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +96,7 @@ class CurvePane(Pane):
 
     def update_from(self, history: History, view: ViewState) -> bool:
         """Update as `Pane` does; a moved cursor recomputes no curves; a run that has ended is not waited for."""
-        self.plot.empty = WAITING if view.alive else "no values in the log"
+        self.plot.empty = WAITING if view.alive and not len(history.steps) else self.NOTHING
         self.waiting = self._can_wait(history, view)
         if not self.waiting:
             self._drawn_at, self._drawn_steps = time.monotonic(), history.steps_done

@@ -21,6 +21,7 @@ class GradientPane(CurvePane):
     KEY = "B"
     TITLE = "Gradient"
     TAB = "Grads"
+    NOTHING = "this run logs no gradient norm"
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,8 +36,6 @@ class GradientPane(CurvePane):
             lines.append(Line("each step", x, raw, 1, dim=smooth, legend=False))
             if smooth:
                 lines.append(Line("norm", x, self._smoothed.values(history, view.beta), 1, gaps=False, legend=False))
-        elif len(raw):
-            self.plot.empty = "this run logs no gradient norm"
         self.plot.set_lines(lines)
 
     def subtitle(self, history: History, view: ViewState) -> str:

@@ -137,7 +137,7 @@ def _started(run: RunStarted) -> Entry:
 
 def _epoch(epoch: EpochDone, total: object) -> Entry:
     width = len(str(total)) if isinstance(total, int) else 1
-    text = f"epoch {epoch.epoch:>{width}} {significant(epoch.train_loss)}"
+    text = f"epoch {epoch.epoch:>{width}}: {significant(epoch.train_loss)}"
     if epoch.val_loss is not None:
         text += f" val {significant(epoch.val_loss)}"
     if epoch.val_accuracy is not None:

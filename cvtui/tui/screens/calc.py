@@ -231,8 +231,7 @@ class CalcScreen(BaseScreen):
         table = None
         asks = "?" in net.input.value
         self.line("output").display = asks
-        if not asks:
-            self.query_one(Solved).show([])
+        self.query_one(Solved).show([])  # what fitted before answers another question
         try:
             chain = parse(net.input.value)
             if "?" in net.input.value:
@@ -254,7 +253,6 @@ class CalcScreen(BaseScreen):
         except RequestError as error:
             line.show_error(error)
             return None
-        self.query_one(Solved).show([])  # what fitted before answers another question
         try:
             solution = solve(chain, size, classes, goal, source=self.line("net").input.value)
         except RequestError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from textual.binding import Binding
 
@@ -13,11 +14,17 @@ FIRST = ("up", "left", "left_square_bracket")
 
 
 def bindings_of(node: type) -> Iterator[Binding]:
-    """Yield the bindings of a class, its bases' too where it has them."""
+    """Yield the bindings of a class, its bases' too where it has them and binds the key to nothing else."""
+    taken: set[str] = set()
     for cls in node.__mro__:
         if cls.__module__.startswith("cvtui."):
-            for entry in cls.__dict__.get("BINDINGS", ()):
-                yield entry if isinstance(entry, Binding) else Binding(*entry)
+            own = [
+                entry if isinstance(entry, Binding) else Binding(*entry) for entry in cls.__dict__.get("BINDINGS", ())
+            ]
+            for binding in own:
+                if keys := [key for key in binding.key.split(",") if key not in taken]:
+                    yield replace(binding, key=",".join(keys))
+            taken.update(key for binding in own for key in binding.key.split(","))
             if not cls.__dict__.get("_inherit_bindings", True):
                 return  # as Textual: what its bases bind is not bound here
 

@@ -30,7 +30,7 @@ class PickerList(Reversible, OptionList):
     DEFAULT_CSS = """
     PickerList {
         overlay: screen; constrain: inside inflect;
-        width: auto; max-width: 96; height: auto; max-height: 14; text-wrap: nowrap; text-overflow: ellipsis;
+        width: auto; max-width: 100vw; height: auto; max-height: 14; text-wrap: nowrap; text-overflow: ellipsis;
         offset: -1 1; padding: 0; background: $panel; border: round $primary;
         & > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
         &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
