@@ -60,7 +60,7 @@ def test_it_ends_by_the_signal_that_it_does_not_take(tmp_path: Path) -> None:
         os.write(tell, b".")
         signal.pause()
 
-    process = subprocess.Popen(command("calc"), cwd=tmp_path, env=environment(), preexec_fn=pause)
+    process = subprocess.Popen(command("calc"), cwd=tmp_path, env=environment(), preexec_fn=pause, pass_fds=[tell])
     try:
         os.read(ready, 1)
         process.send_signal(signal.SIGHUP)

@@ -384,8 +384,9 @@ async def test_a_hidden_view_draws_nothing_and_tells_its_state(
         growing.command("pause", "paused")
         await wait_until_async(lambda: app.live.view.state == "paused", what="its state")
         app.query_one("#body").display = True
-        await wait_until_async(lambda: "step 45/345" in app.live.header.text, what="the view to catch up")
-        assert app.live.watching
+        await wait_until_async(
+            lambda: app.live.watching and "step 45/345" in app.live.header.text, what="the view to catch up"
+        )
 
 
 async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None:
