@@ -11,7 +11,6 @@ always means a whole checkpoint, the new one or the one before.
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
 import pickle
 import zlib
@@ -158,17 +157,6 @@ def reason(error: Exception) -> str:
     if len(words) > 120:
         words = words.partition(". ")[0][:120]
     return words or ("it is empty" if isinstance(error, EOFError) else type(error).__name__)
-
-
-def copied(value: Any) -> Any:
-    """Copy a state, or a part of it, into memory of its own (the CPU's), which training does not change."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        again = copy.copy(value)  # with what a module's state says of its version
-        again.update((key, copied(one)) for key, one in value.items())
-        return again
-    return type(value)(map(copied, value)) if type(value) in (list, tuple) else copy.deepcopy(value)
 
 
 def checksum(state: Mapping[str, Any]) -> int:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cvtui import door
 from cvtui.engine.observe.recorder import StepRecorder
-from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import TrainingState
 from cvtui.runlog.events import CheckpointSaved, Log
@@ -23,8 +22,7 @@ LAST, BEST = "last.pt", "best.pt"
 RETRY_SECONDS = 10.0
 """Interval to the next attempt after a checkpoint that the disk refused."""
 SHORT_SECONDS = 2.0
-"""Epochs that end sooner after a save share the next one: five steps of a tiny net took as long as their checkpoint. Of
-those that are the best so far the state is kept in memory meanwhile: nearly every epoch of a short run is."""
+"""Epochs that end sooner after a save share the next one: five steps of a tiny net took as long as their checkpoint."""
 NAMED = 3
 """Missing files that are named; the others are counted."""
 
@@ -39,14 +37,6 @@ class BestOnDisk(NamedTuple):
     accuracy: float
 
 
-class WaitingBest(NamedTuple):
-    """Best state so far, which is not in best.pt yet."""
-
-    epoch: int
-    accuracy: float
-    state: dict[str, Any]
-
-
 def seconds_of(text: str) -> float:
     """`30s`, `5m`, `1h` in seconds; infinite for an empty text."""
     return float(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]] if text else math.inf
@@ -56,7 +46,7 @@ class CheckpointFiles:
     """Writer of a run's checkpoints, which knows which of them are on the disk."""
 
     waits = True
-    """last.pt and best.pt may wait for SHORT_SECONDS after the save before."""
+    """last.pt alone may wait for SHORT_SECONDS after the save before."""
 
     def __init__(self, training: TrainingState, folder: RunFolder, recorder: StepRecorder) -> None:
         self.training = training
@@ -72,7 +62,6 @@ class CheckpointFiles:
         self._saved_at = -math.inf
         self._waiting: float | None = None
         """Validation accuracy of an epoch whose state is not written yet."""
-        self._best: WaitingBest | None = None
         if self.rule.best and door.is_file(folder.checkpoints / BEST):
             self._read_best()
 
@@ -85,52 +74,18 @@ class CheckpointFiles:
 
         It becomes best.pt also where it is only better than what best.pt holds, because the best could not be written.
         """
-        known = self._best or self.held
-        better = accuracy is not None and (known is None or accuracy > known.accuracy)
+        better = accuracy is not None and (self.held is None or accuracy > self.held.accuracy)
         names = self.rule.names(self.training.epoch, best or better)
-        soon, asked = self._saved_at + SHORT_SECONDS, {name for _, name in names}
-        short = accuracy is not None and LAST in asked and asked <= {LAST, BEST} and time.perf_counter() < soon
-        if not self.waits or not short or (BEST in asked and not self._keep_best(accuracy or 0.0)):
-            self.save(names, accuracy)
+        soon = self._saved_at + SHORT_SECONDS
+        if self.waits and names == [("last", LAST)] and accuracy is not None and time.perf_counter() < soon:
+            self._waiting, self._due_at = accuracy, min(self._due_at, soon)
             return
-        self._waiting, self._due_at = accuracy, min(self._due_at, soon)
-
-    def _keep_best(self, accuracy: float) -> bool:
-        """Keep the state as the best so far; return False where there is no memory for it."""
-        t = self.training
-        t.accuracy = accuracy
-        try:
-            self._best = WaitingBest(t.epoch, accuracy, checkpoint.copied(t.state()))
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return False
-        return True
-
-    def write_best(self) -> None:
-        """Write the best state, where that has waited, as it was when its epoch ended."""
-        waiting, self._best = self._best, None
-        if waiting is None:
-            return
-        path = self.folder.checkpoints / BEST
-        try:
-            checkpoint.save(waiting.state, path)
-        except OSError as error:
-            self._note_result([BEST], [], error.strerror or str(error))
-            return
-        self.held = BestOnDisk(waiting.epoch, waiting.accuracy)
-        name, step = f"{path.parent.name}/{BEST}", waiting.state["step"]
-        self.recorder.write(
-            CheckpointSaved(step=step, epoch=waiting.epoch, path=name, reason="best", val_accuracy=waiting.accuracy)
-        )
+        self.save(names, accuracy)
 
     def finish(self) -> None:
-        """Write the state of the last epoch, and the best, where they have waited."""
+        """Write the state of the last epoch, where that has waited."""
         if self._waiting is not None:
-            best = self._best is not None and self._best.epoch == self.training.epoch
-            names: Names = [("last", LAST)]
-            self.save([*names, ("best", BEST)] if best else names, self._waiting)
-        self.write_best()
+            self.save([("last", LAST)], self._waiting)
 
     def save(self, names: Names, accuracy: float | None = None) -> str:
         """Write the state once, under each name; return why the disk refused, "" when all is written.
@@ -142,9 +97,6 @@ class CheckpointFiles:
         self._due_at = time.perf_counter() + self._interval
         t, target, why = self.training, self.folder.checkpoints, ""
         asked = [name for _, name in names]
-        if BEST in asked:
-            self._best = None  # this one is better, or the same
-        self.write_best()  # before last.pt: a run goes on from there, and does not come by it again
         missing = t.missing
         t.accuracy, t.missing = accuracy, [name for name in missing if name not in asked]
         done: Names = []

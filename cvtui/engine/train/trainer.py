@@ -121,11 +121,8 @@ class Trainer:
         """Train to the last epoch. Raises StopRequested or Diverged when it ends before."""
         train_mode(self.training.model)
         self.keep_features()
-        try:
-            with self.stepper.stream():
-                self._run()
-        finally:
-            self.checkpoint_files.write_best()  # whatever ended it
+        with self.stepper.stream():
+            self._run()
 
     def _run(self) -> None:
         t = self.training

@@ -96,28 +96,3 @@ def broken_at(step: int) -> Callable[[Trainer], None]:
         real(trainer)
 
     return settle
-
-
-@pytest.mark.parametrize("ends", ["finished", "broken"])
-def test_the_best_of_short_epochs_waits_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
-    """It is written once, before what a run goes on from, and is what each epoch's own file would have been."""
-    more = {"net": "fc", "limit": 256, "batch_size": 32, "lr": 0.02, "epochs": EPOCHS, "watch_every": 0}
-    runs = []
-    for name, seconds in (("each", 0.0), ("some", 1e9)):
-        monkeypatch.setattr(checkpoint_files, "SHORT_SECONDS", seconds)
-        runs.append(folder(tmp_path, name, **more))
-        with monkeypatch.context() as patch:
-            if ends == "broken":
-                patch.setattr(Trainer, "settle_data", broken_at(8 * EPOCHS))
-            assert train(runs[-1])[0] == (1 if ends == "broken" else 0)
-    each, some = runs
-    bests = [[one.epoch for one in history(run).checkpoints if one.path.endswith("best.pt")] for run in runs]
-    assert len(bests[0]) > 2, "several epochs were the best so far"
-    assert bests[1] == [1, bests[0][-1]]
-    one, other = (checkpoint.load(run.checkpoints / "best.pt") for run in runs)
-    assert (one["epoch"], one["val_accuracy"], one["step"]) == (other["epoch"], other["val_accuracy"], other["step"])
-    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())
-    assert one["optimizer"]["param_groups"] == other["optimizer"]["param_groups"]
-    for number, held in one["optimizer"]["state"].items():
-        assert all(torch.equal(value, other["optimizer"]["state"][number][name]) for name, value in held.items())
-    assert history(each).epochs[-1].epoch == history(some).epochs[-1].epoch
