@@ -22,6 +22,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.custom_loop.extras import LoopExtras, layers_of
+from cvtui.engine.custom_loop.leader import Leader
+from cvtui.engine.custom_loop.ranks import JoinedRun
+from cvtui.engine.custom_loop.told import RateFollower, announce
+from cvtui.engine.custom_loop.user_loop import UserLoop
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
@@ -30,6 +35,14 @@ from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
+from cvtui.engine.observe.loop_arguments import (
+    checked_count,
+    checked_model,
+    checked_name,
+    checked_number,
+    checked_optimizers,
+    checked_runs,
+)
 from cvtui.engine.observe.parameter_groups import ParameterGroups
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.shards import class_name
@@ -38,19 +51,6 @@ from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import job_rank
 from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train.control import Control, StopRequested
-from cvtui.engine.watch_arguments import (
-    checked_count,
-    checked_model,
-    checked_name,
-    checked_number,
-    checked_optimizers,
-    checked_runs,
-)
-from cvtui.engine.watch_extras import LoopExtras, layers_of
-from cvtui.engine.watch_leader import Leader
-from cvtui.engine.watch_ranks import JoinedRun
-from cvtui.engine.watch_told import RateFollower, announce
-from cvtui.engine.watch_user_loop import UserLoop
 from cvtui.runlog.events import EpochDone, Log, RunEnded, RunStarted
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of

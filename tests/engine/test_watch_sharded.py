@@ -17,8 +17,8 @@ from torch.distributed.device_mesh import init_device_mesh
 
 import cvtui
 from cvtui.doctor import Doctor
+from cvtui.engine.custom_loop.ranks import check_whole
 from cvtui.engine.observe.shards import own_shard
-from cvtui.engine.watch_ranks import check_whole
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History

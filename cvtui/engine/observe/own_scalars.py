@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvtui.engine.watch_arguments import checked_scalar
+from cvtui.engine.observe.loop_arguments import checked_scalar
 from cvtui.runlog.events import ScalarRow, Scalars
 from cvtui.runlog.nonfinite import places_of
 from cvtui.runlog.own_scalars import LONGEST_NAME, MOST_NAMES

@@ -7,12 +7,12 @@ from typing import Protocol
 from torch import nn
 from torch.optim import Optimizer
 
+from cvtui.engine.custom_loop.told import RateFollower
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter
 from cvtui.engine.observe.parameter_groups import ParameterGroups
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.train import checkpoint
-from cvtui.engine.watch_told import RateFollower
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
 

@@ -22,11 +22,11 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from cvtui import door
+from cvtui.engine.observe.loop_arguments import checked_model, checked_number, checked_optimizers
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
 from cvtui.engine.observe.shards import is_shard
 from cvtui.engine.runtime.job_rank import JobRank
-from cvtui.engine.watch_arguments import checked_model, checked_number, checked_optimizers
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder

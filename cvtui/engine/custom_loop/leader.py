@@ -11,12 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.custom_loop.ranks import SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
+from cvtui.engine.custom_loop.restart import FormerRun, former_run
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes
 from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.runtime.job_rank import JobRank
-from cvtui.engine.watch_ranks import SafeCommands, check_whole, inside_ddp, next_block, rank_times, tell_ranks
-from cvtui.engine.watch_restart import FormerRun, former_run
 from cvtui.runlog.commands import CommandReader
 from cvtui.runlog.events import Log
 from cvtui.runlog.folder import RunFolder
