@@ -1,7 +1,7 @@
 """The HTTP server of `cvtui serve`: one page, and one screen (a process of its own) for each browser that opens it.
 
 textual-serve's server is made for a network where everyone is trusted: its socket takes any page's connection, and its
-page asks another host for a font. Whoever reaches a screen can run programs here (`--on-end`), so ours answers below a
+page asks another host for a font. A screen can run programs here (`--on-end`), so ours answers below a
 secret path only, refuses other origins and has a page of its own, which asks for nothing elsewhere.
 """
 

@@ -9,7 +9,7 @@ from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 from cvtui.doctor.rules.symptoms import not_learning
 
 TAIL = 20
-"""Tensors left out before the last layers: whoever trains the head of so deep a net means it."""
+"""Tensors left out before the last layers: training only the head of so deep a net is meant so."""
 HEAD = 2
 """Tensors of one layer: an optimizer of the last layer alone is meant, however deep the net is."""
 SMALLEST = 1e-7

@@ -50,7 +50,7 @@ class DecodedCache:
         digest.update(os.fsencode("".join(f"{path}\0" for path in whole)))  # at once: a fifth of the time of each alone
         self._paths = paths
         self.stamps = np.empty((0, 2), np.int64) if alone else stamps_of(paths)
-        """Sizes and times, from before anything was decoded (`alone`: whoever decodes takes them)."""
+        """Sizes and times, from before anything was decoded (`alone`: the decoding takes them)."""
         self.folder = cache_folder() / digest.hexdigest()
         self._count = len(paths)
         self._made: Path | None = None

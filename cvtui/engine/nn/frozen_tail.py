@@ -57,7 +57,7 @@ class _Call:
     """How often that had been written to in place, before the call."""
     given: Any = None
     given_version: int = 0
-    """The same of its output, after it: `out += x` later is another tensor to whoever takes it."""
+    """The same of its output, after it: `out += x` later is another tensor to what takes it."""
     draws: bool = False
     inside: list[_Call] = field(default_factory=list)
 

@@ -64,7 +64,7 @@ def stages_of(model: nn.Module) -> dict[str, int]:
         try:
             return _timm_stages(model, matcher)
         except (ImportError, AttributeError, TypeError, ValueError):
-            pass  # somebody's method of the same name
+            pass  # a user's method of the same name
     stages: dict[str, int] = {}
     stage = -1
     whole = sum(p.numel() for p in model.parameters())

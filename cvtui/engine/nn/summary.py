@@ -82,7 +82,7 @@ def summarize_module(model: nn.Module, size: Size | tuple[InputShape, ...], targ
     """
     inputs = _as_its_own(model, _shapes(size))
     twin = meta_copy(model)
-    twin.eval()  # which somebody's own may return nothing from
+    twin.eval()  # from which a user's own may return nothing
     with random_state_kept():
         try:
             run = CountedRun(twin, inputs, target)

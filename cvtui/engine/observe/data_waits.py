@@ -136,7 +136,7 @@ class _Followed:
         if meter in self._meters:
             self._meters.remove(meter)
         kind = self._kind()
-        # Where somebody else has put another over it since, it stays and does nothing.
+        # Where another library has wrapped it since, it stays and does nothing.
         if not self._meters and self._following is not None and vars(kind).get("__next__") is self._following:
             kind.__next__ = self._made
             self._made = self._following = None

@@ -101,7 +101,7 @@ class FirstSigns:
         self._back_step = step
         self._back = [(_some_of(one) == first).all() for one, first in zip(self._weights, self._first, strict=True)]
 
-    # ------------------------------------------------------------------ what came of it
+    # ------------------------------------------------------------------ results
 
     def facts(self, labels: Tensor) -> dict[str, Any]:
         """Return what the first steps showed. labels: those of all their images, as far as they are known."""

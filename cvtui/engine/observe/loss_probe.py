@@ -164,7 +164,7 @@ class LossProbe:
         if self._calls is not None:
             self._calls.end()
 
-    # ------------------------------------------------------------------ what came of it
+    # ------------------------------------------------------------------ results
 
     @property
     def waiting(self) -> bool:

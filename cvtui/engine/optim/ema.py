@@ -33,7 +33,7 @@ class Ema:
     def __init__(self, source: nn.Module, decay: float) -> None:
         self.decay = decay
         self.model = copy.deepcopy(source)
-        self.model.eval()  # somebody's own may return nothing
+        self.model.eval()  # a user's own may return nothing
         self.model.requires_grad_(False)
         self._pairs = list(zip(_tensors(self.model), _tensors(source), strict=True))
         moving = [(mean, now) for mean, now in self._pairs if mean.is_floating_point()]

@@ -33,7 +33,7 @@ class StoppedFromScreen(KeyboardInterrupt):
 
 
 class Forward:
-    """A forward pass that is not judged yet: what came of it shows after it."""
+    """A forward pass whose purpose (training or evaluation) shows only after it."""
 
     def __init__(self, session: Session, learns: bool, training: bool) -> None:
         self.session = session

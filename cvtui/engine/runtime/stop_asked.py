@@ -1,4 +1,4 @@
-"""A stop that is asked for while data are read, which may take minutes: whoever reads looks for it now and then."""
+"""A stop that is asked for while data are read, which may take minutes: the reading looks for it now and then."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ HIDDEN = 4
 
 @dataclass
 class Rung:
-    """One way to train the net, and what came of it."""
+    """One way to train the net, and its result."""
 
     name: str
     scale: float

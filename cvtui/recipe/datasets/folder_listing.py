@@ -69,7 +69,7 @@ def stamp_of(folder: str) -> tuple[str, int]:
 def write_listing(found: Listing, asked: Asked, folders: Stamps, *, named: bool = False) -> IO[bytes] | None:
     """Write a listing to a file, for another process; None where that is not worth it or can't be.
 
-    named: the file has a name, and whoever takes it (`take_listing`) removes it; else the other gets its number.
+    named: the file has a name, and `take_listing` removes it; else the other gets its number.
     """
     if len(found.train) + len(found.validation) < WORTH:
         return None

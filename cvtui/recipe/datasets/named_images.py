@@ -38,7 +38,7 @@ def pasted_path(text: str) -> str:
 def named_images(texts: Iterable[str]) -> Iterator[str]:
     """Yield the files that are meant, in their order: a folder's images sorted, a pattern's matches sorted.
 
-    A name without a file is yielded as it is: whoever opens it says so. RequestError for a folder without images.
+    A name without a file is yielded as it is: opening it says so. RequestError for a folder without images.
     """
     for text in texts:
         path = pasted_path(text)

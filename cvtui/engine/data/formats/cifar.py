@@ -1,6 +1,6 @@
 """The batches of CIFAR: pickles that Python 2 wrote, of a dictionary with a list of labels and a NumPy array.
 
-A pickle is a program: whoever writes one can have it call anything. So what these may call is not looked up, but
+A pickle is a program: its writer can have it call anything. So what these may call is not looked up, but
 replaced by stand-ins that only take notes; NumPy then sees raw bytes and a shape that was checked. And what runs it is
 pickle's unpickler in Python, which the module keeps beside the one in C: that one sets aside as much memory as a
 damaged number asks for (64 GB for a wrong place in the memo); this one needs 0.1 s for the 20,000 steps of a batch.
