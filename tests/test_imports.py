@@ -17,6 +17,8 @@ HEAVY = {"torch", "torchvision", "textual", "rich", "click", "numpy", "msgspec",
 
 HALF_A_SECOND = {"torch.utils.flop_counter", "triton"}
 """Of a training's start, which needs neither: whoever counts operations imports the first then, and with it Triton."""
+COMPILER = "torch._dynamo.eval_frame"
+"""A second and more, which neither an optimizer nor torchvision needs."""
 
 
 def run(*words: str) -> str:
@@ -42,7 +44,7 @@ def loaded(steps: Sequence[str], cwd: Path) -> list[set[str]]:
     assert "Traceback" not in done.stderr, done.stderr
     return [
         {".".join(name.split(".")[: 2 if name.startswith("cvtui.") else 1]) for name in names}
-        | {name for name in names if name in HALF_A_SECOND}
+        | {name for name in names if name in HALF_A_SECOND | {COMPILER}}
         for names in json.loads(seen.read_text())
     ]
 
@@ -81,7 +83,11 @@ ENGINE = [
     ("import cvtui.engine.__main__", {"textual", "rich", "click", "cvtui.tui", "cvtui.cli"}),
     (
         "import cvtui.engine.prewarm",
-        {"textual", "rich", "click", "cvtui.tui", "cvtui.cli", "torchvision"} | HALF_A_SECOND,
+        {"textual", "rich", "click", "cvtui.tui", "cvtui.cli", "torchvision", COMPILER} | HALF_A_SECOND,
+    ),
+    (
+        "from cvtui.engine.runtime.fast_start import leave_dynamo_out; leave_dynamo_out(); import torchvision",
+        {COMPILER},
     ),
 ]
 

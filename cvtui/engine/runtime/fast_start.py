@@ -2,7 +2,8 @@
 
 Constructing an optimizer, and each of its steps, imports `torch._dynamo`, for two calls that do nothing outside of a
 compiled function. With what that imports (inductor, sympy) it costs 1.7 s of the 4.6 s before a first step. Here a
-stand-in takes its place, which knows those two; any other attribute loads the real module right then.
+stand-in takes its place, which knows those two; any other attribute loads the real module right then. So does another
+for `torch._dynamo.utils`, of which `import torchvision` takes one function that it calls for boxes on GPUs only.
 `CVTUI_PLAIN=1` leaves `torch._dynamo` as it is (see plain.py).
 """
 
@@ -23,6 +24,7 @@ from cvtui.engine.runtime.lean_torch import lean_torch, load_rest
 from cvtui.engine.runtime.plain import plain
 
 NAME = "torch._dynamo"
+UTILS = f"{NAME}.utils"
 
 
 @contextmanager
@@ -79,6 +81,47 @@ class _StandIn(ModuleType):
         return found
 
 
+class _Utils(ModuleType):
+    """Stand-in for `torch._dynamo.utils`; the same object becomes the real module."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            load_it()
+            if name in self.__dict__:
+                return self.__dict__[name]
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def is_compile_supported(self, device_type: Any) -> Any:
+        """Ask the real function of this name, which `torchvision.ops` imports."""
+        return load_it().utils.is_compile_supported(device_type)
+
+
+class _IntoTheSame:
+    """Finder and loader for one import: the code of `torch._dynamo.utils` runs in the stand-in that others hold."""
+
+    def __init__(self, module: _Utils) -> None:
+        self.module = module
+
+    def find_spec(self, name: str, path: Any = None, *_: Any) -> importlib.machinery.ModuleSpec | None:
+        if name != UTILS:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            self.real, spec.loader = spec.loader, self  # type: ignore[assignment]
+        return spec
+
+    def create_module(self, _: importlib.machinery.ModuleSpec) -> ModuleType:
+        self.module.__class__ = ModuleType  # type: ignore[assignment]
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self.real
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.real
+        self.real.exec_module(module)
+
+
 class _LoadedMeanwhile:
     """Finder for one import: a part of `torch._dynamo` that came with the whole is not loaded a second time.
 
@@ -107,7 +150,7 @@ def leave_dynamo_out() -> None:
 
     if NAME not in sys.modules and not plain():
         stand_in = _StandIn(NAME)
-        sys.modules[NAME] = stand_in
+        sys.modules[NAME], sys.modules[UTILS] = stand_in, _Utils(UTILS)
         torch._dynamo = stand_in  # type: ignore[assignment,unused-ignore]
 
 
@@ -118,6 +161,8 @@ def load_it() -> ModuleType:
     load_rest()
     if isinstance(sys.modules.get(NAME), _StandIn):
         del sys.modules[NAME]
+        if isinstance(utils := sys.modules.pop(UTILS, None), _Utils):
+            sys.meta_path.insert(0, _IntoTheSame(utils))
         torch.__dict__.pop("_dynamo", None)
     module = importlib.import_module(NAME)
     torch._dynamo = module  # type: ignore[assignment,unused-ignore]

@@ -27,7 +27,7 @@ def losses():
     optimizer.load_state_dict(optimizer.state_dict())
     return found
 without = losses()
-assert not any(name.startswith(("torch._inductor", "torch._dynamo.")) for name in sys.modules), "loaded all the same"
+assert not {"torch._inductor", "torch._dynamo.eval_frame"} & set(sys.modules), "loaded all the same"
 compiled = torch.compile(lambda x: x * 2, backend="eager")
 assert compiled(x).sum().item() == 24.0
 assert "torch._dynamo.eval_frame" in sys.modules
