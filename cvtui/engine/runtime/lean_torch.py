@@ -187,7 +187,26 @@ def lean_torch() -> Iterator[None]:
     except (ImportError, AttributeError, RuntimeError):
         os.environ[WHOLE] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    for module in [module for name, module in sys.modules.items() if name.partition(".")[0] == "torch"]:
+        if type(module) is ModuleType and "__path__" in vars(module):
+            vars(module).setdefault("__getattr__", _touch(module))
     _finder.complete = True
+
+
+def _touch(package: ModuleType) -> Callable[[str], Any]:
+    """Return what a package that is loaded says of a part that only what is left out would have loaded.
+
+    (autocast asks torch.fx.experimental for proxy_tensor where a mode sees calls of functions, and imports nothing.)
+    """
+
+    def ask(name: str) -> Any:
+        if not name.startswith("__"):
+            load_rest()
+            if name in vars(package):
+                return vars(package)[name]
+        raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
+
+    return ask
 
 
 def _is_tried() -> bool:

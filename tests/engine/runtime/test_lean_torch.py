@@ -58,8 +58,9 @@ FAKE = {
     "torch/__init__.py": "LOADED = []\nfrom torch import export\nfrom torch.func import vmap\nimport torch.optim\n",
     "torch/export/__init__.py": "import torch\ntorch.LOADED.append('export')\ndeep = 1\n",
     "torch/export/inner.py": "",
-    "torch/func/__init__.py": "import torch\ntorch.LOADED.append('func')\ndef vmap(x):\n    return x + 1\n",
+    "torch/func/__init__.py": "import torch\ntorch.LOADED.append('func')\nimport torch.optim.inner\ndef vmap(x):\n    return x + 1\n",
     "torch/optim/__init__.py": "import torch\ntorch.LOADED.append('optim')\n",
+    "torch/optim/inner.py": "",
     "torch/late.py": "",
     "mine.py": "",
 }
@@ -89,6 +90,7 @@ def fake(tmp_path: Path) -> Path:
         "assert torch.export.deep == 1",
         "from torch.export import deep",
         "import torch.export.inner",
+        "assert torch.optim.inner",  # which only a part that is left out has imported
         "assert torch.vmap(1) == 2 and torch.vmap is torch.func.vmap",
         "import torch.late",
         "import mine",
