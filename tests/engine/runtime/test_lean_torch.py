@@ -58,7 +58,9 @@ FAKE = {
     "torch/__init__.py": "LOADED = []\nfrom torch import export\nfrom torch.func import vmap\nimport torch.optim\n",
     "torch/export/__init__.py": "import torch\ntorch.LOADED.append('export')\ndeep = 1\n",
     "torch/export/inner.py": "",
-    "torch/func/__init__.py": "import torch\ntorch.LOADED.append('func')\nimport torch.optim.inner\nvmap = (1).__add__\n",
+    "torch/func/__init__.py": (
+        "import torch\ntorch.LOADED.append('func')\nimport torch.optim.inner\nvmap = (1).__add__\n"
+    ),
     "torch/optim/__init__.py": "import torch\ntorch.LOADED.append('optim')\n",
     "torch/optim/inner.py": "",
     "torch/late.py": "",
