@@ -59,7 +59,7 @@ def words() -> Iterator[tuple[str, str]]:
     for name in INITS:
         yield f"--init {name}", "--net conv8s2-relu-res(conv8-relu-conv8)-relu-pool-fc"
     for name in LOSSES:
-        yield f"--loss {name}", ""
+        yield f"--loss {name}", "--limit 720"
     yield "--loss 'cross-entropy(smoothing=0.1)'", ""
     for name in OPTIMIZERS:
         yield f"--optimizer {name}", f"--lr {RATES.get(name, 5e-3)}"

@@ -102,7 +102,7 @@ def test_leaving_a_run_behind_is_told(started: tuple[Terminal, RunFolder, Histor
     terminal, folder, _ = started
     terminal.type(CTRL_Q)
     terminal.shows("Keep training")
-    terminal.type("k")
+    terminal.type("q")
     assert terminal.end() == 0
     assert "runs/long is still training; `cvtui attach` shows it again" in terminal.said
     assert folder.alive()
