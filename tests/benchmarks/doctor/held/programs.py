@@ -17,6 +17,10 @@ from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cas
     heads,
     healthy,
     second,
+    sixth_data,
+    sixth_heads,
+    sixth_healthy,
+    sixth_loop,
     third_data,
     third_heads,
     third_healthy,
@@ -33,5 +37,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "fifth"."""
+    """Return "first" to "sixth"."""
     return CASES[program.loop].batch_of
