@@ -62,7 +62,7 @@ class ModelMadeAgain(DigitCase):
         self.scheduler = None
         if self.faulty:
             return torch.optim.SGD(self.before.parameters(), lr=0.1)
-        return torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.8)
+        return torch.optim.Adam(model.parameters(), lr=5e-3)
 
 
 class BatchByTheDataset(OneLogitCase):
@@ -85,7 +85,7 @@ class ThousandthUnderSquares(DigitCase):
     truth, why = ("F02", "F06", "F30"), "steps of a rate of 0.001 move nothing (by arithmetic; the page is cut off)"
     source = "Stack Overflow, copied at whosebug.com question 6116914"
     symptoms = ("F36", "F37", "F19", "F18")
-    optim, faulty_optim = ("SGD", {"lr": 2.0, "momentum": 0.9}), ("SGD", {"lr": 0.001})
+    optim, faulty_optim = ("Adam", {"lr": 5e-3}), ("SGD", {"lr": 0.001})
     steps_of, batch = 300, 32
 
     def net(self) -> nn.Module:
