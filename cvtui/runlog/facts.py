@@ -147,6 +147,11 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """How many of the first batch's images they are."""
     moved_axes: list[list[int]] = []
     """[sizes before, sizes after] of a view or reshape in the first step that only a permutation can have meant."""
+    byte_roughness: float | None = None
+    """Mean difference of neighbouring pixels of the first images, over that of the same bytes turned by 128; null: they
+    are no bytes of one scale."""
+    zero_eps: float | None = None
+    """Adam's (or RMSprop's, Adagrad's) eps, where it is 0 in the type of the weights that it moves."""
     label_smoothing: float | None = None
     """Share of each label that a cross-entropy was told to spread over all classes."""
     positive_weight: list[float] = []

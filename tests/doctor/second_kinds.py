@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 
@@ -43,6 +44,42 @@ def set_back(log: SecondReader, parts: Said, _said: Said) -> None:
 def smoothed(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["share"], log.facts["label_smoothing"])
     need("left" not in parts or abs(number(parts["left"]) + number(parts["share"]) - 1) < 1e-3, "what is left")
+
+
+def another_class(log: SecondReader, parts: Said, _said: Said) -> None:
+    """Find the lowest loss of one image by trying answers."""
+    weights, share = log.facts["class_weights"], log.facts["label_smoothing"]
+    own, best = (int(number(parts[name])) for name in ("own", "best"))
+    scores = [0.0] * len(weights)
+
+    def cost(values: list[float]) -> float:
+        total = math.log(sum(math.exp(value) for value in values))
+        each = [weight * (total - value) for weight, value in zip(weights, values, strict=True)]
+        return (1 - share) * each[own] + share * sum(each) / len(each)
+
+    for size in (2.0, 0.5, 0.1, 0.02, 0.004):
+        for _ in range(60):
+            for place, by in itertools.product(range(len(scores)), (size, -size)):
+                tried = [value + by * (number == place) for number, value in enumerate(scores)]
+                scores = tried if cost(tried) < cost(scores) else scores
+    answers = [math.exp(value) / sum(math.exp(one) for one in scores) for value in scores]
+    need(max(range(len(answers)), key=answers.__getitem__) == best, f"{answers}")
+    if "answer" in parts:
+        need(abs(number(parts["answer"]) - 100 * answers[best]) < 1, f"{answers}")
+        near(parts["share"], share)
+        near(parts["least"], min(weights))
+        near(parts["most"], max(weights))
+
+
+def rough(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["times"], log.facts["byte_roughness"])
+
+
+def eps_of_zero(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["eps"], log.facts["zero_eps"])
+    if "step" in parts:
+        step = int(number(parts["step"]))
+        need(log.loss.get(step) is None or parts["what"] == "gradient", "the loss is finite there")
 
 
 def betas(log: SecondReader, parts: Said, _said: Said) -> None:

@@ -159,7 +159,8 @@ def counted_wrongly(log: SecondReader, parts: Said, _said: Said) -> None:
     facts = log.facts
     names = {"the right": "factor of the images", "each of": "by output", "a softmax": "over the batch",
              "it is that": "rounded down", "an answer": "any of the batch", "the largest": "largest of one",
-             "it is ": "factor of the share"}  # fmt: skip
+             "it is ": "factor of the share", "answers of N x 1 beside labels of N make N x N, so": "each with each",
+             "answers of N": "each with each, mean"}  # fmt: skip
     need(
         next(name for words, name in names.items() if parts["how"].startswith(words)) == facts["accuracy_counted"],
         "how",
@@ -173,6 +174,15 @@ def counted_wrongly(log: SecondReader, parts: Said, _said: Said) -> None:
         near(parts["times"], facts["accuracy_factor"])
     if parts["outputs"]:
         need(number(parts["outputs"]) == facts["outputs"], "the outputs")
+
+
+def of_both(log: SecondReader, parts: Said, _said: Said) -> None:
+    images, validated = number(parts["images"]), number(parts["validated"])
+    need(number(parts["both"]) == images + validated, "together")
+    for one in log.epochs.values():
+        told = one["val_accuracy"]
+        if told is not None and 0 < told < 1:
+            need(abs(told * validated - round(told * validated)) > 1e-3 or told == 0.5, "it may be the validation's")
 
 
 def counted_in_steps(log: SecondReader, parts: Said, _said: Said) -> None:

@@ -16,6 +16,19 @@ from cvtui.doctor import Doctor
 from cvtui.engine.observe.loss_graph import read_loss
 from cvtui.runlog.events import EpochDone, Facts, Steps
 from tests.doctor.making import epoch
+from tests.doctor.watched_loops.asked import (
+    BlackAndWhite,
+    EachWithEach,
+    Functional,
+    HalfAdam,
+    MeterOfBoth,
+    MeterOfEach,
+    SmoothedRare,
+    SmoothedWeighted,
+    TakenOffAsFloats,
+    UnusedAuxiliary,
+    Wrapped,
+)
 from tests.doctor.watched_loops.heads import (
     ClassLeftOut,
     FromOneOn,
@@ -129,6 +142,11 @@ from tests.doctor.watched_loops.updates import (
         (EmptyRows, "F59", "of class 1; validation"),
         (OneBesideRows, "F62", "2 places of a one-hot row"),
         (TwoHeadsTwice, "F15", "given 4 probabilities an image"),
+        (EachWithEach, "F49", "beside labels of N"),
+        (MeterOfBoth, "F49", "a share of 220 images"),
+        (SmoothedRare, "F67", "lowest where class 3 is answered"),
+        (Wrapped, "F28", "the same bytes turned by 128"),
+        (HalfAdam, "F03", "eps is 1e-08, which is 0"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -142,7 +160,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
     "kind", [Sound, Accumulated, OverTheRows, OneOutput, SquaredHinge, BothEvaluated, RareWeighted, LoadedBody,
              SharesUnderCross, Permuted, PlacesThatVote, DividedByParts, NamedScores, UsualMomentum, GentlyPenalised,
              CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
-             LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads],
+             LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
+             TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

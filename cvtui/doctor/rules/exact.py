@@ -6,6 +6,7 @@ from cvtui.doctor.learning import log_of_zero
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.static import is_auxiliary
 from cvtui.doctor.rules.symptoms import not_learning
 
 TAIL = 20
@@ -14,6 +15,11 @@ HEAD = 2
 """Tensors of one layer: an optimizer of the last layer alone is meant, however deep the net is."""
 SMALLEST = 1e-7
 """Of a weight's size: a smaller step is rounded away in float32."""
+NO_GRADIENT = (
+    "Is the layer called in forward(), and do its answers reach the loss (no detach, no_grad, .data, argmax)? One that "
+    "is not used does no harm: leave it out."
+)
+UNUSED_HEAD = "Add the auxiliary head's loss to the other, or leave the head out: unused it does no harm."
 FIRST_LOOKS = 5
 """Steps after which the trainer tells which parameters got no gradient."""
 
@@ -39,7 +45,7 @@ def _blank(obs: Observations) -> RuleResult | None:
 @rule("F28", "facts")
 def bad_values(obs: Observations) -> RuleResult | None:
     facts = obs.facts
-    if (blank := _blank(obs)) is not None and not facts.bad_count and facts.bad_batch is None:
+    if (blank := _blank(obs) or _wrapped(obs)) is not None and not facts.bad_count and facts.bad_batch is None:
         return blank
     if facts.bad_count:
         numbers = some([str(number) for number in facts.bad_items], 5, facts.bad_count)
@@ -60,6 +66,24 @@ def bad_values(obs: Observations) -> RuleResult | None:
             evidence=f"input of step {facts.bad_batch:,} not finite",
         )
     return None
+
+
+def _wrapped(obs: Observations) -> RuleResult | None:
+    """Find bytes that are far smoother once they are turned by 128."""
+    rough = obs.facts.byte_roughness or 0.0
+    if rough < limit("F28", "rough"):
+        return None
+    return RuleResult(
+        f"Neighbouring pixels of the first images differ {rough:.3g} times as much as those of the same bytes turned "
+        "by 128: middle greys lie at both ends, as where 128 is taken off in a type without numbers below 0.",
+        step=0,
+        value=rough,
+        threshold=limit("F28", "rough"),
+        evidence=f"{rough:.3g} times as rough as the bytes turned by 128",
+        severity="warn",
+        name="bytes that wrapped round",
+        advice="Make floats of the bytes before anything is taken off: images.astype(np.float32) - 128.",
+    )
 
 
 @rule("F17", "facts", "steps")
@@ -183,6 +207,7 @@ def not_trained(obs: Observations) -> RuleResult | None:
         )
     if facts.no_gradient and not facts.emptied:  # (deleted before the update: F44)
         missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
+        idle = missing == len(facts.no_gradient) and all(is_auxiliary(name) for name in facts.no_gradient)
         return RuleResult(
             f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
             "depends on it, or the graph was cut (detach, no_grad).",
@@ -191,7 +216,8 @@ def not_trained(obs: Observations) -> RuleResult | None:
             value=missing,
             threshold=0,
             evidence=f"{missing:,} parameters without a gradient",
-            severity="stop" if missing >= count else "warn",
+            severity="stop" if missing >= count else "note" if idle else "warn",
+            advice=UNUSED_HEAD if idle else NO_GRADIENT,
         )
     if facts.frozen:
         frozen = max(facts.frozen_count or 0, len(facts.frozen))
@@ -322,6 +348,15 @@ def not_finite(obs: Observations) -> RuleResult | None:
             evidence="before the logarithm: a softmax or sigmoid, no clamp, no epsilon",
             name="logarithm of a share that is 0",
             advice="Use log_softmax (or cross_entropy, or binary_cross_entropy_with_logits) of the scores themselves.",
+        )
+    if eps := obs.facts.zero_eps:
+        return RuleResult(
+            f"At step {step:,} the {obs.bad_what} was NaN or infinite. The optimiser's eps is {eps:.3g}, which is 0 in "
+            "the weights' own float16: a weight whose gradient is 0 is moved by 0/0.",
+            step=step,
+            evidence=f"eps {eps:.3g} is 0 in float16",
+            name="eps that is 0 in float16",
+            advice="Keep the weights in float32 and use torch.autocast; else eps=1e-4, or fused=True.",
         )
     had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and obs.bad_what == "loss" else ""
     rate = obs.rate

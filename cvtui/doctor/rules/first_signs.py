@@ -130,7 +130,7 @@ def smoothed_away(obs: Observations) -> RuleResult | None:
     """Find a label smoothing that leaves less than half of each label."""
     share = obs.facts.label_smoothing or 0.0
     if share < limit("F67", "share"):
-        return None
+        return _smoothed_to_another(obs, share)
     return RuleResult(
         f"label_smoothing is {share:.3g}: so much of each label is spread over all classes, and {1 - share:.3g} is "
         "left for the true one.",
@@ -139,6 +139,35 @@ def smoothed_away(obs: Observations) -> RuleResult | None:
         threshold=limit("F67", "share"),
         evidence=f"label_smoothing {share:.3g}",
     )
+
+
+def _smoothed_to_another(obs: Observations, share: float) -> RuleResult | None:
+    """Find class weights under which a smoothed label's best answer is another class.
+
+    PyTorch weighs each class of the smoothed label by that class's own weight: what is spread over a rare class, whose
+    weight is large, outweighs the image's own.
+    """
+    weights, counts = obs.facts.class_weights, obs.label_counts or obs.facts.batch_labels
+    if not 0 < share < 1 or len(weights) < 2:
+        return None
+    for number, own in enumerate(weights):
+        wanted = [share / len(weights) * one for one in weights]
+        wanted[number] += (1 - share) * own
+        best = max(range(len(weights)), key=wanted.__getitem__)
+        if number >= len(counts) or not counts[number] or wanted[best] <= wanted[number]:
+            continue
+        return RuleResult(
+            f"With label_smoothing {share:.3g} and class weights of {min(weights):.3g} to {max(weights):.3g} the loss "
+            f"of an image of class {number:,} is lowest where class {best:,} is answered with "
+            f"{percent(wanted[best] / sum(wanted))}: what is spread over a class counts with that class's weight.",
+            step=0,
+            value=wanted[best] / sum(wanted),
+            threshold=wanted[number] / sum(wanted),
+            evidence=f"best answer to class {number:,}: class {best:,}",
+            name="smoothed labels of weighted classes",
+            advice="Leave out label_smoothing, or the weights (draw the rare classes more often).",
+        )
+    return None
 
 
 @rule("F68", "facts")

@@ -234,7 +234,7 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
     facts = obs.facts
     words = _counted(obs)
-    if (added := _added_up(obs)) is not None:
+    if (added := _added_up(obs) or _of_both(obs)) is not None:
         return added
     if not words or not facts.accuracies:
         return _too_low(obs) or _unlike_its_loss(obs)
@@ -273,6 +273,41 @@ def _added_up(obs: Observations) -> RuleResult | None:
         threshold=1.0,
         evidence=f"validation accuracy {sums[-1]:.3g} after {len(sums)} epochs",
     )
+
+
+def _of_both(obs: Observations) -> RuleResult | None:
+    """Find validation accuracies that are shares of the epoch's images and the validation's together.
+
+    Such a share times both numbers of images is whole, and times the validation's alone is not.
+    """
+    facts, before, rows = obs.facts, 0, []
+    images = facts.train or (facts.distinct_images or (0, 0))[1]
+    validated = facts.validation or facts.evaluated or 0
+    if not images or not validated or not obs.batch_size or set(facts.accumulated) - {1}:
+        return None
+    for epoch in obs.epochs:
+        count, before = min(images, (epoch.step - before) * obs.batch_size), epoch.step
+        if epoch.val_accuracy is None or not 0 < epoch.val_accuracy < 1:
+            continue
+        rows.append((_off(epoch.val_accuracy * (count + validated)), _off(epoch.val_accuracy * validated)))
+    if len(rows) < limit("F49", "epochs") or max(both for both, _ in rows) > limit("F49", "whole"):
+        return None
+    if sum(alone > limit("F49", "broken") for _, alone in rows) < limit("F49", "epochs"):
+        return None
+    last = obs.epochs[-1]
+    return RuleResult(
+        f"In each epoch the validation accuracy that is told is a share of {images + validated:,} images, those of "
+        f"training ({images:,}) and of validation ({validated:,}) together, and no share of the validation's alone: "
+        "are right answers and images set back to 0 before the validation?",
+        step=last.step,
+        value=last.val_accuracy,
+        evidence=f"told accuracies times {images + validated:,} are whole numbers, times {validated:,} they are not",
+    )
+
+
+def _off(number: float) -> float:
+    """Return how far a number lies from the nearest whole one."""
+    return abs(number - round(number))
 
 
 def _too_low(obs: Observations) -> RuleResult | None:
@@ -342,6 +377,9 @@ def _counted(obs: Observations) -> str:
         "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
         "largest of one": "the largest of one output is always number 0, so class 0 is counted as the answer to all",
         "any of the batch": "an answer counts as right where any image of the batch has that label",
+        "each with each": "answers of N x 1 beside labels of N make N x N, so each answer counts with each label that "
+        "it is equal to",
+        "each with each, mean": "answers of N x 1 beside labels of N make N x N, and the mean is taken over all of it",
         "rounded down": "it is that share rounded down to a whole number, as by a division of whole numbers",
         "factor of the share": f"it is {factor:.3g} times that share",
     }.get(facts.accuracy_counted, "")

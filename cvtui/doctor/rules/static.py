@@ -290,7 +290,7 @@ def much_dropout(obs: Observations) -> RuleResult | None:
     strong = [
         m
         for m in obs.facts.modules
-        if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p") and not _is_auxiliary(m.name)
+        if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p") and not is_auxiliary(m.name)
     ]
     if not strong:
         return None
@@ -307,7 +307,7 @@ def much_dropout(obs: Observations) -> RuleResult | None:
     )
 
 
-def _is_auxiliary(name: str) -> bool:
+def is_auxiliary(name: str) -> bool:
     """Return True inside an auxiliary classifier: GoogLeNet's drop 0.7, and help in training alone."""
     return any(part.startswith("aux") for part in name.lower().split("."))
 

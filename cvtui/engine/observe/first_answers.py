@@ -18,6 +18,9 @@ LEAST = 3
 """Steps that must agree on a wrong way of counting."""
 NEAR = 1e-3
 """Relative error of a told accuracy, which may have been rounded."""
+WRONG = ("by output", "over the batch", "any of the batch", "each with each", "each with each, mean", "rounded down",
+         "largest of one")  # fmt: skip
+"""Ways of counting that give no share of right answers, in the order in which they are asked for."""
 
 
 class Answer(NamedTuple):
@@ -106,7 +109,7 @@ def counted(pairs: list[tuple[float, Tensor, Tensor]]) -> dict[str, Any]:
     if len(pairs) < LEAST:
         return {}
     rows = [[value, way.get("right", way.get("of one", 0.0))] for value, way in zip(told, ways, strict=True)]
-    for name in ("by output", "over the batch", "any of the batch", "rounded down", "largest of one"):
+    for name in WRONG:
         values = [way.get(name) for way in ways]
         if None in values or not any(_same(told, [factor * one for one in values]) for factor in (1, 100)):  # type: ignore[operator]
             continue
@@ -130,16 +133,24 @@ def _ways(output: Tensor, labels: Tensor) -> dict[str, float]:
         halves = (("at a half", 0.5), ("at 0", 0.0))
         found = {name: ((one > least).long() == labels).float().mean().item() for name, least in halves}
         shares = bool(((one >= 0) & (one <= 1)).all())
-        return {**found, "of one": found["at a half" if shares else "at 0"],
+        said = (one > (0.5 if shares else 0.0)).long()
+        return {**found, "of one": found["at a half" if shares else "at 0"], **_each_with_each(said, labels),
                 "largest of one": (labels == 0).float().mean().item()}  # fmt: skip
     said = output.argmax(1)
     right = (said == labels).float().mean().item()
     hot = functional.one_hot(labels, output.shape[1]).bool()
     found = {"right": right, "over the batch": (output.softmax(0).argmax(1) == labels).float().mean().item()}
     found |= {"rounded down": float(right >= 1), "any of the batch": torch.isin(said, labels).float().mean().item()}
+    found |= _each_with_each(said, labels)
     if output.shape[1] > 2:
         found["by output"] = ((output.softmax(1) > 0.5) == hot).float().mean().item()
     return found
+
+
+def _each_with_each(said: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return what comes of answers of N x 1 and labels of N: each answer is compared with each label."""
+    equal = (said[:, None] == labels).float()
+    return {"each with each": equal.sum().item() / len(labels), "each with each, mean": equal.mean().item()}
 
 
 def _same(told: list[float], values: list[float]) -> bool:

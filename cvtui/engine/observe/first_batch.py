@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
 from cvtui.engine.observe.statistics import moments
+from cvtui.engine.observe.wrapped_bytes import roughness
 from cvtui.text import rounded_or_none
 
 KEPT_BYTES = 64 << 20
@@ -81,6 +82,8 @@ class FirstBatch:
         if "input" in held:
             names = ("input_mean", "input_std", "input_min", "input_max")
             facts |= {name: rounded_or_none(n, 6) for name, n in zip(names, held["input"].tolist(), strict=True)}
+        if self.images is not None and (rough := roughness(self.images)) is not None:
+            facts["byte_roughness"] = rounded_or_none(rough, 4)
         loss, output, labels = (held.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
             facts["first_loss"] = rounded_or_none(loss.item(), 6)

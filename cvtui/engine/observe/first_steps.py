@@ -165,6 +165,7 @@ class Probe:
         self._passes.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
+            self._left_out.in_forward(self.model)
             with self._within_memory():
                 self._signs.before_forward(images)
         if self._new_epoch:
@@ -377,7 +378,8 @@ class Probe:
             facts["gradient_of_one_number"] = True
         if (behind := self._casts.most()) is not None:
             facts["stale_casts"] = behind
-        if without := {plain_name(name) for name in self._without or ()} - self._left_out.set_by_hand():
+        without = {plain_name(name) for name in self._without or ()} - self._left_out.set_by_hand()
+        if without and not self._left_out.unknown:
             facts["no_gradient"] = sorted(without)[:50]
             facts["no_gradient_count"] = len(without)
         return facts

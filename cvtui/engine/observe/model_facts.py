@@ -91,6 +91,7 @@ class LeftOut:
         own = [place for place, p in enumerate(model.parameters()) if id(p) in held]
         self._first_held = min(own, default=None)
         self._known = {id(p) for p in model.parameters()}
+        self._replaced = False
         self._parameters = [
             (plain_name(name), p, p._version, _some_of(p))
             for name, p in model.named_parameters()
@@ -109,6 +110,16 @@ class LeftOut:
             if p.requires_grad and id(p) not in held:
                 self._parameters.append((plain_name(name), p, p._version, _some_of(p)))
 
+    def in_forward(self, model: nn.Module) -> None:
+        """Note where others stand in for all parameters while the model runs (torch.func.functional_call)."""
+        own = {id(p) for p in model.parameters()}
+        self._replaced = self._replaced or (bool(own) and not own & self._known)
+
+    @property
+    def unknown(self) -> bool:
+        """True where nothing can be said of what the optimizer holds and of what gets a gradient."""
+        return self._unknown or self._replaced
+
     def set_by_hand(self) -> set[str]:
         """Return the names of those that no optimizer holds and that something changes: a copy that follows."""
         return {
@@ -122,7 +133,7 @@ class LeftOut:
 
         without: names of the parameters that have got no gradient.
         """
-        if self._unknown:
+        if self.unknown:
             return {}
         names = [
             name
@@ -162,10 +173,26 @@ def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[s
         "parameters": sum(p.requires_grad for _, p in named),
         "foreign": None if is_gathered(model) else len(held - own),
         "optimizers": len(optimizers),
+        "zero_eps": zero_eps(optimizers),
         "frozen": frozen[:50],
         "frozen_count": len(frozen),
         "fresh_norms": _fresh_norms(model) if frozen or len(held & own) < len(own) else None,
     }
+
+
+def zero_eps(optimizers: Sequence[Optimizer]) -> float | None:
+    """Return an eps that is 0 in the type of a weight that it is to keep from 0/0; None without one.
+
+    (The fused kinds compute in float32.)
+    """
+    for one in optimizers:
+        if not isinstance(one, torch.optim.Adam | torch.optim.RMSprop | torch.optim.Adagrad):
+            continue
+        for group in one.param_groups:
+            eps, kinds = float(group.get("eps") or 0.0), {p.dtype for p in group["params"]}
+            if eps and not group.get("fused") and any(not torch.tensor(eps).to(kind) for kind in kinds):
+                return eps
+    return None
 
 
 def _initial_rate(group: dict[str, Any]) -> float | None:

@@ -1,0 +1,44 @@
+"""Bytes that wrapped round: 128 was taken off in a type that has no numbers below 0, so dark pixels became light."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+IMAGES = 16
+"""Of the first batch that are looked at."""
+DISTINCT = 64
+"""Values that there must be, on a grid of 256: of drawings in black and white nothing can be told."""
+LEVELS = 250
+"""From the lowest to the highest value, at least."""
+PLAIN = 0.2
+"""Share of values at either end, at most: of drawings in black and white most are there."""
+
+
+@torch.no_grad()
+def roughness(images: Tensor) -> float | None:
+    """Return how rough images (N x C x H x W) of bytes are, beside the same bytes turned by 128.
+
+    From neighbouring pixels' differences, on average. None where the values are no bytes of one scale.
+    """
+    if images.dim() != 4 or min(images.shape[2:]) < 4 or not images.is_floating_point():
+        return None
+    some = images[:IMAGES].detach().double().cpu()
+    values = some.unique()
+    if len(values) < DISTINCT or not bool(torch.isfinite(values).all()):
+        return None
+    steps = values.diff()
+    grid = steps[steps > 1e-4 * steps.max()].min()
+    places = (some - values[0]) / grid
+    bytes_, span = places.round(), float((values[-1] - values[0]) / grid)
+    if not LEVELS <= round(span) <= 255 or float((places - bytes_).abs().max()) > 0.02:
+        return None
+    if float(((bytes_ == 0) | (bytes_ == round(span))).double().mean()) > PLAIN:
+        return None
+    turned = _rough((bytes_ + 128) % 256)
+    return _rough(bytes_) / turned if turned > 0 else None
+
+
+def _rough(values: Tensor) -> float:
+    """Return the mean difference of neighbours, down and across."""
+    return sum(float(values.diff(dim=axis).abs().mean()) for axis in (2, 3))
