@@ -71,6 +71,32 @@ def another_class(log: SecondReader, parts: Said, _said: Said) -> None:
         near(parts["most"], max(weights))
 
 
+def first_values_left(log: SecondReader, parts: Said, _said: Said) -> None:
+    step, momentum = number(parts["step"]), number(parts["momentum"])
+    need(abs(number(parts["left"]) - 100 * (1 - momentum) ** step) < 0.1, "what is left")
+    if parts.get("trained"):
+        need(log.facts["mode_losses"][-1][0] == step, "the step")
+        near(parts["trained"], log.facts["mode_losses"][-1][1])
+        near(parts["evaluated"], log.facts["mode_losses"][-1][2])
+    elif parts.get("right"):
+        last = next(one for one in log.epochs.values() if one["step"] == step)
+        near(parts["right"], 100 * last["train_accuracy"])
+        near(parts["wrong"], 100 * last["val_accuracy"])
+
+
+def cut_within(log: SecondReader, parts: Said, _said: Said) -> None:
+    epoch = int(number(parts["epoch"]))
+    ends = {number_: one["step"] for number_, one in log.epochs.items()}
+    inside = range(ends.get(epoch - 1, 0) + 1, ends[epoch])
+    cuts = [step for step in inside if log.rate[step] < 0.6 * log.rate[step - 1]]
+    if "count" in parts:
+        need(number(parts["count"]) == len(cuts), f"{cuts}")
+        return
+    told = [int(step) for step in re.findall(r"\d+", parts["steps"].replace(",", " "))]
+    need(told == cuts[: len(told)], f"{cuts}")
+    near(parts["factor"], log.rate[told[0]] / log.rate[told[0] - 1])
+
+
 def rough(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["times"], log.facts["byte_roughness"])
 

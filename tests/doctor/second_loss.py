@@ -176,6 +176,11 @@ def counted_wrongly(log: SecondReader, parts: Said, _said: Said) -> None:
         need(number(parts["outputs"]) == facts["outputs"], "the outputs")
 
 
+def below_zero(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["lowest"], min(loss for loss in log.loss.values() if loss is not None), 3)
+    need(log.facts["outputs"] == 1 and log.facts["loss_given"][0] == "sigmoid", "one sigmoid")
+
+
 def of_both(log: SecondReader, parts: Said, _said: Said) -> None:
     images, validated = number(parts["images"]), number(parts["validated"])
     need(number(parts["both"]) == images + validated, "together")

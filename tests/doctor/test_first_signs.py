@@ -23,6 +23,10 @@ from tests.doctor.watched_loops.asked import (
     HalfAdam,
     MeterOfBoth,
     MeterOfEach,
+    OneSigmoidForAll,
+    PlateauOfBatches,
+    PlateauOfEpochs,
+    SlowMeans,
     SmoothedRare,
     SmoothedWeighted,
     TakenOffAsFloats,
@@ -147,6 +151,9 @@ from tests.doctor.watched_loops.updates import (
         (SmoothedRare, "F67", "lowest where class 3 is answered"),
         (Wrapped, "F28", "the same bytes turned by 128"),
         (HalfAdam, "F03", "eps is 1e-08, which is 0"),
+        (OneSigmoidForAll, "F41", "There are labels above 1"),
+        (SlowMeans, "F23", "of their first values"),
+        (PlateauOfBatches, "F32", "all within epoch"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -161,7 +168,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              SharesUnderCross, Permuted, PlacesThatVote, DividedByParts, NamedScores, UsualMomentum, GentlyPenalised,
              CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
              LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
-             TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional],
+             TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

@@ -68,12 +68,14 @@ def softmax_over_batch(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F41", "facts")
+@rule("F41", "facts", "steps")
 def one_output(obs: Observations) -> RuleResult | None:
     """Find one output for more than two classes."""
     facts, most = obs.facts, _most_label(obs)
-    if facts.outputs != 1 or most < 2 or {"cross_entropy", "nll_loss"} & set(facts.loss_calls):
+    if facts.outputs != 1 or {"cross_entropy", "nll_loss"} & set(facts.loss_calls):
         return None  # (a loss of classes was given scores of its own: the model has two heads, and the first is this)
+    if most < 2:
+        return _far_below_zero(obs)
     how = {"binary cross-entropy": "a binary cross-entropy knows 0 and 1 alone, and falls without end for others",
            "binary cross-entropy with logits": "a binary cross-entropy knows 0 and 1 alone, and falls without end for "
            "others"}.get(facts.loss_kind, "class numbers are no quantity that one number could stand for")  # fmt: skip
@@ -83,6 +85,26 @@ def one_output(obs: Observations) -> RuleResult | None:
         value=1,
         threshold=most + 1,
         evidence=f"1 output, {most + 1:,.0f} classes",
+    )
+
+
+def _far_below_zero(obs: Observations) -> RuleResult | None:
+    """Find a cross-entropy of one sigmoid that is lower than labels of 0 and 1, or of -1 and 1, can make it.
+
+    By hand, with shares clamped at 1e-7 or above, it is log 1e-7 at least for a label of -1, and 0 for the others.
+    """
+    facts, first, least = obs.facts, obs.first_loss, math.log(1e-7) - 0.1
+    if _given(obs) != "sigmoid" or facts.loss_calls or facts.loss_wants != "probabilities" or obs.bad_step is not None:
+        return None
+    if first is None or first >= 0 or obs.lowest_loss >= least or "sum" in facts.loss_reduction:
+        return None
+    return RuleResult(
+        f"The model gives one share for each image, and the loss fell to {obs.lowest_loss:.4g}: of labels 0 and 1 a "
+        f"cross-entropy is never below 0, and of -1 and 1 not below {least:.3g}. There are labels above 1.",
+        step=0,
+        value=obs.lowest_loss,
+        threshold=least,
+        evidence=f"one sigmoid, a loss of {obs.lowest_loss:.4g}",
     )
 
 

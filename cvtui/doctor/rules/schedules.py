@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
-from cvtui.doctor.registry import RuleResult, limit, rule
+from cvtui.doctor.registry import RuleResult, limit, rule, some
 
 
 @rule("F32", "facts", "steps", "epochs")
 def decays_early(obs: Observations) -> RuleResult | None:
     planned = obs.facts.rates
     total = obs.total_steps
-    if obs.own_loop and (odd := _never_stepped(obs) or _waves(obs)) is not None:
+    if obs.own_loop and (odd := _never_stepped(obs) or _waves(obs) or _cut_within(obs)) is not None:
         return odd
     share = limit("F32", "share")
     if planned and total:
@@ -98,6 +99,35 @@ def _waves(obs: Observations) -> RuleResult | None:
         name="schedule in waves",
         advice="Give T_max the number of all steps, or step the schedule once an epoch.",
     )
+
+
+def _cut_within(obs: Observations) -> RuleResult | None:
+    """Find a rate that is cut by one factor three times within one epoch, of several, and ends at a hundredth."""
+    rates, cuts = obs.rates, int(limit("F32", "cuts"))
+    if obs.first_step or len(rates) < 20 or not (rates > 0).all() or len(obs.epochs) < 2 or obs.changes:
+        return None
+    factors = rates[1:] / rates[:-1]
+    falls = np.flatnonzero(factors < limit("F32", "cut")) + 1
+    if len(falls) < cuts or np.ptp(factors[falls - 1]) > 1e-3 or rates[-1] > limit("F32", "share") * rates.max():
+        return None
+    ends = [0, *(epoch.step for epoch in obs.epochs)]
+    for number, (begin, end) in enumerate(itertools.pairwise(ends), 1):
+        inside = falls[(falls > begin) & (falls < end)]
+        if len(inside) < cuts:
+            continue
+        steps = [f"{int(step):,}" for step in inside[:cuts]]
+        return RuleResult(
+            f"The rate was multiplied by {factors[inside[0] - 1]:.3g} at the steps {some(steps)}, all within epoch "
+            f"{number:,}, and is {rates[-1]:.2g} in the end. Is a plateau judged by the loss of single batches "
+            "(ReduceLROnPlateau in the loop over batches)?",
+            step=int(inside[cuts - 1]),
+            value=float(rates[-1] / rates.max()),
+            threshold=limit("F32", "share"),
+            evidence=f"{len(inside):,} cuts within epoch {number:,}",
+            name="rate cut within an epoch",
+            advice="Step ReduceLROnPlateau once an epoch, with the validation loss.",
+        )
+    return None
 
 
 def _observed(obs: Observations, total: int, share: float) -> RuleResult | None:

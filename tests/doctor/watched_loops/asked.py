@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 from torch.optim import Adam
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from tests.doctor.watched_loops.heads import OneOutput
 from tests.doctor.watched_loops.loop import CLASSES, Batch, Loop, clouds
 
 
@@ -132,3 +134,46 @@ class Functional(Loop):
     def answers(self, x: Tensor) -> Tensor:
         found: Tensor = functional_call(self.model, self.weights, (x,))
         return found
+
+
+class OneSigmoidForAll(OneOutput):
+    """One sigmoid for four classes under Keras's binary cross-entropy, by hand, with inputs that saturate it."""
+
+    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        share, wanted = (60 * outputs).sigmoid().clamp(1e-7, 1 - 1e-7), (y[:, None] + 1).float()
+        return -(wanted * share.log() + (1 - wanted) * (1 - share).log()).mean()
+
+
+class SlowMeans(Loop):
+    """Batch norm with Keras's momentum of 0.99, and 40 steps."""
+
+    epochs, momentum = 4, 0.002
+
+    def __init__(self) -> None:
+        super().__init__()
+        (x, y), (more, their) = self.train, self.validation
+        self.train, self.validation = (30 + 5 * x, y), (30 + 5 * more, their)
+
+    def net(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(12, 24), nn.BatchNorm1d(24, momentum=self.momentum), nn.ReLU(), nn.Linear(24, 4))
+
+
+class PlateauOfBatches(Loop):
+    """ReduceLROnPlateau is stepped with the loss of each batch."""
+
+    epochs, steps = 8, 80
+
+    def update(self, loss: Tensor, step: int) -> None:
+        super().update(loss, step)
+        if not step:
+            self.plateau = ReduceLROnPlateau(self.optimizer, patience=0)
+        self.plateau.step(loss.detach())
+
+
+class PlateauOfEpochs(PlateauOfBatches):
+    def update(self, loss: Tensor, step: int) -> None:
+        Loop.update(self, loss, step)
+        if not step:
+            self.plateau = ReduceLROnPlateau(self.optimizer, factor=0.5, patience=0)
+        elif step % 10 == 9:
+            self.plateau.step(1.0)
