@@ -24,7 +24,7 @@ def roughness(images: Tensor) -> float | None:
     if images.dim() != 4 or min(images.shape[2:]) < 4 or not images.is_floating_point():
         return None
     some = images[:IMAGES].detach().double().cpu()
-    values = some.unique()
+    values: Tensor = torch.unique(some)
     if len(values) < DISTINCT or not bool(torch.isfinite(values).all()):
         return None
     steps = values.diff()

@@ -215,7 +215,7 @@ class DeviationOfOne(DigitCase):
             nn.MaxPool2d(2), nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, 10),
         )  # fmt: skip
         for layer in made:
-            if isinstance(layer, nn.Conv2d | nn.Linear):
+            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
                 nn.init.trunc_normal_(layer.weight, 0, 1.0 if self.faulty else 0.05, -2, 2)
                 nn.init.constant_(layer.bias, 0.1)
         return made
