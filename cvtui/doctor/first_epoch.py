@@ -10,10 +10,15 @@ from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import limit
 
 
+def shares_told(obs: Observations) -> bool:
+    """Return True where the accuracies that are told are the shares of right answers, or nearly."""
+    return obs.facts.accuracy_counted in ("", "half of a score")
+
+
 def unseen(obs: Observations) -> tuple[float, int] | None:
     """Return (share right, images) over the later half of the first epoch; None where it is not known."""
     windows, epochs = obs.windows, obs.epochs
-    if not epochs or obs.first_step != 0 or obs.facts.accuracy_counted or not len(windows):
+    if not epochs or obs.first_step != 0 or not shares_told(obs) or not len(windows):
         return None
     end = epochs[0].step
     if epochs[0].epoch != 1 or end < 10:

@@ -234,7 +234,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """The first losses' gradients as multiples of those of the mean over their batches; null: not known."""
     accuracy_counted: str = ""
     """What the told accuracies of the first steps are in place of the share of right answers: by output, over the
-    batch, any of the batch, rounded down, factor of the share, factor of the images; "": nothing of it was seen."""
+    batch, any of the batch, each with each (and its mean), largest of one, half of a score, rounded down, factor of the
+    share, factor of the images; "": nothing of it was seen."""
     accuracy_factor: float | None = None
     """That factor."""
     accuracies: list[list[float]] = []

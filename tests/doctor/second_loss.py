@@ -181,6 +181,13 @@ def below_zero(log: SecondReader, parts: Said, _said: Said) -> None:
     need(log.facts["outputs"] == 1 and log.facts["loss_given"][0] == "sigmoid", "one sigmoid")
 
 
+def of_scores(log: SecondReader, parts: Said, _said: Said) -> None:
+    told, right = max(log.facts["accuracies"], key=lambda pair: abs(pair[0] - pair[1]))
+    near(parts["told"], told)
+    near(parts["right"], right)
+    need(log.facts["loss_wants"] == "logits", "they may be shares")
+
+
 def of_both(log: SecondReader, parts: Said, _said: Said) -> None:
     images, validated = number(parts["images"]), number(parts["validated"])
     need(number(parts["both"]) == images + validated, "together")

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cvtui.doctor import Doctor
+from cvtui.engine.observe.first_answers import counted
 from cvtui.engine.observe.loss_graph import read_loss
 from cvtui.runlog.events import EpochDone, Facts, Steps
 from tests.doctor.making import epoch
@@ -21,6 +22,7 @@ from tests.doctor.watched_loops.asked import (
     EachWithEach,
     Functional,
     HalfAdam,
+    HalfOfAScore,
     MeterOfBoth,
     MeterOfEach,
     OneSigmoidForAll,
@@ -168,7 +170,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              SharesUnderCross, Permuted, PlacesThatVote, DividedByParts, NamedScores, UsualMomentum, GentlyPenalised,
              CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
              LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
-             TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs],
+             TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
+             HalfOfAScore],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
@@ -184,6 +187,16 @@ def test_an_accuracy_that_the_loss_rules_out(told: float, loss: float, impossibl
     doctor.take(Steps(first=0, loss=[loss] * 60, accuracy=[told] * 60, grad_norm=[], lr=[0.1] * 60))
     doctor.update()
     assert [one.id for one in doctor.all if one.id == "F49"] == ["F49"] * impossible
+
+
+@pytest.mark.parametrize(("times", "counted_as"), [(1.0, "half of a score"), (0.0, "")])
+def test_scores_that_are_compared_with_a_half(times: float, counted_as: str) -> None:
+    """Of shares a half is right, of raw scores 0: it is noted that the other was taken."""
+    labels, found = torch.tensor([1, 1, 0, 0]), []
+    for score in (0.2, 0.3, 0.4):
+        output = torch.tensor([[score], [0.9], [-2.0 * times], [0.1 - 0.2 * times]])
+        found.append((((output[:, 0] > 0.5).long() == labels).float().mean().item(), output, labels))
+    assert counted(found).get("accuracy_counted", "") == counted_as
 
 
 def epochs_of(val: float, val_loss: float, train_loss: float) -> list[EpochDone]:

@@ -17,6 +17,8 @@ PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with log
 def wrong_accuracy(obs: Observations) -> RuleResult | None:
     """Find told accuracies that all first steps' outputs and labels explain by one wrong way of counting."""
     facts = obs.facts
+    if facts.accuracy_counted == "half of a score":
+        return _of_scores(obs) or _unlike_its_loss(obs)
     words = _counted(obs)
     if (added := _added_up(obs) or _of_both(obs)) is not None:
         return added
@@ -31,6 +33,25 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
         value=told,
         threshold=right,
         evidence=f"told {told:.3g}, right {right:.3g}, in {len(facts.accuracies)} steps the same way",
+    )
+
+
+def _of_scores(obs: Observations) -> RuleResult | None:
+    """Note that raw scores count as class 1 above a half."""
+    pairs = obs.facts.accuracies
+    if obs.facts.loss_wants != "logits" or not pairs:
+        return None
+    told, right = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+    return RuleResult(
+        "The accuracy that is told counts raw scores above 0.5 as class 1, which is a probability of 0.62; above 0 is "
+        f"more likely than not. At worst {told:.3g} was told, and {right:.3g} were right.",
+        step=len(pairs) - 1,
+        value=told,
+        threshold=right,
+        evidence=f"told {told:.3g}, right {right:.3g}, in {len(pairs)} steps the same way",
+        severity="note",
+        name="accuracy of raw scores at a half",
+        advice="Compare the scores with 0, or their sigmoid with 0.5.",
     )
 
 

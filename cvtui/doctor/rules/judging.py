@@ -223,7 +223,7 @@ def _below_unseen(obs: Observations) -> RuleResult | None:
     if found is None or len(values) < limit("F21", "evaluations") or not count or has_modes_mixed(obs):
         return None
     share, images = found
-    best = max(values)
+    best = max(values[len(values) // 2 :])  # (by chance one of the first may be better)
     if share - chance < limit("F21", "gained"):
         return None
     error = math.sqrt(max(share * (1 - share), 1e-4) * (1 / images + 1 / count))
@@ -233,8 +233,8 @@ def _below_unseen(obs: Observations) -> RuleResult | None:
         return None
     return RuleResult(
         f"In the first epoch {percent(share)} of the images were right that the net had not seen before, but of the "
-        f"validation images no more than {percent(best)} in {len(values)} evaluations: the two are not prepared alike, "
-        "or their labels aren't.",
+        f"validation images no more than {percent(best)} in the later half of {len(values)} evaluations: the two are "
+        "not prepared alike, or their labels aren't.",
         step=obs.epochs[-1].step,
         value=best,
         threshold=share,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cvtui.doctor.first_epoch import errors, learnable, validated
+from cvtui.doctor.first_epoch import errors, learnable, shares_told, validated
 from cvtui.doctor.learning import beyond
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
@@ -168,7 +168,7 @@ def _never_right(obs: Observations) -> RuleResult | None:
         return None
     train = [epoch.train_accuracy for epoch in last if epoch.train_accuracy is not None]
     val = [epoch.val_accuracy for epoch in last if epoch.val_accuracy is not None]
-    if len(train) < limit("F14", "epochs") or len(val) < len(train) or facts.accuracy_counted:
+    if len(train) < limit("F14", "epochs") or len(val) < len(train) or not shares_told(obs):
         return None
     gap = min(val) - max(train)
     if gap < limit("F14", "apart") or max(train) - min(train) > limit("F14", "still") or facts.evaluated_seen:

@@ -18,6 +18,8 @@ LEAST = 3
 """Steps that must agree on a wrong way of counting."""
 NEAR = 1e-3
 """Relative error of a told accuracy, which may have been rounded."""
+HALF = "half of a score"
+"""One output above 0.5 counts as class 1: right for a share, and for a raw score 0 is the even one."""
 WRONG = ("by output", "over the batch", "any of the batch", "each with each", "each with each, mean", "rounded down",
          "largest of one")  # fmt: skip
 """Ways of counting that give no share of right answers, in the order in which they are asked for."""
@@ -105,7 +107,7 @@ def counted(pairs: list[tuple[float, Tensor, Tensor]]) -> dict[str, Any]:
     for right in ("right", "at a half", "at 0"):
         shares = [way.get(right) for way in ways]
         if None not in shares and any(_same(told, [factor * one for one in shares]) for factor in (1, 100)):  # type: ignore[operator]
-            return {}
+            return _at_a_half(told, ways) if right == "at a half" else {}
     if len(pairs) < LEAST:
         return {}
     rows = [[value, way.get("right", way.get("of one", 0.0))] for value, way in zip(told, ways, strict=True)]
@@ -126,6 +128,16 @@ def counted(pairs: list[tuple[float, Tensor, Tensor]]) -> dict[str, Any]:
     return {}
 
 
+def _at_a_half(told: list[float], ways: list[dict[str, float]]) -> dict[str, Any]:
+    """Return what is told of accuracies counted at 0.5, where counted at 0 they were others in LEAST steps."""
+    rows = [[value, way["at 0"]] for value, way in zip(told, ways, strict=True)]
+    differ = sum(
+        not _same([half], [way["at 0"]]) for half, way in zip([w["at a half"] for w in ways], ways, strict=True)
+    )
+    shares = all("shares" in way for way in ways)
+    return {} if shares or differ < LEAST else {"accuracy_counted": HALF, "accuracies": _rounded(rows)}
+
+
 def _ways(output: Tensor, labels: Tensor) -> dict[str, float]:
     """Return the accuracy of a batch by each way of counting that there is."""
     if output.dim() == 1 or output.shape[1] == 1:
@@ -133,6 +145,7 @@ def _ways(output: Tensor, labels: Tensor) -> dict[str, float]:
         halves = (("at a half", 0.5), ("at 0", 0.0))
         found = {name: ((one > least).long() == labels).float().mean().item() for name, least in halves}
         shares = bool(((one >= 0) & (one <= 1)).all())
+        found |= {"shares": 1.0} if shares else {}
         said = (one > (0.5 if shares else 0.0)).long()
         return {**found, "of one": found["at a half" if shares else "at 0"], **_each_with_each(said, labels),
                 "largest of one": (labels == 0).float().mean().item()}  # fmt: skip

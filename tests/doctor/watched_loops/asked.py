@@ -144,6 +144,11 @@ class OneSigmoidForAll(OneOutput):
         return -(wanted * share.log() + (1 - wanted) * (1 - share).log()).mean()
 
 
+class HalfOfAScore(OneOutput):
+    def right(self, outputs: Tensor, y: Tensor) -> Tensor:
+        return ((outputs[:, 0] > 0.5) == (y > 1)).float().mean()
+
+
 class SlowMeans(Loop):
     """Batch norm with Keras's momentum of 0.99, and 40 steps."""
 
