@@ -66,11 +66,31 @@ def everything(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Tenso
     return [*model.state_dict().values(), *moments, torch.get_rng_state()]
 
 
-def test_watching_every_layer_at_every_step_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Spectral(nn.Module):
+    """A net with complex weights, and a layer whose outputs are complex."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.mixed = nn.Parameter(torch.randn(4, 6, 4, dtype=torch.cfloat))
+        self.fc = nn.Linear(4, 3, dtype=torch.cfloat)
+        self.last = nn.Linear(4 * 6 * 3 * 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.fc(torch.fft.rfft2(x) * self.mixed)
+        answers: Tensor = self.last(torch.view_as_real(mixed).flatten(1))
+        return answers
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("made", [net, Spectral], ids=["real", "complex"])
+def test_watching_every_layer_at_every_step_changes_no_bit(
+    made: Callable[[], nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch_budget, "SHARE", math.inf)
 
     def train(watched: bool) -> tuple[list[float], list[Tensor], list[bool]]:
-        model = net()
+        model = made()
         optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
         torch.manual_seed(11)
         if watched:
