@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -197,6 +198,33 @@ def test_channels_last_autocast_and_data_parallel(tmp_path: Path) -> None:
 
 def hooks_of(model: nn.Module) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace")
+def test_a_model_is_saved_whole_copied_traced_and_transformed_within_the_block(tmp_path: Path) -> None:
+    """As scripts do. A hook that can't be pickled, or keeps what has no numbers, ended them."""
+    model, (x, y) = net(), batch(0)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
+        loop(model, optimizer, 2, run.step)
+        torch.save(model, tmp_path / "whole.pt")
+        copied = copy.deepcopy(model)
+        model.eval()
+        traced = torch.jit.trace(model, x)
+        weights = {name: one.detach() for name, one in model.named_parameters()}
+
+        def loss(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
+            answer = torch.func.functional_call(model, weights, (image[None],))
+            return nn.functional.cross_entropy(answer, label[None])
+
+        torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights, x, y)
+        model.train()
+        loop(model, optimizer, 10, run.step)
+    whole = torch.load(tmp_path / "whole.pt", weights_only=False)
+    assert hooks_of(whole) == hooks_of(copied) == 0
+    assert torch.equal(whole.eval()(x), copied.eval()(x))
+    assert torch.equal(traced(x), model.eval()(x))
+    assert history_at(tmp_path / "w").state() == "finished"
 
 
 def test_an_exception_takes_the_hooks_off_and_ends_the_run_as_failed(tmp_path: Path) -> None:
