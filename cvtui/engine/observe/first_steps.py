@@ -6,7 +6,6 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
+from cvtui.engine.observe.batch_labels import BatchLabels
+from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.first_batch import FirstBatch
@@ -48,13 +48,6 @@ BATCHES = 10
 """First batches whose labels are counted."""
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
-MOST_LABELS = 10_000
-"""The largest class number whose labels are counted one by one."""
-MODE_STEPS = 25
-"""Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
-MODE_SHARE = 0.01
-"""Of the time between two looks at both modes that the later one may take, as the one before tells. (Of ResNet-18 one
-takes 65 ms, a tenth of an epoch of 16 steps.)"""
 
 
 class Probe:
@@ -91,7 +84,7 @@ class Probe:
         self._reported_batches = False
         self._reported_validation = False
         self._reported_bad = False
-        self._counts: list[tuple[Tensor, int]] = []
+        self._labels = BatchLabels()
         self._first = FirstBatch(self.optimizers, self._within_memory)
         self._validation: Tensor | None = None
         self._finite: list[tuple[int, Tensor]] = []
@@ -101,9 +94,7 @@ class Probe:
         self._loss = LossProbe(model, self.optimizers)
         self._signs = FirstSigns(model, self.optimizers)
         self._norm = FirstNorm(model)
-        self._modes_at = -MODE_STEPS
-        self._modes_due = 0.0
-        """When the next look at both modes may come, by the clock."""
+        self._both_modes = BothModes()
         self._epochs = 0
         self._new_epoch = False
         self._mode: bool | None = None
@@ -258,7 +249,7 @@ class Probe:
         if self.seen == 1:
             self._first_step(loss, labels, logits)
         if labels is not None and self.seen <= BATCHES:
-            self._counts.append((labels.detach(), len(labels)))
+            self._labels.add(labels)
         if self.seen == BATCHES:
             self._after.remove()
 
@@ -351,23 +342,15 @@ class Probe:
         found = self._loss.labels()
         if found:
             self._first.fields["labels_from"] = "gradient"
-        self._counts += [(one, len(one)) for one in found]
-        return found[0] if found and len(found[0]) == count and len(self._counts) == len(found) else None
+        for one in found:
+            self._labels.add(one)
+        return found[0] if found and len(found[0]) == count and len(self._labels) == len(found) else None
 
     def _read_batches(self) -> dict[str, Any]:
         if self._loss.waiting:
             self._guessed_labels(0)
         facts = self._loss.answered(last=self._reported_batches)
-        labels = [batch.cpu() for batch, _ in self._counts]
-        facts |= self._signs.facts(torch.cat(labels) if labels else torch.empty(0))
-        if counted := [(batch, size) for batch, size in self._counts if size]:  # (a batch may be empty)
-            sizes = [size for _, size in counted]
-            together = torch.cat([batch for batch, _ in counted]).cpu()  # one wait for the device
-            if 0 <= int(together.min()) <= int(together.max()) <= MOST_LABELS:
-                facts["batch_labels"] = together.bincount().tolist()
-            facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]
-            facts["batch_sizes"] = sizes
-            facts["label_range"] = [int(together.min()), int(together.max())]
+        facts |= self._signs.facts(self._labels.all()) | self._labels.facts()
         facts |= self._left_out.facts(self._without)
         if (stale := self._stale.median()) is not None:
             facts["stale_gradient"] = rounded_or_none(stale, 6)
@@ -403,16 +386,8 @@ class Probe:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._first.images)
                 if facts["evaluations_differ"] == 0:
                     facts["neighbours_matter"] = neighbours_matter(self.model, self._first.images)
-            begun = time.perf_counter()
-            due = self.number - self._modes_at >= MODE_STEPS and begun >= self._modes_due
-            if due and self.batch is not None and has_batch_norm(self.model):
-                self._modes_at = self.number
-                pair = losses_of_both(self.model, *self.batch)
-                if pair is not None:
-                    facts |= {"train_mode_loss": pair[0], "eval_mode_loss": pair[1]}
-                    facts["mode_losses"] = [[self.number, *pair]]
-                taken = time.perf_counter() - begun
-                self._modes_due = begun + taken / MODE_SHARE
+            if self.batch is not None and has_batch_norm(self.model):
+                facts |= self._both_modes.facts(self.model, *self.batch, self.number)
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
