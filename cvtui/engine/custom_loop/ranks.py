@@ -22,7 +22,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from cvtui import door
-from cvtui.engine.observe.loop_arguments import checked_model, checked_number, checked_optimizers
+from cvtui.engine.observe.loop_arguments import checked_labels, checked_model, checked_number, checked_optimizers
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
 from cvtui.engine.observe.shards import is_shard
@@ -215,7 +215,7 @@ class JoinedRun:
         if self._times is not None:
             self._times.step()
         if self._first is not None:
-            self._first.step(loss, labels)
+            self._first.step(loss, checked_labels(labels))
 
     def epoch(self, **_results: Any) -> None:
         """Mark the end of an epoch; its results are rank 0's."""

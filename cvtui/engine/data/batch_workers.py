@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ TIMED_OUT = "DataLoader timed out"
 
 def read_ahead(
     items: Dataset[Any],
-    batches: Sequence[Sequence[int]],
+    batches: list[list[int]],
     workers: int,
     collate: Callable[[list[Any]], Any],
     context: str | None = None,

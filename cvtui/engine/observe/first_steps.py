@@ -243,7 +243,8 @@ class Probe:
         if self.seen == 1:
             self._left_out.look_again(self.model, self.optimizers)
         if self.seen <= BATCHES:
-            labels = self._loss.step(loss, labels, accuracy)
+            whole = labels is None or labels.is_floating_point()
+            labels = self._loss.step(loss, labels if whole else labels.long(), accuracy)  # (bool, or int32)
         if labels is not None and (labels.dim() != 1 or labels.is_floating_point()):
             labels = None
         if self.seen == 1:

@@ -6,6 +6,7 @@ import operator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -96,6 +97,16 @@ def checked_number(name: str, value: Any) -> Tensor | float:
         return value if isinstance(value, float) else float(value)
     except (TypeError, ValueError):
         raise TypeError(f"run.step({name}=…) wants one number, as a tensor or a float, not {_kind(value)}") from None
+
+
+def checked_labels(value: Any) -> Tensor | None:
+    """Return the labels that `step` was given, as a tensor. TypeError where they are none."""
+    if value is None or isinstance(value, Tensor):
+        return value
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"run.step(labels=…) wants class numbers, as a tensor, not {_kind(value)}") from None
 
 
 def checked_scalar(name: str, value: Any) -> Tensor | float:
