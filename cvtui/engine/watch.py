@@ -36,6 +36,7 @@ from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.loop_arguments import (
+    Labels,
     checked_count,
     checked_labels,
     checked_model,
@@ -235,7 +236,7 @@ class WatchedRun:
         return self._over
 
     def step(
-        self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Tensor | None = None
+        self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Labels | None = None
     ) -> None:
         """Record one optimizer step.
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import cvtui
 from cvtui.engine.observe import watch_budget
+from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -225,6 +226,32 @@ def test_a_model_is_saved_whole_copied_traced_and_transformed_within_the_block(t
     assert torch.equal(whole.eval()(x), copied.eval()(x))
     assert torch.equal(traced(x), model.eval()(x))
     assert history_at(tmp_path / "w").state() == "finished"
+
+
+@pytest.mark.parametrize("call", ["take_inputs", "take_output", "end", "read"])
+def test_a_look_at_the_first_steps_that_raises_ends_no_loop(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a hook, in `run.step` or at a flush; the log tells it once."""
+
+    def raises(*_: Any) -> None:
+        raise IndexError("nobody has thought of this")
+
+    monkeypatch.delenv("CVTUI_STRICT")
+    monkeypatch.setattr(FirstBatch, call, raises)
+    model = net()
+    hooks = hooks_of(model)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with cvtui.watch(model, optimizer, every=0, runs=tmp_path, name="w") as run:
+        losses = loop(model, optimizer, 12, run.step)
+        run.epoch(val_loss=1.0)
+        run.epoch(val_loss=1.0)
+    history = history_at(tmp_path / "w")
+    assert history.steps.loss.tolist() == pytest.approx(losses, rel=1e-6)
+    assert [one.text for one in history.logs if one.level == "warning"] == [
+        "the doctor's look at the first steps ended (IndexError: nobody has thought of this); training continues"
+    ]
+    assert hooks_of(model) == hooks
 
 
 def test_an_exception_takes_the_hooks_off_and_ends_the_run_as_failed(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -99,7 +101,11 @@ def checked_number(name: str, value: Any) -> Tensor | float:
         raise TypeError(f"run.step({name}=…) wants one number, as a tensor or a float, not {_kind(value)}") from None
 
 
-def checked_labels(value: Any) -> Tensor | None:
+Labels = Tensor | Sequence[int] | np.ndarray
+"""What `step` takes for the labels of a batch."""
+
+
+def checked_labels(value: Labels | None) -> Tensor | None:
     """Return the labels that `step` was given, as a tensor. TypeError where they are none."""
     if value is None or isinstance(value, Tensor):
         return value

@@ -318,11 +318,11 @@ class StepRecorder:
             )
         )
         self._write_samples(first + count)
-        for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
-            self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         for source in self.sources:
             if (facts := source.take()) is not None:
                 self.writer.write(facts)
+        for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
+            self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         if diverged is not None:
             raise diverged
 
