@@ -396,6 +396,5 @@ class Probe:
 
 
 def _remove(handles: list[Handle]) -> None:
-    for handle in handles:
-        handle.remove()
-    handles.clear()
+    while handles:
+        handles.pop().remove()
