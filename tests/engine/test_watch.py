@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import cvtui
-from cvtui.engine.observe import watch_budget
+from cvtui.engine.observe import layer_watch, watch_budget
 from cvtui.engine.observe.first_batch import FirstBatch
+from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -228,9 +229,17 @@ def test_a_model_is_saved_whole_copied_traced_and_transformed_within_the_block(t
     assert history_at(tmp_path / "w").state() == "finished"
 
 
-@pytest.mark.parametrize("call", ["take_inputs", "take_output", "end", "read"])
-def test_a_look_at_the_first_steps_that_raises_ends_no_loop(
-    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+FIRST, LAYERS = "the doctor's look at the first steps", "looks at the layers"
+LOOKS: list[tuple[Any, str, str]] = [
+    (FirstBatch, "take_inputs", FIRST), (FirstBatch, "take_output", FIRST), (FirstBatch, "end", FIRST),
+    (FirstBatch, "read", FIRST), (LayerSample, "_look", LAYERS), (LayerSample, "gathered", LAYERS),
+    (layer_watch, "record_of", LAYERS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "name", "what"), LOOKS, ids=[name for _, name, _ in LOOKS])
+def test_a_look_that_raises_ends_no_loop(
+    place: Any, name: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a hook, in `run.step` or at a flush; the log tells it once."""
 
@@ -238,18 +247,19 @@ def test_a_look_at_the_first_steps_that_raises_ends_no_loop(
         raise IndexError("nobody has thought of this")
 
     monkeypatch.delenv("CVTUI_STRICT")
-    monkeypatch.setattr(FirstBatch, call, raises)
+    monkeypatch.setattr(place, name, raises)
     model = net()
     hooks = hooks_of(model)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    with cvtui.watch(model, optimizer, every=0, runs=tmp_path, name="w") as run:
+    with cvtui.watch(model, optimizer, every=5, runs=tmp_path, name="w") as run:
         losses = loop(model, optimizer, 12, run.step)
         run.epoch(val_loss=1.0)
+        losses += loop(model, optimizer, 12, run.step)
         run.epoch(val_loss=1.0)
     history = history_at(tmp_path / "w")
     assert history.steps.loss.tolist() == pytest.approx(losses, rel=1e-6)
     assert [one.text for one in history.logs if one.level == "warning"] == [
-        "the doctor's look at the first steps ended (IndexError: nobody has thought of this); training continues"
+        f"{what} ended (IndexError: nobody has thought of this); training continues"
     ]
     assert hooks_of(model) == hooks
 

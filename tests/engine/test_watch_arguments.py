@@ -199,7 +199,7 @@ def test_labels_may_be_of_any_whole_kind(kind: str, tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     x, y = torch.randn(16, 4), torch.arange(16) % 2
-    told = {"array": y.numpy(), "list": y.tolist()}.get(kind)
+    told: Any = {"array": y.numpy(), "list": y.tolist()}.get(kind)
     with cvtui.watch(model, optimizer, every=0, runs=tmp_path, name="w") as run:
         for _ in range(12):
             loss = nn.functional.binary_cross_entropy_with_logits(model(x)[:, 0], y.float())
@@ -208,7 +208,7 @@ def test_labels_may_be_of_any_whole_kind(kind: str, tmp_path: Path) -> None:
             optimizer.step()
             run.step(loss=loss, labels=y.to(getattr(torch, kind)) if told is None else told)
         with pytest.raises(TypeError, match="wants class numbers, as a tensor, not"):
-            run.step(loss=loss, labels=["cat"])  # type: ignore[arg-type]
+            run.step(loss=loss, labels=["cat"])  # type: ignore[list-item]
     facts = history_at(tmp_path / "w").facts
     assert facts is not None
     assert facts.batch_labels == [80, 80]

@@ -57,7 +57,9 @@ def kill_children() -> None:
     if not children:
         return
     # For each that is killed PyTorch's handler raises an error here.
-    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if hasattr(signal, "SIGCHLD") else None
+    handler = None
+    with suppress(AttributeError, ValueError):  # (Windows has no such signal, another thread sets none)
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in children:
         child.kill()
     for child in children:
