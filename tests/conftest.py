@@ -20,6 +20,7 @@ from tests.leftover import end_processes_in
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ["CVTUI_STRICT"] = "1"  # what ends no training of a user's is an error here
 
 # Where others use the processor too, drawing five examples has taken a second: that says nothing about a test.
 HAS_TORCH = importlib.util.find_spec("torch") is not None

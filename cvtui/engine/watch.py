@@ -36,7 +36,9 @@ from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.loop_arguments import (
+    Labels,
     checked_count,
+    checked_labels,
     checked_model,
     checked_name,
     checked_number,
@@ -234,7 +236,7 @@ class WatchedRun:
         return self._over
 
     def step(
-        self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Tensor | None = None
+        self, *, loss: Tensor | float, accuracy: Tensor | float | None = None, labels: Labels | None = None
     ) -> None:
         """Record one optimizer step.
 
@@ -243,9 +245,8 @@ class WatchedRun:
 
         Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
         """
-        self._step(
-            checked_number("loss", loss), None if accuracy is None else checked_number("accuracy", accuracy), labels
-        )
+        told = None if accuracy is None else checked_number("accuracy", accuracy)
+        self._step(checked_number("loss", loss), told, checked_labels(labels))
 
     def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Record one step by its loss (a scalar), outputs N x C and labels (N, or N x C yes and no)."""

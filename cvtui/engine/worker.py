@@ -21,6 +21,7 @@ from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.layer_watch import watched_layers
 from cvtui.engine.observe.recorder import Diverged
 from cvtui.engine.runtime.device import arithmetic, describe
+from cvtui.engine.runtime.fast_start import kill_children
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch
 from cvtui.engine.runtime.stop_asked import looked_for
 from cvtui.engine.runtime.versions import libraries
@@ -243,6 +244,7 @@ def _train(trainer: Trainer) -> RunResult:
         except StopRequested as asked:
             trainer.save_now("stop")
             _rescue(trainer)
+            kill_children()
             return RunResult(
                 "stopped", str(asked), asked.code, trainer.training.step, trainer.checkpoint_files.missing()
             )

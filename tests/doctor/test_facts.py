@@ -14,7 +14,7 @@ from torch.optim import SGD
 
 import cvtui
 from cvtui.doctor import Diagnosis, examine
-from cvtui.engine.observe import first_steps
+from cvtui.engine.observe import both_modes
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.runlog.events import Facts
@@ -221,7 +221,7 @@ def test_accumulated_gradients_are_no_fault(tmp_path: Path) -> None:
 
 
 def test_both_modes_are_compared_and_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_steps, "MODE_SHARE", 1e9)  # at each epoch's end, however short the epoch was
+    monkeypatch.setattr(both_modes, "MODE_SHARE", 1e9)  # at each epoch's end, however short the epoch was
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(12, 24), nn.BatchNorm1d(24, momentum=1e-4), nn.ReLU(), nn.Linear(24, CLASSES))
     optimizer = SGD(model.parameters(), lr=0.1)

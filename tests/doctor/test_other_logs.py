@@ -389,8 +389,9 @@ def test_what_programs_print(name: str, tmp_path: Path):
 
 ROWS = [{"epoch": e, "train": {"loss": 3.0 - e}, "val": {"loss": 4.0 - e, "acc": e / 10}} for e in (1, 2)]
 TABLE = "epoch  train_loss  valid_loss  time\n1  2.0  3.0  00:12\n2  1.0  2.0  00:12\n3  0.5  1.5  00:12\n"
+LINES = "".join(f'{json.dumps(row)[:-1]}, "by": "a\u2028b"}}\n' for row in ROWS)
 FILES = {
-    "JSON lines": ("log.jsonl", "".join(json.dumps(row) + "\n" for row in ROWS), "epoch", {1: 2.0, 2: 1.0}),
+    "JSON lines": ("log.jsonl", LINES, "epoch", {1: 2.0, 2: 1.0}),
     "a list": ("log.json", json.dumps(ROWS), "epoch", {1: 2.0, 2: 1.0}),
     "a history": ("history.json", json.dumps({"loss": [2.0, 1.0], "val_loss": [3.0, 2.0]}), "epoch", {1: 2.0, 2: 1.0}),
     "steps that begin anew": (

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from cvtui.engine.observe import recorder
+from cvtui.engine.observe.step_metrics import StepMetrics
 from cvtui.engine.train import graph as capturing
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.graph import GraphStepper
@@ -201,3 +202,14 @@ def test_watching_takes_next_to_no_memory(graph: str, tmp_path: Path) -> None:
     (plain_peak, _), (watched_peak, _) = _peaks(plain), _peaks(watched)
     print(f"graph {graph}: {plain_peak / 2**20:.1f} MB, watched {watched_peak / 2**20:.1f} MB")
     assert watched_peak <= 1.02 * plain_peak
+
+
+def test_a_loop_may_tell_floats_beside_tensors_of_the_gpu() -> None:
+    """As `loss.item()` does, with a step that GradScaler leaves out; PyTorch joins none of two devices."""
+    on_it, metrics = torch.ones((), device="cuda"), StepMetrics()
+    metrics.add_share(0.5, None, None)
+    metrics.add_share(0.5, (on_it, on_it), on_it)
+    metrics.add_share(on_it, on_it, 0.25)
+    found = metrics.read()
+    assert (found.loss, found.accuracy[1:], found.without) == ([0.5, 0.5, 1.0], [1.0, 0.25], {0})
+    assert found.grad_norm[1:] == pytest.approx([math.sqrt(2), 1.0])

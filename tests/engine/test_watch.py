@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 import time
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 import cvtui
-from cvtui.engine.observe import watch_budget
+from cvtui.engine.observe import layer_watch, watch_budget
+from cvtui.engine.observe.first_batch import FirstBatch
+from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
@@ -66,11 +69,31 @@ def everything(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Tenso
     return [*model.state_dict().values(), *moments, torch.get_rng_state()]
 
 
-def test_watching_every_layer_at_every_step_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Spectral(nn.Module):
+    """A net with complex weights, and a layer whose outputs are complex."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.mixed = nn.Parameter(torch.randn(4, 6, 4, dtype=torch.cfloat))
+        self.fc = nn.Linear(4, 3, dtype=torch.cfloat)
+        self.last = nn.Linear(4 * 6 * 3 * 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed: Tensor = self.fc(torch.fft.rfft2(x) * self.mixed)
+        answers: Tensor = self.last(torch.view_as_real(mixed).flatten(1))
+        return answers
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("made", [net, Spectral], ids=["real", "complex"])
+def test_watching_every_layer_at_every_step_changes_no_bit(
+    made: Callable[[], nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch_budget, "SHARE", math.inf)
 
     def train(watched: bool) -> tuple[list[float], list[Tensor], list[bool]]:
-        model = net()
+        model = made()
         optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
         torch.manual_seed(11)
         if watched:
@@ -177,6 +200,68 @@ def test_channels_last_autocast_and_data_parallel(tmp_path: Path) -> None:
 
 def hooks_of(model: nn.Module) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace")
+def test_a_model_is_saved_whole_copied_traced_and_transformed_within_the_block(tmp_path: Path) -> None:
+    """As scripts do. A hook that can't be pickled, or keeps what has no numbers, ended them."""
+    model, (x, y) = net(), batch(0)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
+        loop(model, optimizer, 2, run.step)
+        torch.save(model, tmp_path / "whole.pt")
+        copied = copy.deepcopy(model)
+        model.eval()
+        traced = torch.jit.trace(model, x)
+        weights = {name: one.detach() for name, one in model.named_parameters()}
+
+        def loss(weights: dict[str, Tensor], image: Tensor, label: Tensor) -> Tensor:
+            answer = torch.func.functional_call(model, weights, (image[None],))
+            return nn.functional.cross_entropy(answer, label[None])
+
+        torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights, x, y)
+        model.train()
+        loop(model, optimizer, 10, run.step)
+    whole = torch.load(tmp_path / "whole.pt", weights_only=False)
+    assert hooks_of(whole) == hooks_of(copied) == 0
+    assert torch.equal(whole.eval()(x), copied.eval()(x))
+    assert torch.equal(traced(x), model.eval()(x))
+    assert history_at(tmp_path / "w").state() == "finished"
+
+
+FIRST, LAYERS = "the doctor's look at the first steps", "looks at the layers"
+LOOKS: list[tuple[Any, str, str]] = [
+    (FirstBatch, "take_inputs", FIRST), (FirstBatch, "take_output", FIRST), (FirstBatch, "end", FIRST),
+    (FirstBatch, "read", FIRST), (LayerSample, "_look", LAYERS), (LayerSample, "gathered", LAYERS),
+    (layer_watch, "record_of", LAYERS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "name", "what"), LOOKS, ids=[name for _, name, _ in LOOKS])
+def test_a_look_that_raises_ends_no_loop(
+    place: Any, name: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a hook, in `run.step` or at a flush; the log tells it once."""
+
+    def raises(*_: Any) -> None:
+        raise IndexError("nobody has thought of this")
+
+    monkeypatch.delenv("CVTUI_STRICT")
+    monkeypatch.setattr(place, name, raises)
+    model = net()
+    hooks = hooks_of(model)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with cvtui.watch(model, optimizer, every=5, runs=tmp_path, name="w") as run:
+        losses = loop(model, optimizer, 12, run.step)
+        run.epoch(val_loss=1.0)
+        losses += loop(model, optimizer, 12, run.step)
+        run.epoch(val_loss=1.0)
+    history = history_at(tmp_path / "w")
+    assert history.steps.loss.tolist() == pytest.approx(losses, rel=1e-6)
+    assert [one.text for one in history.logs if one.level == "warning"] == [
+        f"{what} ended (IndexError: nobody has thought of this); training continues"
+    ]
+    assert hooks_of(model) == hooks
 
 
 def test_an_exception_takes_the_hooks_off_and_ends_the_run_as_failed(tmp_path: Path) -> None:

@@ -190,3 +190,25 @@ def test_a_loop_without_the_block_is_told_so(tmp_path: Path) -> None:
         with pytest.raises(AttributeError, match=r"with cvtui\.watch\(model, optimizer\) as run:"):
             call()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["bool", "int32", "uint16", "array", "list"])
+def test_labels_may_be_of_any_whole_kind(kind: str, tmp_path: Path) -> None:
+    """PyTorch's one_hot takes int64 alone: the third step ended a loop that told others."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    x, y = torch.randn(16, 4), torch.arange(16) % 2
+    told: Any = {"array": y.numpy(), "list": y.tolist()}.get(kind)
+    with cvtui.watch(model, optimizer, every=0, runs=tmp_path, name="w") as run:
+        for _ in range(12):
+            loss = nn.functional.binary_cross_entropy_with_logits(model(x)[:, 0], y.float())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            run.step(loss=loss, labels=y.to(getattr(torch, kind)) if told is None else told)
+        with pytest.raises(TypeError, match="wants class numbers, as a tensor, not"):
+            run.step(loss=loss, labels=["cat"])  # type: ignore[list-item]
+    facts = history_at(tmp_path / "w").facts
+    assert facts is not None
+    assert facts.batch_labels == [80, 80]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from cvtui.recipe.datasets import image_folder
-from cvtui.recipe.datasets.folder_listing import HANDED_LISTING, WORTH, Listing, take_listing
+from cvtui.recipe.datasets.folder_listing import HANDED_LISTING, WORTH, Listing, take_listing, write_listing
 from cvtui.recipe.datasets.image_folder import hand_on, listing
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
@@ -65,6 +66,14 @@ def test_a_file_with_a_name_is_taken_once_and_removed(big: Path, monkeypatch: py
     with monkeypatch.context() as patch:
         patch.setattr(image_folder, "_gather", lambda *_: pytest.fail("the folder was listed again"))
         assert listing(big, recipe.val_share, 3) == found
+
+
+def test_what_can_not_be_written_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files = tuple((f"{number}.jpg", 0) for number in range(WORTH))
+    found = Listing(("\udcff",), files, (), 0)  # (a class's name that is no text)
+    assert write_listing(found, (str(tmp_path), (), 0.2, 0, False), (), named=True) is None
+    assert not os.listdir(tmp_path)
 
 
 def test_a_folder_that_has_changed_since_is_listed_anew(big: Path, monkeypatch: pytest.MonkeyPatch) -> None:

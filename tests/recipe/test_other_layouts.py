@@ -40,7 +40,8 @@ LISTS = {
     "list.txt": "".join(f"{name} {'ab'[number % 2]}\n" for number, name in enumerate(NAMES)),
     "tabs.txt": "file\tlabel\n" + "".join(f"{name}\t{'ab'[number % 2]}\n" for number, name in enumerate(NAMES)),
     "lines.jsonl": "".join(
-        json.dumps({"file_name": name, "label": "ab"[number % 2]}) + "\n" for number, name in enumerate(NAMES)
+        json.dumps({"file_name": name, "label": "ab"[number % 2], "by": "a\u2028b"}, ensure_ascii=False) + "\n"
+        for number, name in enumerate(NAMES)
     ),
     "comment.csv": "# by a tool, 2\nfile,label\n" + "".join(f"{n},{'ab'[i % 2]}\n" for i, n in enumerate(NAMES)),
     "header.csv": "# by a tool\n#file,label\n" + "".join(f"{n},{'ab'[i % 2]}\n" for i, n in enumerate(NAMES)),

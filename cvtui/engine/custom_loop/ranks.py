@@ -22,7 +22,13 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from cvtui import door
-from cvtui.engine.observe.loop_arguments import checked_model, checked_number, checked_optimizers
+from cvtui.engine.observe.loop_arguments import (
+    Labels,
+    checked_labels,
+    checked_model,
+    checked_number,
+    checked_optimizers,
+)
 from cvtui.engine.observe.rank_checks import FirstBatches
 from cvtui.engine.observe.rank_times import RankTimes, rank_started
 from cvtui.engine.observe.shards import is_shard
@@ -205,7 +211,7 @@ class JoinedRun:
         *,
         loss: Tensor | float,
         accuracy: Tensor | float | None = None,
-        labels: Tensor | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """Count one step and take its times; what it is told is recorded of the first ones, checked as on rank 0."""
         loss = checked_number("loss", loss)
@@ -215,7 +221,7 @@ class JoinedRun:
         if self._times is not None:
             self._times.step()
         if self._first is not None:
-            self._first.step(loss, labels)
+            self._first.step(loss, checked_labels(labels))
 
     def epoch(self, **_results: Any) -> None:
         """Mark the end of an epoch; its results are rank 0's."""

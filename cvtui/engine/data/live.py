@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from cvtui.engine.data.file_decoding import begin_worker
+from cvtui.engine.data.batch_workers import read_ahead
 from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.labels import Label
 from cvtui.engine.data.missing_files import ImagesGone
@@ -25,8 +25,6 @@ from cvtui.engine.runtime.seeds import ITEMS, stream_seed
 from cvtui.runlog.worker_process import usable_cores
 from cvtui.text import error_line
 
-AHEAD = 4
-"""Batches that each worker reads before they are asked for."""
 WORTH_WORKERS = 0.25
 """Seconds that a pass takes in one process: below, starting workers takes longer than they save."""
 SEEN, SEEN_BYTES = 2000, 64 << 20
@@ -186,21 +184,13 @@ class LiveImages:
         workers = max(1, usable_cores() - 1)
         single = len(numbers) == 1
         pieces = _pieces(numbers[0], -(-len(numbers[0]) // workers)) if single else numbers
-        loader: DataLoader[Tensor | str] = DataLoader(
-            reading,
-            batch_sampler=pieces,
-            num_workers=min(len(pieces), workers),
-            prefetch_factor=AHEAD,
-            collate_fn=_collated,
-            worker_init_fn=begin_worker,
-            # A user's transforms may be functions without a name, which only a forked process has.
-            multiprocessing_context="fork" if sys.platform == "linux" else None,
-            generator=torch.Generator(),  # without it the workers' seeds come out of dropout's
-        )
+        # A user's transforms may be functions without a name, which only a forked process has.
+        context = "fork" if sys.platform == "linux" else None
+        read = read_ahead(reading, pieces, min(len(pieces), workers), _collated, context)
         if single:
-            yield _collated(list(loader), torch.cat)
+            yield _collated(list(read), torch.cat)
         else:
-            yield from loader
+            yield from read
 
 
 def _pieces(numbers: list[int], size: int) -> list[list[int]]:

@@ -13,17 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
+from cvtui.engine.data.batch_workers import read_ahead
 from cvtui.engine.data.decode import Unreadable, decode
 from cvtui.engine.data.depth import Depth
-from cvtui.engine.data.file_decoding import begin_worker
 from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.missing_files import MissingFiles
 from cvtui.runlog.worker_process import usable_cores
 
-AHEAD = 4
-"""Batches that each worker decodes before they are asked for."""
 SAMPLE = 1024
 """Training images that the statistics of a large set's channels are taken of."""
 
@@ -160,17 +158,9 @@ class Streamed:
         places = [order[start : start + size].tolist() for start in range(0, len(order), size)]
         if not places:  # no workers for nothing
             return
-        loader = DataLoader(
-            _Decoded(self.paths, self.shape, self.depth),
-            batch_sampler=places,
-            num_workers=max(1, usable_cores() - 1),
-            prefetch_factor=AHEAD,
-            collate_fn=_as_read,
-            worker_init_fn=begin_worker,
-            # The workers' seeds, which are not used: without it they'd come out of the generator that is dropout's.
-            generator=torch.Generator(),
-        )
-        for (pixels, wrong), index in zip(loader, places, strict=True):
+        images = _Decoded(self.paths, self.shape, self.depth)
+        read = read_ahead(images, places, max(1, usable_cores() - 1), _as_read)
+        for (pixels, wrong), index in zip(read, places, strict=True):
             yield self._filled(pixels, wrong, index)
 
     def _filled(self, pixels: Tensor, wrong: dict[int, str], places: list[int]) -> Images:

@@ -23,7 +23,7 @@ def largest_and_share(gradients: Iterable[Tensor]) -> Tensor | None:
     dense = [
         one.detach().view(-1)[:: max(1, one.numel() // SOME)]
         for one in gradients
-        if not one.is_sparse and one.numel() and one.is_contiguous()
+        if not (one.is_sparse or one.is_complex()) and one.numel() and one.is_contiguous()
     ]
     count = sum(one.numel() for one in dense)
     if not dense or len({one.device for one in dense}) > 1:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.shards import is_shard, own_shard
+from cvtui.engine.observe.statistics import as_real
 from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded
 
@@ -136,7 +137,7 @@ class FirstSigns:
 @torch.no_grad()
 def _some_of(tensor: Tensor) -> Tensor:
     """Copy the first values of a tensor."""
-    return own_shard(tensor).detach().reshape(-1)[:VALUES].clone()
+    return as_real(own_shard(tensor).detach().reshape(-1)[:VALUES]).clone().reshape(-1)
 
 
 def repeated_layers(model: nn.Module) -> list[str]:

@@ -6,7 +6,6 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,9 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.both_modes import has_batch_norm, losses_of_both, neighbours_matter, repeats_differ
+from cvtui.engine.observe.batch_labels import BatchLabels
+from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
+from cvtui.engine.observe.ends_no_training import ends_no_training
 from cvtui.engine.observe.fingerprints import Fingerprints
+from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
@@ -26,12 +28,7 @@ from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
-from cvtui.engine.observe.model_facts import (
-    LeftOut,
-    optimizer_facts,
-    weight_facts,
-    weight_numbers,
-)
+from cvtui.engine.observe.model_facts import LeftOut, optimizer_facts, weight_facts, weight_numbers
 from cvtui.engine.observe.scores import scores_of
 from cvtui.engine.observe.shards import is_sharded, own_shard
 from cvtui.engine.observe.stale_gradients import StaleGradients
@@ -40,7 +37,7 @@ from cvtui.engine.observe.update_passes import UpdatePasses
 from cvtui.engine.optim.groups import held_by
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
-from cvtui.text import rounded_or_none
+from cvtui.text import error_line, rounded_or_none
 
 STEPS = 5
 """First steps that are observed with hooks."""
@@ -48,13 +45,6 @@ BATCHES = 10
 """First batches whose labels are counted."""
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
-MOST_LABELS = 10_000
-"""The largest class number whose labels are counted one by one."""
-MODE_STEPS = 25
-"""Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
-MODE_SHARE = 0.01
-"""Of the time between two looks at both modes that the later one may take, as the one before tells. (Of ResNet-18 one
-takes 65 ms, a tenth of an epoch of 16 steps.)"""
 
 
 class Probe:
@@ -80,6 +70,8 @@ class Probe:
         self.model = model
         self.optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
         self.scan_inputs = scan_inputs
+        self.left = False
+        """It had to leave."""
         self.number = 0
         self.seen = 0
         """Steps seen so far."""
@@ -90,20 +82,17 @@ class Probe:
         self._reported_static = False
         self._reported_batches = False
         self._reported_validation = False
-        self._reported_bad = False
-        self._counts: list[tuple[Tensor, int]] = []
+        self._labels = BatchLabels()
         self._first = FirstBatch(self.optimizers, self._within_memory)
         self._validation: Tensor | None = None
-        self._finite: list[tuple[int, Tensor]] = []
+        self._finite = FiniteInputs(scan_inputs)
         self._updates = 0
         self._without: set[str] | None = None
         self._pairs = LinearPairs(model)
         self._loss = LossProbe(model, self.optimizers)
         self._signs = FirstSigns(model, self.optimizers)
         self._norm = FirstNorm(model)
-        self._modes_at = -MODE_STEPS
-        self._modes_due = 0.0
-        """When the next look at both modes may come, by the clock."""
+        self._both_modes = BothModes()
         self._epochs = 0
         self._new_epoch = False
         self._mode: bool | None = None
@@ -153,6 +142,7 @@ class Probe:
         self._norm.close()
         self._loss.close()
 
+    @ends_no_training
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         images = next((value for value in inputs if isinstance(value, Tensor)), None)
         if self._quiet or (images is not None and (not images.dim() or not images.numel())):
@@ -176,8 +166,7 @@ class Probe:
         self._prints.train(images)
         if self.seen <= STEPS and not is_compiled(self.model):
             self._casts.before_forward(images)
-        if self.scan_inputs and images.is_floating_point():
-            self._finite.append((self.number, images.detach().sum()))  # (one number: memory is no matter)
+        self._finite.take(self.number, images)
         if not self.seen and not self._first.has_inputs:
             self._first.take_inputs(module, images)
 
@@ -189,6 +178,7 @@ class Probe:
                 self._validation = moments(images.detach())[:4]
                 self._first.fields["validation_mode"] = module.training
 
+    @ends_no_training
     def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._pairs.forward_done()
         if not torch.is_grad_enabled() or self._quiet:
@@ -209,13 +199,20 @@ class Probe:
                 raise
             self._trouble = self._trouble or "no memory for all that the doctor looks at; training continues"
 
+    def leave(self, error: Exception) -> None:
+        """Look no more: what a model or a loop does, that nobody has thought of, must not end its training."""
+        self.left, self.seen, self._reported_trouble = True, max(self.seen, BATCHES), False
+        self._trouble = f"the doctor's look at the first steps ended ({error_line(error)}); training continues"
+        self.close()
+
     def trouble(self) -> str:
-        """Return the message about missing memory, once; else ""."""
+        """Return the message about missing memory, or that it had to leave, once; else ""."""
         if not self._trouble or self._reported_trouble:
             return ""
         self._reported_trouble = True
         return self._trouble
 
+    @ends_no_training
     def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
         held = held_by(optimizer)
         with self._within_memory():
@@ -229,6 +226,7 @@ class Probe:
         without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
         self._without = without if self._without is None else self._without & without
 
+    @ends_no_training
     def _after_update(self, *_: Any) -> None:
         self._updates += 1
         with self._within_memory():
@@ -237,6 +235,7 @@ class Probe:
 
     # ------------------------------------------------------------------ what the recorder tells
 
+    @ends_no_training
     def step(
         self,
         loss: Tensor | float,
@@ -253,13 +252,15 @@ class Probe:
         if self.seen == 1:
             self._left_out.look_again(self.model, self.optimizers)
         if self.seen <= BATCHES:
+            if labels is not None and not labels.is_floating_point():
+                labels = labels.long()  # (bool, or int32)
             labels = self._loss.step(loss, labels, accuracy)
         if labels is not None and (labels.dim() != 1 or labels.is_floating_point()):
             labels = None
         if self.seen == 1:
             self._first_step(loss, labels, logits)
         if labels is not None and self.seen <= BATCHES:
-            self._counts.append((labels.detach(), len(labels)))
+            self._labels.add(labels)
         if self.seen == BATCHES:
             self._after.remove()
 
@@ -281,6 +282,7 @@ class Probe:
         if self._handles and (self._passes.known or self.number > UNMOVED):
             _remove(self._handles)
 
+    @ends_no_training
     def take(self) -> Facts | None:
         """Return what is new, read from the device now."""
         facts: dict[str, Any] = {}
@@ -305,9 +307,10 @@ class Probe:
                 "validation_std": rounded_or_none(numbers[1], 6),
             }
             facts["validation_mode"] = self._first.fields["validation_mode"]
-        facts |= self._read_finite() | self._read_modes() | self._signs.set_back()
+        facts |= self._finite.facts() | self._read_modes() | self._signs.set_back()
         return Facts(step=self.number, **facts) if facts else None
 
+    @ends_no_training
     def remaining(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
         facts = {} if self._reported_batches or not self.seen else self._read_batches()
@@ -332,17 +335,6 @@ class Probe:
             _remove(self._root)
         return facts
 
-    def _read_finite(self) -> dict[str, Any]:
-        if not self._finite:
-            return {}
-        waiting, self._finite = self._finite, []
-        bad = (~torch.stack([total.float() for _, total in waiting]).isfinite()).tolist()
-        for (step, _), is_bad in zip(waiting, bad, strict=True):
-            if is_bad and not self._reported_bad:
-                self._reported_bad = True
-                return {"bad_batch": step}
-        return {}
-
     def _read_first(self) -> dict[str, Any]:
         facts, labels = self._first.read(self._guessed_labels)
         return facts | self._loss.facts(labels, facts.get("first_loss")) | self._norm.facts()
@@ -352,23 +344,15 @@ class Probe:
         found = self._loss.labels()
         if found:
             self._first.fields["labels_from"] = "gradient"
-        self._counts += [(one, len(one)) for one in found]
-        return found[0] if found and len(found[0]) == count and len(self._counts) == len(found) else None
+        for one in found:
+            self._labels.add(one)
+        return found[0] if found and len(found[0]) == count and len(self._labels) == len(found) else None
 
     def _read_batches(self) -> dict[str, Any]:
         if self._loss.waiting:
             self._guessed_labels(0)
         facts = self._loss.answered(last=self._reported_batches)
-        labels = [batch.cpu() for batch, _ in self._counts]
-        facts |= self._signs.facts(torch.cat(labels) if labels else torch.empty(0))
-        if counted := [(batch, size) for batch, size in self._counts if size]:  # (a batch may be empty)
-            sizes = [size for _, size in counted]
-            together = torch.cat([batch for batch, _ in counted]).cpu()  # one wait for the device
-            if 0 <= int(together.min()) <= int(together.max()) <= MOST_LABELS:
-                facts["batch_labels"] = together.bincount().tolist()
-            facts["batch_classes"] = [len(set(batch.tolist())) for batch in torch.split(together, sizes)]
-            facts["batch_sizes"] = sizes
-            facts["label_range"] = [int(together.min()), int(together.max())]
+        facts |= self._signs.facts(self._labels.all()) | self._labels.facts()
         facts |= self._left_out.facts(self._without)
         if (stale := self._stale.median()) is not None:
             facts["stale_gradient"] = rounded_or_none(stale, 6)
@@ -386,6 +370,7 @@ class Probe:
 
     # ------------------------------------------------------------------ both modes
 
+    @ends_no_training
     def mode_losses(self) -> Facts | None:
         """Look at the first batch with the weights of an epoch's end; the model is left as it was.
 
@@ -405,22 +390,13 @@ class Probe:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._first.images)
                 if facts["evaluations_differ"] == 0:
                     facts["neighbours_matter"] = neighbours_matter(self.model, self._first.images)
-            begun = time.perf_counter()
-            due = self.number - self._modes_at >= MODE_STEPS and begun >= self._modes_due
-            if due and self.batch is not None and has_batch_norm(self.model):
-                self._modes_at = self.number
-                pair = losses_of_both(self.model, *self.batch)
-                if pair is not None:
-                    facts |= {"train_mode_loss": pair[0], "eval_mode_loss": pair[1]}
-                    facts["mode_losses"] = [[self.number, *pair]]
-                taken = time.perf_counter() - begun
-                self._modes_due = begun + taken / MODE_SHARE
+            if self.batch is not None and has_batch_norm(self.model):
+                facts |= self._both_modes.facts(self.model, *self.batch, self.number)
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
 
 
 def _remove(handles: list[Handle]) -> None:
-    for handle in handles:
-        handle.remove()
-    handles.clear()
+    while handles:
+        handles.pop().remove()

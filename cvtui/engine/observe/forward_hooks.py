@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -77,6 +78,18 @@ def something_was_compiled() -> bool:
     """Return True if this process has compiled anything, without loading torch.compile's machinery."""
     utils = vars(sys.modules.get("torch._dynamo", object)).get("utils")
     return utils is not None and bool(utils.counters["frames"]["total"])
+
+
+def _plainly(observers: Mapping[int, Observer]) -> tuple[Observer, ...]:
+    return () if is_transformed() else tuple(observers.values())
+
+
+def is_transformed() -> bool:
+    """Return True in a call that torch.jit traces or torch.func transforms: its tensors have no numbers to keep."""
+    return torch._C._get_tracing_state() is not None or _func_level() is not None
+
+
+_func_level: Callable[[], Any] = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", lambda: None)
 
 
 class _Tap:
@@ -159,6 +172,7 @@ class ForwardHooks:
         self._mark = next((p.detach().new_zeros(1) for p in model.parameters()), torch.zeros(1))
         """What the operator says it changes, so that no compiler leaves it out and the calls keep their order."""
         _define()
+        leave_hooks_out_of_copies()
         _BY_KEY[self._key] = self
 
     def before(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> Subscription:
@@ -213,7 +227,7 @@ class ForwardHooks:
                 if inside:
                     looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
                 return
-            for observer in tuple(observers.values()):
+            for observer in _plainly(observers):
                 observer(module, inputs)
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -221,7 +235,7 @@ class ForwardHooks:
                 if inside and torch.is_grad_enabled():
                     looked(_detached(output), mark, key, number, True)
                 return
-            for observer in tuple(observers.values()):
+            for observer in _plainly(observers):
                 observer(module, inputs, output)
 
         _run_plainly(enter, leave)
@@ -254,6 +268,26 @@ def first_tensor(output: Any) -> Tensor | None:
         return output
     values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
     return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def leave_hooks_out_of_copies() -> None:
+    """Let a copy of a watched model, and one that is saved whole, have none of our hooks: they can't be pickled."""
+    nn.Module.__getstate__ = _state_of  # type: ignore[method-assign]
+
+
+_own_state: Callable[[nn.Module], dict[str, Any]] = nn.Module.__getstate__
+
+
+def _state_of(module: nn.Module) -> dict[str, Any]:
+    state = _own_state(module)
+    for name in ("_forward_hooks", "_forward_pre_hooks"):
+        if hooks := state.get(name):
+            state[name] = OrderedDict((key, hook) for key, hook in hooks.items() if not _is_ours(hook))
+    return state
+
+
+def _is_ours(hook: Any) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith(("cvtui.engine.observe.", "cvtui.engine.run_script."))
 
 
 def _run_plainly(*functions: Any) -> None:

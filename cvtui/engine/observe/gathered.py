@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvtui.engine.observe import statistics
-from cvtui.engine.observe.statistics import flat_view, is_flat
+from cvtui.engine.observe.statistics import as_real, flat_view, is_flat
 
 GATHERED = 2048
 """The std of so many is off by 1.6 %; each costs a line of the cache, and twice as many made a sampled step of a net of
@@ -53,6 +53,7 @@ class Places:
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Return a float32 copy of at most GATHERED values; nothing else is allocated."""
+        tensor = as_real(tensor)
         count = tensor.numel()
         plain = tensor.dtype == torch.float32
         if count <= GATHERED:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.ends_no_training import Survivor
 from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, Subscription, first_tensor, may_compile
 from cvtui.engine.observe.function_calls import ACTIVATIONS, MOST, FunctionCalls
 from cvtui.engine.observe.gathered import GATHERED, Places
@@ -34,7 +35,7 @@ _FUNCTIONS = frozenset(ACTIVATIONS.values())
 
 
 class _Look:
-    """Context of every look: memory that runs out in it costs the sample, and not the step."""
+    """Context of every look: what fails in it, for want of memory mostly, costs the sample and not the step."""
 
     def __init__(self, sample: LayerSample) -> None:
         self._sample = sample
@@ -56,13 +57,13 @@ class _Look:
             self._plainly = None
         if sample.timed:
             sample.seconds += sample.clock() - self._begun
-        if isinstance(error, RuntimeError | MemoryError) and is_out_of_memory(error):
+        if sample.survives(error):
             sample.drop()
             return True
         return False
 
 
-class LayerSample:
+class LayerSample(Survivor):
     """Hooks of sampled steps, one after the other, and the numbers that they gather.
 
     They are made once, and are on the model from `begin` to `unhook`.
@@ -182,7 +183,7 @@ class LayerSample:
         return torch.is_grad_enabled() and not self.lost and len(self.updated) < len(self.optimizers)
 
     def drop(self) -> None:
-        """Let go of this sample, for which there is no memory."""
+        """Let go of this sample, which failed."""
         self.lost = True
         for held in (self.outputs, self.living, self.of_weights.learnt, self._attention, self._running):
             held.clear()

@@ -22,7 +22,6 @@ from cvtui.engine.observe.layer_kinds import plain_name, watched_layers
 from cvtui.engine.observe.layer_record import Pending, record_of
 from cvtui.engine.observe.layer_sample import LayerSample
 from cvtui.engine.observe.watch_budget import WatchBudget
-from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import LayersSampled
 
 __all__ = ["LayerWatch", "watched_layers"]
@@ -75,7 +74,7 @@ class LayerWatch:
         self._reported = 0
         self._blind: int | None = None
         """The first sampled step that showed weights and no output, though something was compiled."""
-        self._reported_blind = False
+        self._reported_blind = self._reported_failure = False
         self._pending: list[Pending] = []
         self._without_functions = 0 if functions else NO_FUNCTIONS
         """Samples in a row in which none was called."""
@@ -96,7 +95,7 @@ class LayerWatch:
         return round(self.budget.share(), 5) if self.every else None
 
     def due(self, step: int) -> bool:
-        if not self.every or step % self.every:
+        if not self.every or step % self.every or self._hooks.failed:
             return False
         return not self._sparing or self.budget.allows_sample()
 
@@ -160,14 +159,14 @@ class LayerWatch:
         gathered = None
         try:
             gathered = None if sample.lost else sample.gathered()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
+        except Exception as error:
+            if not self._hooks.survives(error):
                 raise
         now = self._clock()
         self.budget.sampled_step(now - self._begun, sample.seconds + now - begun)
-        if gathered is None:
+        if gathered is None and not sample.failed:
             self._lost.append(sample.step)
-        else:
+        elif gathered is not None:
             self._pending.append(gathered)
 
     def resume_step(self) -> None:
@@ -181,7 +180,12 @@ class LayerWatch:
             return []
         begun = self._clock()
         samples, self._pending = self._pending, []
-        records = [record_of(pending, self.budget.share()) for pending in samples]
+        records = []
+        try:
+            records += [record_of(pending, self.budget.share()) for pending in samples]
+        except Exception as error:
+            if not self._hooks.survives(error):
+                raise
         self.budget.samples += self._clock() - begun
         return records
 
@@ -190,6 +194,9 @@ class LayerWatch:
 
         Of lost samples: about the first, the tenth, the hundredth …
         """
+        if self._hooks.failed and not self._reported_failure:
+            self._reported_failure = True
+            return f"looks at the layers ended ({self._hooks.failed}); training continues"
         if self._blind is not None and not self._reported_blind:
             self._reported_blind = True
             return (

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -96,6 +99,20 @@ def checked_number(name: str, value: Any) -> Tensor | float:
         return value if isinstance(value, float) else float(value)
     except (TypeError, ValueError):
         raise TypeError(f"run.step({name}=…) wants one number, as a tensor or a float, not {_kind(value)}") from None
+
+
+Labels = Tensor | Sequence[int] | np.ndarray
+"""What `step` takes for the labels of a batch."""
+
+
+def checked_labels(value: Labels | None) -> Tensor | None:
+    """Return the labels that `step` was given, as a tensor. TypeError where they are none."""
+    if value is None or isinstance(value, Tensor):
+        return value
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"run.step(labels=…) wants class numbers, as a tensor, not {_kind(value)}") from None
 
 
 def checked_scalar(name: str, value: Any) -> Tensor | float:

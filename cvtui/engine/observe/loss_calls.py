@@ -74,8 +74,8 @@ class LossCalls(TorchFunctionMode):
         self._look_at_axes(func, args, result)
         if self.images > 1 and not self.broadcast and len(args) > 1:
             self.broadcast = spread_out(func in _LOSSES, args[0], args[1], result, self.images)
-        if isinstance(result, Tensor) and result.grad_fn is not None:
-            name = _LOSSES.get(func)
+        name = _LOSSES.get(func)
+        if (name is not None or func in _NAMED) and isinstance(result, Tensor) and result.grad_fn is not None:
             if name is not None:
                 self._take(name, args, kwargs)
                 self.names[result.grad_fn] = name

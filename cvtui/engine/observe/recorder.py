@@ -20,7 +20,7 @@ from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.percent import PercentAccuracy
 from cvtui.engine.observe.shards import own_shard
-from cvtui.engine.observe.step_metrics import Norm, Readings, StepMetrics, whole_norm
+from cvtui.engine.observe.step_metrics import Norm, Readings, StepMetrics, joined, whole_norm
 from cvtui.engine.observe.weight_sample import has_closure
 from cvtui.runlog.events import GroupRates, Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
@@ -175,7 +175,7 @@ class StepRecorder:
         norm = self._norm
         if norm is not None and not isinstance(norm, Tensor):
             with self._no_grad:
-                norm = self._norm = whole_norm(torch.stack(list(norm)))
+                norm = self._norm = whole_norm(joined(torch.stack, norm))
         return norm
 
     def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
@@ -198,10 +198,10 @@ class StepRecorder:
                 self.watch.note_norms(held, norms)
             self._norm = norms or None
             if norms and (len(norms) > FEW or len(self._optimizers) > 1):
-                norm = whole_norm(torch.stack(norms))
+                norm = whole_norm(joined(torch.stack, norms))
                 if len(self._optimizers) > 1:
                     self._norms[id(optimizer)] = norm
-                    norm = whole_norm(torch.stack(list(self._norms.values())))
+                    norm = whole_norm(joined(torch.stack, [*self._norms.values()]))
                 self._norm = norm
 
     def step(
@@ -318,11 +318,11 @@ class StepRecorder:
             )
         )
         self._write_samples(first + count)
-        for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
-            self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         for source in self.sources:
             if (facts := source.take()) is not None:
                 self.writer.write(facts)
+        for message in filter(None, (self.watch.trouble(), self.probe.trouble() if self.probe is not None else "")):
+            self.writer.write(Log(time=time.time(), text=message, level="warning", step=self.training.step))
         if diverged is not None:
             raise diverged
 

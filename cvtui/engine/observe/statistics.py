@@ -27,6 +27,11 @@ def on_cpu(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
+def as_real(tensor: Tensor) -> Tensor:
+    """Return complex numbers as their two parts side by side, all else as it is."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
 def flat_view(tensor: Tensor) -> Tensor:
     """Flatten in the order of memory (a copy would cost as much as a statistic)."""
     if tensor.is_contiguous():
@@ -61,7 +66,8 @@ def _total(tensor: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def moments(tensor: Tensor) -> Tensor:
-    """[mean, std (population), min, max, share of zeros]."""
+    """[mean, std (population), min, max, share of zeros]; of complex numbers those of their parts."""
+    tensor = as_real(tensor)
     count = tensor.numel()
     if count > WHOLE:
         return _moments_in_pieces(tensor)
@@ -93,6 +99,7 @@ def _nonzero(values: Tensor) -> Tensor:
 
 def norm(tensor: Tensor) -> Tensor:
     """2-norm over all values, in float32."""
+    tensor = as_real(tensor)
     if tensor.numel() <= WHOLE or (is_flat(tensor) and tensor.dtype == torch.float32):  # neither makes a large copy
         return _norm(flat_view(tensor).float())
     return _norm(torch.stack([_norm(values) for values in pieces(tensor)]))

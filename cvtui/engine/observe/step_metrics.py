@@ -7,7 +7,7 @@ be worked out for many steps at once (argmax, means) is worked out at the flush.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -117,9 +117,9 @@ class StepMetrics:
         if not self._losses:
             return Readings()
         self._reduce()
-        losses = torch.stack(self._losses)  # of a loop's own 1e300, float32 would make an infinite loss
+        losses = joined(torch.stack, self._losses)  # of a loop's own 1e300, float32 would make an infinite loss
         losses = losses if losses.dtype == torch.float64 else losses.float()
-        columns = [losses, torch.cat(self._right), torch.stack(self._whole_norms()).float()]
+        columns = [losses, joined(torch.cat, self._right), joined(torch.stack, self._whole_norms()).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
             loss=[rounded(number, 9) for number in loss],
@@ -140,10 +140,18 @@ class StepMetrics:
             if not isinstance(norm, Tensor):
                 by_count.setdefault(len(norm), []).append(place)
         for count, places in by_count.items():
-            parts = torch.stack([one for place in places for one in found[place]]).view(len(places), count)
+            parts = joined(torch.stack, [one for place in places for one in found[place]]).view(len(places), count)
             for place, norm in zip(places, whole_norm(parts), strict=True):
                 found[place] = norm
         return [norm for norm in found if isinstance(norm, Tensor)]
+
+
+def joined(join: Callable[[list[Tensor]], Tensor], parts: Sequence[Tensor]) -> Tensor:
+    """Stack or cat, from several devices too: a model on two GPUs; a loop's floats beside tensors of a GPU."""
+    try:
+        return join(list(parts))
+    except RuntimeError:
+        return join([part.cpu() for part in parts])
 
 
 def whole_norm(parts: Tensor) -> Tensor:

@@ -251,6 +251,10 @@ class RankTrainer(Trainer):
         self.times.waited(waited)
         self.times.leave_out(time.perf_counter() - begun - waited)
 
+    def _heard(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Leave commands to the exchanges: the other ranks are at another step, or wait for this one's gradients."""
+        return batches
+
     def flush_when_due(self) -> None:
         """Wait for the next exchange."""
 

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine import watch as watching
 from cvtui.engine.observe.accuracy import right
-from cvtui.engine.observe.forward_hooks import first_tensor
+from cvtui.engine.observe.forward_hooks import first_tensor, is_transformed
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.loss_sight import Call, Sight
@@ -155,7 +155,7 @@ class Session:
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
-        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+        if not (self._quiet or self._ended or torch.compiler.is_compiling() or is_transformed()):
             self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
 
     def call_around(self, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -207,7 +207,7 @@ class Session:
         self._lost = True
 
     def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
-        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+        if not (self._quiet or self._ended or torch.compiler.is_compiling() or is_transformed()):
             self._hub.guarded(lambda: self._take_output(rest[0] if len(rest) > 1 else {}, rest[-1]))
 
     def _take_output(self, kwargs: Any, output: Any) -> None:

@@ -14,6 +14,7 @@ import gc
 import importlib
 import importlib.machinery
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -25,6 +26,8 @@ from cvtui.engine.runtime.plain import plain
 
 NAME = "torch._dynamo"
 UTILS = f"{NAME}.utils"
+LONGEST_KILL = 1.0
+"""Seconds that a killed process is waited for: the kernel may still be in its read."""
 
 
 @contextmanager
@@ -44,14 +47,33 @@ def loading() -> Iterator[None]:
     leave_dynamo_out()
 
 
+def kill_children() -> None:
+    """Kill the processes that read data for this one.
+
+    Of a DataLoader that is dropped, PyTorch waits ten seconds for each that hangs in a read.
+    """
+    processes = sys.modules.get("multiprocessing.process")
+    children = processes.active_children() if processes is not None else []
+    if not children:
+        return
+    # For each that is killed PyTorch's handler raises an error here.
+    handler = None
+    with suppress(AttributeError, ValueError):  # (Windows has no such signal, another thread sets none)
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for child in children:
+        child.kill()
+    for child in children:
+        child.join(LONGEST_KILL)
+    if handler is not None:
+        signal.signal(signal.SIGCHLD, handler)
+
+
 def end(code: int) -> NoReturn:
     """End the process after exit handlers and flushes, without tearing down PyTorch's objects (0.6 s).
 
     Its own processes are killed first: multiprocessing's exit handler would wait for one that hangs.
     """
-    if (processes := sys.modules.get("multiprocessing.process")) is not None:
-        for child in processes.active_children():
-            child.kill()
+    kill_children()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

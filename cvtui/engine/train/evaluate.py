@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.observe.accuracy import exact, mean_average_precision, right
+from cvtui.engine.runtime.stop_asked import heard
 from cvtui.engine.train.state import TrainingState
 
 MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
@@ -75,9 +76,9 @@ def _whole(training: TrainingState, model: nn.Module, pixels: Tensor) -> Tensor:
 def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnBatch | None = None) -> ValidationResult:
     """Loss, accuracy and confusion over the validation images.
 
-    `between` is called after each batch (it may raise), `on_batch` with its logits. With a running mean of the weights,
-    that model is evaluated. It is in evaluation mode meanwhile (dropout off, batch norm with its running
-    statistics) and the trained one in training mode afterwards.
+    `between` is called after each batch and while one is waited for (it may raise), `on_batch` with its logits. With a
+    running mean of the weights, that model is evaluated. It is in evaluation mode meanwhile (dropout off, batch norm
+    with its running statistics) and the trained one in training mode afterwards.
     """
     images = training.data.validation
     classes = len(training.checked.data.classes)
@@ -91,7 +92,7 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     model.eval()
     try:
         start = 0
-        for answer, labels in _passes(training, model, size):
+        for answer, labels in heard(_passes(training, model, size), between):
             with torch.inference_mode(), training.autocast():
                 logits = answer()
                 truth = training.truth(labels)

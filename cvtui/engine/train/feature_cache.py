@@ -21,6 +21,7 @@ from cvtui.engine.nn.frozen_tail import NoTail, Tail, find_tail, input_of, modul
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.runtime.memory import free_on_gpu
 from cvtui.engine.runtime.plain import plain
+from cvtui.engine.runtime.stop_asked import heard
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import Stepper, training_step
 from cvtui.recipe.free_memory import free_memory
@@ -120,7 +121,7 @@ class FeatureCache:
 def keep_features(training: TrainingState, size: int, between: Between) -> FeatureCache:
     """Compute the outputs of the frozen layers. NotKept.
 
-    size: images of a batch. between: called after each (it may raise).
+    size: images of a batch. between: called after each, and while one is waited for (it may raise).
     """
     train, model = training.data.train, training.model
     if why := _changes(training):
@@ -133,7 +134,7 @@ def keep_features(training: TrainingState, size: int, between: Between) -> Featu
     _check_worth(training, tail)
     found: Tensor | None = None
     done = 0
-    for pixels, labels in train.in_order(size):
+    for pixels, labels in heard(train.in_order(size), between):
         with training.autocast(), torch.no_grad():
             some = _laid(input_of(model, training.preprocess(pixels), tail.first))
         if found is None:

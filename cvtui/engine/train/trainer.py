@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from cvtui import door
 from cvtui.engine.data.filling import close, missing_of, settle
+from cvtui.engine.data.images import Images
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.nn.frozen_tail import modules_before
 from cvtui.engine.nn.model import Net
@@ -20,6 +22,7 @@ from cvtui.engine.observe.machine import MachineMeter
 from cvtui.engine.observe.recorder import Diverged, StepRecorder
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.idle_cores import IdleCores
+from cvtui.engine.runtime.stop_asked import heard
 from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candidates
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
@@ -225,7 +228,7 @@ class Trainer:
         begun, guard, thread_tuner = t.clock.seconds(), self.guard, self.thread_tuner
         if thread_tuner is not None:
             thread_tuner.begin()
-        for batch in self.waits.over(self.stepper.batches()):
+        for batch in self.waits.over(self._heard(self.stepper.batches())):
             self.between_batches()
             self.stepper.step(batch)
             self.flush_when_due()
@@ -238,6 +241,11 @@ class Trainer:
                 self.checkpoint_files.save([("last", "last.pt")])
         self.recorder.flush()
         t.sums.seconds += t.clock.seconds() - begun
+
+    def _heard(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Have commands and signals applied also while a batch is waited for: a slow disk may take minutes."""
+        resident = isinstance(self.training.data.train, Images)
+        return batches if resident else heard(batches, self.between_batches)
 
     def flush_when_due(self) -> None:
         """Write the steps so far, two to ten times a second. Raises Diverged."""

@@ -79,13 +79,17 @@ def write_listing(found: Listing, asked: Asked, folders: Stamps, *, named: bool 
         tuple(os.fsencode(note) for note in found.notes), found.label_sets, _joined([path for path, _ in folders]),
         [time for _, time in folders],
     )  # fmt: skip
+    file: IO[bytes] | None = None
     try:
+        written = msgspec.msgpack.encode(sent)
         file = (  # its reader has it open too
             tempfile.NamedTemporaryFile(prefix="cvtui-listing-", delete=False) if named else tempfile.TemporaryFile()  # noqa: SIM115
         )
-        file.write(msgspec.msgpack.encode(sent))
+        file.write(written)
         file.flush()
-    except (OSError, UnicodeEncodeError):  # a class's name that is no text
+    except (OSError, UnicodeEncodeError):  # a full disk; a class's name that is no text
+        if file is not None and named:
+            os.unlink(file.name)
         return None
     return file
 

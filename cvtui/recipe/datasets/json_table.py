@@ -56,12 +56,12 @@ def names_images(path: str) -> bool:
 def line_rows(text: str, path: Path) -> list[list[str]]:
     """Return the objects of JSON lines as rows, their keys as the header. RequestError."""
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # (a text may hold U+2028, at which splitlines splits)
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RequestError(f"data: line {number} of {str(path)!r} is no JSON: {error}") from None
         if not isinstance(value, dict):
             raise RequestError(f"data: line {number} of {str(path)!r} is no object with names and values")

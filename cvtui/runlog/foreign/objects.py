@@ -44,7 +44,7 @@ def rows_of(text: str) -> list[dict[str, Any]]:
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
-        return [row for line in text.splitlines() for row in _of_line(line)]
+        return [row for line in text.split("\n") for row in _of_line(line)]
     if isinstance(whole, dict) and isinstance(whole.get("history"), dict):
         whole = whole["history"]
     if isinstance(whole, dict):

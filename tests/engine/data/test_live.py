@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import random
 import signal
 import sys
+import time
 from collections import Counter
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -21,11 +25,14 @@ from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import LiveImages
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.data.user_dataset import read_callable
+from cvtui.engine.train.checkpoint import load
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.errors import RequestError
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
+from cvtui.runlog.commands import send
+from cvtui.runlog.events import Command
 from tests.engine.data.test_streaming import assert_same, at_step
 from tests.engine.making import folder, history, recipe, train
 from tests.engine_within import engines_within
@@ -102,6 +109,14 @@ def fails_later():
             self.reads += 1
             return super().__getitem__(i)
     return Failing(lambda s: 0)
+
+def hangs():
+    class Hanging(Set):
+        def __getitem__(self, i):
+            if torch.utils.data.get_worker_info() is not None and i == 20:
+                with open("gate") as pipe: pipe.read()
+            return super().__getitem__(i)
+    return Hanging(lambda s: random.randrange(256))
 
 def of_v2():
     from torchvision.transforms import v2
@@ -298,3 +313,39 @@ def test_a_signal_to_all_processes_ends_no_worker(kind: str, tmp_path: Path, mon
     for worker in workers:
         worker.terminate()
     assert sum(images.size for images in read) == 44
+
+
+@pytest.mark.parametrize("way", ["signal", "command"])
+def test_a_stop_is_heard_while_a_batch_is_waited_for(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that hangs it was heard when the batch came; then each of the workers was waited for ten seconds."""
+    monkeypatch.setattr(live, "WORTH_WORKERS", -1.0)
+    gate, run, signals, ended = tmp_path / "gate", folder(tmp_path, **RECIPE, data="livesets:hangs"), Signals(), Event()
+    os.mkfifo(gate)
+    in_time = []
+
+    def ask() -> None:
+        opened = None
+        while opened is None and not ended.wait(0.01):
+            with contextlib.suppress(OSError):  # no worker is at it yet
+                opened = os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+        if opened is not None:
+            if way == "signal":
+                signals.number = signal.SIGTERM
+            else:
+                send(run.commands, Command(command="stop", time=time.time()))
+            in_time.append(ended.wait(60))
+            os.close(opened)
+
+    asker = Thread(target=ask)
+    asker.start()
+    code = train_folder(run.path, signals)
+    left = multiprocessing.active_children()
+    ended.set()
+    asker.join()
+    assert in_time == [True]
+    assert not left
+    assert code == (143 if way == "signal" else 0)
+    end = history(run).end
+    assert end is not None
+    assert (end.status, end.reason) == ("stopped", "stopped by SIGTERM" if way == "signal" else "stopped when asked")
+    assert load(run.checkpoints / "last.pt")["step"] == end.step
