@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from cvtui.engine.observe.copies import is_traced
+
 Observer = Callable[..., None]
 """Called as a module's forward hook: (module, inputs) before, (module, inputs, output) after.
 
@@ -210,18 +212,18 @@ class ForwardHooks:
         # These bodies are traced where the model is compiled: constants, one operator and no branch on our state.
         def enter(module: nn.Module, inputs: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside:
+                if inside and not torch.compiler.is_exporting():
                     looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
                 return
-            for observer in tuple(observers.values()):
+            for observer in () if is_traced() else tuple(observers.values()):
                 observer(module, inputs)
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside and torch.is_grad_enabled():
+                if inside and torch.is_grad_enabled() and not torch.compiler.is_exporting():
                     looked(_detached(output), mark, key, number, True)
                 return
-            for observer in tuple(observers.values()):
+            for observer in () if is_traced() else tuple(observers.values()):
                 observer(module, inputs, output)
 
         _run_plainly(enter, leave)

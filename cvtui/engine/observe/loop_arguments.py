@@ -6,6 +6,7 @@ import operator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -19,6 +20,11 @@ def checked_model(model: Any) -> nn.Module:
     """Return the model. TypeError where it is none, ValueError where it has lazy layers that were never called."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"cvtui.watch(model, optimizer): the model must be a torch.nn.Module, not {_kind(model)}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TypeError(
+            "cvtui.watch(model, optimizer): the layers of a TorchScript module can't be seen: train the module that it "
+            "was made of, and call torch.jit.script after the training"
+        )
     for name, module in model.named_modules():
         if any(map(is_lazy, [*module.parameters(recurse=False), *module.buffers(recurse=False)])):
             raise ValueError(

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine import watch as watching
 from cvtui.engine.observe.accuracy import right
+from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
@@ -120,6 +121,7 @@ class Session:
         self._form: Any = None
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
         self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
+        keep_out()
         self._before = model.register_forward_pre_hook(self._before_forward, prepend=True, with_kwargs=True)
         self._after = model.register_forward_hook(self._after_forward, with_kwargs=True)
         self._share = share
@@ -155,7 +157,7 @@ class Session:
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
-        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+        if not (self._quiet or self._ended or is_traced()):
             self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
 
     def call_around(self, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -207,7 +209,7 @@ class Session:
         self._lost = True
 
     def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
-        if not (self._quiet or self._ended or torch.compiler.is_compiling()):
+        if not (self._quiet or self._ended or is_traced()):
             self._hub.guarded(lambda: self._take_output(rest[0] if len(rest) > 1 else {}, rest[-1]))
 
     def _take_output(self, kwargs: Any, output: Any) -> None:
@@ -290,6 +292,7 @@ class Session:
         self._ended = True
         self._before.remove()
         self._after.remove()
+        let_in()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
         if self._training is not None and not self._lost and self._training.is_done():

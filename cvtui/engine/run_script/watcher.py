@@ -22,6 +22,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
@@ -91,7 +92,7 @@ class Watcher:
         self._search, self._inside = [], None
 
     def _before_any(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling() or self._inside is not None or not torch.is_grad_enabled():
+        if self._inside is not None or not torch.is_grad_enabled() or is_traced():
             return
         self._inside = module
         if os.getpid() == self._process and (self._unseen or not any(one.model is module for one in self.sessions)):
@@ -103,6 +104,8 @@ class Watcher:
 
     def _consider(self, module: nn.Module, args: Any) -> None:
         """Begin to watch a model, where an optimizer trains it."""
+        if isinstance(module, torch.jit.ScriptModule):
+            return  # its layers can't be seen
         self._calls[id(module)] += 1
         number = self._calls[id(module)]
         if number & (number - 1) and not self._unseen:
