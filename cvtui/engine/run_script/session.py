@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +48,8 @@ class Forward:
         """Of an evaluation."""
         self.labels: Tensor | None = None
         """Given to the model itself (`labels=`, as Hugging Face's take them)."""
+        self.again = False
+        """On the images of the last one, whose gradients were dropped: SAM's second look, at weights beside its own."""
         self.loss: Tensor | None = None
         """Of a model that gives its loss beside its outputs."""
 
@@ -112,6 +115,8 @@ class Session:
         self._lost = False
         """The loader has ended, and none that goes on is found: an evaluation ends an epoch."""
         self._first_image: Tensor | None = None
+        self._last_images = _reference(None)
+        """Of the last training forward pass, since the last step."""
         self._evaluation = Evaluation(self._training, None)
         self._noted: set[str] = set()
         self._quiet = False
@@ -176,7 +181,7 @@ class Session:
         begun = Forward(self, torch.is_grad_enabled(), module.training)
         images = first_tensor(args) if args else first_tensor(kwargs)
         if begun.learns and begun.training:
-            self._before_training(images)
+            self._before_training(begun, images)
         else:
             self._evaluation.begin(images)
             begun.images = images
@@ -185,9 +190,12 @@ class Session:
             self._after.remove()
             self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
-    def _before_training(self, images: Tensor | None) -> None:
-        if self._held.grad is None and self._hub.forget_losses():
-            self._parts.clear()
+    def _before_training(self, begun: Forward, images: Tensor | None) -> None:
+        if self._held.grad is None:
+            begun.again = images is not None and self._last_images() is images
+            if not begun.again and self._hub.forget_losses():
+                self._parts.clear()
+        self._last_images = _reference(images)
         if self._first_image is None and images is not None and images.dim() and len(images):
             self._first_image = images[0].detach().clone()
             self._evaluation = Evaluation(self._training, self._first_image)
@@ -241,6 +249,7 @@ class Session:
     def record(self, losses: list[Tensor]) -> None:
         """Record a step of the run. StoppedFromScreen where that was asked for."""
         self._stepped.clear()
+        self._last_images = _reference(None)
         parts, self._parts = self._parts, []
         if not losses or self._ended:
             return
@@ -320,6 +329,10 @@ class Session:
 
     def holds(self, optimizer: Optimizer) -> bool:
         return any(one is optimizer for one in self.optimizers)
+
+
+def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:
+    return weakref.ref(images) if images is not None else lambda: None
 
 
 def _outputs(output: Any) -> Tensor | None:

@@ -26,7 +26,7 @@ from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import FirstBatches, Found, share_of
+from cvtui.engine.run_script.search import FirstBatches, Found, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 
 MOST_CLAIMS = 20
@@ -179,7 +179,8 @@ class Watcher:
         self.sight.end()
         calls, backward, compared = self.sight.take()
         forward, self._current = self._current, None
-        again = self._stepping and bool(self._losses)  # a closure that the optimizer calls several times in one step
+        # (A closure that the optimizer calls several times in one step, or SAM's second pass.)
+        again = (self._stepping or (forward is not None and forward.again)) and bool(self._losses)
         if not again:
             self._losses += backward
         if forward is None or (again and forward.learns):
@@ -207,9 +208,9 @@ class Watcher:
         self.judge()
         self._stepping = True
         session = self._session(optimizer)
-        if session is None:
+        if session is None and not is_wrapper(optimizer):
             self._notice_unknown(optimizer)
-        elif session.due(optimizer):
+        elif session is not None and session.due(optimizer):
             session.record(self._last)
 
     def _notice_unknown(self, optimizer: Optimizer) -> None:
