@@ -20,7 +20,7 @@ from cvtui.doctor.doctor import Doctor, arrange
 from cvtui.runlog.foreign.convert import epoch_numbers, hidden_nan, share, write_run
 from cvtui.runlog.foreign.find import read_log
 from cvtui.runlog.foreign.kinds import CLEARML
-from cvtui.runlog.foreign.roles import ROLES, Chosen, choose
+from cvtui.runlog.foreign.roles import ROLES, Chosen, choose, spread
 from cvtui.runlog.foreign.rows import Rows, rows_of
 from cvtui.runlog.foreign.scalars import ScalarLog
 from cvtui.runlog.history import History
@@ -73,7 +73,7 @@ class LogReport:
 def examine_log(path: Path, told: Mapping[str, str]) -> LogReport:
     """Read the log at a path and ask the rules. told: role → column of the user. RequestError."""
     log = read_log(path)
-    chosen = choose(log, told)
+    chosen = spread(log, choose(log, told))
     rows = rows_of(log, chosen)
     if (bad := hidden_nan(log, chosen["loss"].values)) is not None:
         log.notes.append(

@@ -27,6 +27,7 @@ from cvtui.engine.custom_loop.leader import Leader
 from cvtui.engine.custom_loop.ranks import JoinedRun
 from cvtui.engine.custom_loop.told import RateFollower, announce
 from cvtui.engine.custom_loop.user_loop import UserLoop
+from cvtui.engine.observe import copies
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
@@ -127,6 +128,7 @@ class WatchedRun:
         self._over = False
         self._lock: WorkerLock = self.folder.lock()
         self._writer = LiveDoctorWriter(self.folder)
+        copies.keep_out()
         try:
             self._begin()
         except BaseException as error:  # else the run would be taken for one that was lost
@@ -184,6 +186,7 @@ class WatchedRun:
                 RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
             )
         finally:
+            copies.let_in()
             self._over = True
             self._writer.close()
             self._lock.release()

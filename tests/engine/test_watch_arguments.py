@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 import cvtui
 from cvtui.engine.observe.image_writer import sheet_of
+from cvtui.engine.observe.loop_arguments import checked_optimizer
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
+from tests.engine.run_script.scripts import Sharpness
 
 
 def linear() -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -149,6 +151,13 @@ def test_a_prepared_optimizer_is_unwrapped(tmp_path: Path) -> None:
     assert sample is not None
     assert sample.layers[0].update_ratio
     assert history.steps.grad_norm[0] == pytest.approx(6**0.5)  # four weights and two biases, each of them 1
+
+
+def test_the_update_is_that_of_the_optimizer_inside_one_over_the_same_parameters() -> None:
+    around = Sharpness(nn.Linear(2, 2))
+    assert checked_optimizer(around) is around.base_optimizer
+    around.param_groups = around.param_groups[:0]  # of others: none of its own
+    assert checked_optimizer(around) is around
 
 
 def steps_of_two(tmp_path: Path, second: bool) -> set[str]:

@@ -34,6 +34,7 @@ from cvtui.engine.observe.shards import is_sharded, own_shard
 from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.update_passes import UpdatePasses
+from cvtui.engine.observe.weight_sample import has_closure
 from cvtui.engine.optim.groups import held_by
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
@@ -213,10 +214,15 @@ class Probe:
         return self._trouble
 
     @ends_no_training
-    def _before_update(self, optimizer: Optimizer, *_: Any) -> None:
+    def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
         held = held_by(optimizer)
+        late = has_closure(*call)  # what lies there are the gradients of the step before
         with self._within_memory():
-            self._signs.before_update(held)
+            self._signs.before_update(set() if late else held)
+        if not late:
+            self._look_at_gradients(optimizer, held)
+
+    def _look_at_gradients(self, optimizer: Optimizer, held: set[int]) -> None:
         self._stale.before_update(held)
         self._passes.before_update(held, self.number)
         if self._updates == 1 and self._capped is None:
@@ -227,7 +233,9 @@ class Probe:
         self._without = without if self._without is None else self._without & without
 
     @ends_no_training
-    def _after_update(self, *_: Any) -> None:
+    def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
+        if has_closure(*call):
+            self._look_at_gradients(optimizer, held_by(optimizer))
         self._updates += 1
         with self._within_memory():
             self._signs.after_update()

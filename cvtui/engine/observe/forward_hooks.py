@@ -15,13 +15,14 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+
+from cvtui.engine.observe.copies import is_traced
 
 Observer = Callable[..., None]
 """Called as a module's forward hook: (module, inputs) before, (module, inputs, output) after.
@@ -78,18 +79,6 @@ def something_was_compiled() -> bool:
     """Return True if this process has compiled anything, without loading torch.compile's machinery."""
     utils = vars(sys.modules.get("torch._dynamo", object)).get("utils")
     return utils is not None and bool(utils.counters["frames"]["total"])
-
-
-def _plainly(observers: Mapping[int, Observer]) -> tuple[Observer, ...]:
-    return () if is_transformed() else tuple(observers.values())
-
-
-def is_transformed() -> bool:
-    """Return True in a call that torch.jit traces or torch.func transforms: its tensors have no numbers to keep."""
-    return torch._C._get_tracing_state() is not None or _func_level() is not None
-
-
-_func_level: Callable[[], Any] = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", lambda: None)
 
 
 class _Tap:
@@ -172,7 +161,6 @@ class ForwardHooks:
         self._mark = next((p.detach().new_zeros(1) for p in model.parameters()), torch.zeros(1))
         """What the operator says it changes, so that no compiler leaves it out and the calls keep their order."""
         _define()
-        leave_hooks_out_of_copies()
         _BY_KEY[self._key] = self
 
     def before(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> Subscription:
@@ -224,18 +212,18 @@ class ForwardHooks:
         # These bodies are traced where the model is compiled: constants, one operator and no branch on our state.
         def enter(module: nn.Module, inputs: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside:
+                if inside and not torch.compiler.is_exporting():
                     looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
                 return
-            for observer in _plainly(observers):
+            for observer in () if is_traced() else tuple(observers.values()):
                 observer(module, inputs)
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside and torch.is_grad_enabled():
+                if inside and torch.is_grad_enabled() and not torch.compiler.is_exporting():
                     looked(_detached(output), mark, key, number, True)
                 return
-            for observer in _plainly(observers):
+            for observer in () if is_traced() else tuple(observers.values()):
                 observer(module, inputs, output)
 
         _run_plainly(enter, leave)
@@ -268,26 +256,6 @@ def first_tensor(output: Any) -> Tensor | None:
         return output
     values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
     return next((value for value in values if isinstance(value, Tensor)), None)
-
-
-def leave_hooks_out_of_copies() -> None:
-    """Let a copy of a watched model, and one that is saved whole, have none of our hooks: they can't be pickled."""
-    nn.Module.__getstate__ = _state_of  # type: ignore[method-assign]
-
-
-_own_state: Callable[[nn.Module], dict[str, Any]] = nn.Module.__getstate__
-
-
-def _state_of(module: nn.Module) -> dict[str, Any]:
-    state = _own_state(module)
-    for name in ("_forward_hooks", "_forward_pre_hooks"):
-        if hooks := state.get(name):
-            state[name] = OrderedDict((key, hook) for key, hook in hooks.items() if not _is_ours(hook))
-    return state
-
-
-def _is_ours(hook: Any) -> bool:
-    return str(getattr(hook, "__module__", "")).startswith(("cvtui.engine.observe.", "cvtui.engine.run_script."))
 
 
 def _run_plainly(*functions: Any) -> None:

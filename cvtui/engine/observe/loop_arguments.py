@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from cvtui.calc.table import size_text
+from cvtui.engine.optim.groups import stepping_inside
 from cvtui.errors import RequestError
 from cvtui.recipe.run_name import check_name
 
@@ -22,6 +23,11 @@ def checked_model(model: Any) -> nn.Module:
     """Return the model. TypeError where it is none, ValueError where it has lazy layers that were never called."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"cvtui.watch(model, optimizer): the model must be a torch.nn.Module, not {_kind(model)}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TypeError(
+            "cvtui.watch(model, optimizer): the layers of a TorchScript module can't be seen: train the module that it "
+            "was made of, and call torch.jit.script after the training"
+        )
     for name, module in model.named_modules():
         if any(map(is_lazy, [*module.parameters(recurse=False), *module.buffers(recurse=False)])):
             raise ValueError(
@@ -32,13 +38,13 @@ def checked_model(model: Any) -> nn.Module:
 
 
 def checked_optimizer(optimizer: Any) -> Optimizer:
-    """Return the optimizer that makes the steps, out of wrappers such as accelerate's; TypeError without one."""
+    """Return the optimizer that makes the steps, out of wrappers such as accelerate's or SAM; TypeError without one."""
     inside = optimizer
     # AcceleratedOptimizer is an Optimizer by its base alone, without the attributes that the base's __init__ makes.
     while not hasattr(inside, "_optimizer_step_pre_hooks") and hasattr(inside, "optimizer"):
         inside = inside.optimizer
     if isinstance(inside, Optimizer) and hasattr(inside, "_optimizer_step_pre_hooks"):
-        return inside
+        return stepping_inside(inside)
     way = "give the one that trains the model"
     raise TypeError(
         f"cvtui.watch(model, optimizer): the optimizer must be a torch.optim.Optimizer, not {_kind(optimizer)}: {way}"

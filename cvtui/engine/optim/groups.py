@@ -73,6 +73,16 @@ def part_of(group: dict[str, Any], which: slice) -> dict[str, Any]:
     return {**group, "params": group["params"][which], "names": group["names"][which]}
 
 
+def stepping_inside(optimizer: Optimizer) -> Optimizer:
+    """Return the optimizer that makes the updates of one that wraps it, over the same parameters (SAM, Lookahead)."""
+    while True:
+        own = held_by(optimizer)
+        inside = [one for one in vars(optimizer).values() if isinstance(one, Optimizer) and one is not optimizer]
+        if len(inside) != 1 or held_by(inside[0]) != own:
+            return optimizer
+        optimizer = inside[0]
+
+
 def held_by(*optimizers: Optimizer) -> set[int]:
     """Return the ids of the parameters that the optimizers hold."""
     return {id(p) for one in optimizers for group in one.param_groups for p in group["params"]}

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import dataloader
 
-from cvtui.engine.optim.groups import held_by
+from cvtui.engine.optim.groups import held_by, stepping_inside
 
 _ITERATOR: Any = getattr(dataloader, "_BaseDataLoaderIter", ())
 YOUNG = (0, 1)
@@ -38,7 +38,7 @@ class Found:
                     else 2 if issubclass(kind, scaler)
                     else 3 if issubclass(kind, _ITERATOR) else 0
                 )  # fmt: skip
-            if what == 1 and not _is_wrapper(one):
+            if what == 1 and not is_wrapper(one):
                 self.optimizers.append(one)
             elif what == 2:
                 self.scales = self.scales or one.is_enabled()
@@ -46,10 +46,12 @@ class Found:
                 self.iterators.append(one)
 
 
-def _is_wrapper(optimizer: Any) -> bool:
-    """Return True for accelerate's and Lightning's optimizers, whose inner one makes the steps."""
+def is_wrapper(optimizer: Any) -> bool:
+    """Return True for accelerate's, Lightning's and others' optimizers, whose inner one makes the steps."""
     inner = getattr(optimizer, "optimizer", None), getattr(optimizer, "_optimizer", None)
-    return not hasattr(optimizer, "_optimizer_step_pre_hooks") or any(isinstance(one, Optimizer) for one in inner)
+    if not hasattr(optimizer, "_optimizer_step_pre_hooks") or any(isinstance(one, Optimizer) for one in inner):
+        return True
+    return stepping_inside(optimizer) is not optimizer
 
 
 def share_of(model: nn.Module, optimizers: list[Optimizer]) -> tuple[list[Optimizer], float]:

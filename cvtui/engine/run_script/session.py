@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,8 @@ from torch.optim import Optimizer
 
 from cvtui.engine import watch as watching
 from cvtui.engine.observe.accuracy import right
-from cvtui.engine.observe.forward_hooks import first_tensor, is_transformed
+from cvtui.engine.observe.copies import is_traced, keep_out, let_in
+from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.loss_sight import Call, Sight
@@ -46,6 +48,8 @@ class Forward:
         """Of an evaluation."""
         self.labels: Tensor | None = None
         """Given to the model itself (`labels=`, as Hugging Face's take them)."""
+        self.again = False
+        """On the images of the last one, whose gradients were dropped: SAM's second look, at weights beside its own."""
         self.loss: Tensor | None = None
         """Of a model that gives its loss beside its outputs."""
 
@@ -111,6 +115,8 @@ class Session:
         self._lost = False
         """The loader has ended, and none that goes on is found: an evaluation ends an epoch."""
         self._first_image: Tensor | None = None
+        self._last_images = _reference(None)
+        """Of the last training forward pass, since the last step."""
         self._evaluation = Evaluation(self._training, None)
         self._noted: set[str] = set()
         self._quiet = False
@@ -120,6 +126,7 @@ class Session:
         self._form: Any = None
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
         self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
+        keep_out()
         self._before = model.register_forward_pre_hook(self._before_forward, prepend=True, with_kwargs=True)
         self._after = model.register_forward_hook(self._after_forward, with_kwargs=True)
         self._share = share
@@ -155,7 +162,7 @@ class Session:
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
-        if not (self._quiet or self._ended or torch.compiler.is_compiling() or is_transformed()):
+        if not (self._quiet or self._ended or is_traced()):
             self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
 
     def call_around(self, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -174,7 +181,7 @@ class Session:
         begun = Forward(self, torch.is_grad_enabled(), module.training)
         images = first_tensor(args) if args else first_tensor(kwargs)
         if begun.learns and begun.training:
-            self._before_training(images)
+            self._before_training(begun, images)
         else:
             self._evaluation.begin(images)
             begun.images = images
@@ -183,9 +190,12 @@ class Session:
             self._after.remove()
             self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
-    def _before_training(self, images: Tensor | None) -> None:
-        if self._held.grad is None and self._hub.forget_losses():
-            self._parts.clear()
+    def _before_training(self, begun: Forward, images: Tensor | None) -> None:
+        if self._held.grad is None:
+            begun.again = images is not None and self._last_images() is images
+            if not begun.again and self._hub.forget_losses():
+                self._parts.clear()
+        self._last_images = _reference(images)
         if self._first_image is None and images is not None and images.dim() and len(images):
             self._first_image = images[0].detach().clone()
             self._evaluation = Evaluation(self._training, self._first_image)
@@ -207,7 +217,7 @@ class Session:
         self._lost = True
 
     def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
-        if not (self._quiet or self._ended or torch.compiler.is_compiling() or is_transformed()):
+        if not (self._quiet or self._ended or is_traced()):
             self._hub.guarded(lambda: self._take_output(rest[0] if len(rest) > 1 else {}, rest[-1]))
 
     def _take_output(self, kwargs: Any, output: Any) -> None:
@@ -239,6 +249,7 @@ class Session:
     def record(self, losses: list[Tensor]) -> None:
         """Record a step of the run. StoppedFromScreen where that was asked for."""
         self._stepped.clear()
+        self._last_images = _reference(None)
         parts, self._parts = self._parts, []
         if not losses or self._ended:
             return
@@ -290,6 +301,7 @@ class Session:
         self._ended = True
         self._before.remove()
         self._after.remove()
+        let_in()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
         if self._training is not None and not self._lost and self._training.is_done():
@@ -317,6 +329,10 @@ class Session:
 
     def holds(self, optimizer: Optimizer) -> bool:
         return any(one is optimizer for one in self.optimizers)
+
+
+def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:
+    return weakref.ref(images) if images is not None else lambda: None
 
 
 def _outputs(output: Any) -> Tensor | None:

@@ -22,10 +22,11 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import FirstBatches, Found, share_of
+from cvtui.engine.run_script.search import FirstBatches, Found, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 
 MOST_CLAIMS = 20
@@ -91,7 +92,7 @@ class Watcher:
         self._search, self._inside = [], None
 
     def _before_any(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling() or self._inside is not None or not torch.is_grad_enabled():
+        if self._inside is not None or not torch.is_grad_enabled() or is_traced():
             return
         self._inside = module
         if os.getpid() == self._process and (self._unseen or not any(one.model is module for one in self.sessions)):
@@ -103,6 +104,8 @@ class Watcher:
 
     def _consider(self, module: nn.Module, args: Any) -> None:
         """Begin to watch a model, where an optimizer trains it."""
+        if isinstance(module, torch.jit.ScriptModule):
+            return  # its layers can't be seen
         self._calls[id(module)] += 1
         number = self._calls[id(module)]
         if number & (number - 1) and not self._unseen:
@@ -176,7 +179,8 @@ class Watcher:
         self.sight.end()
         calls, backward, compared = self.sight.take()
         forward, self._current = self._current, None
-        again = self._stepping and bool(self._losses)  # a closure that the optimizer calls several times in one step
+        # (A closure that the optimizer calls several times in one step, or SAM's second pass.)
+        again = (self._stepping or (forward is not None and forward.again)) and bool(self._losses)
         if not again:
             self._losses += backward
         if forward is None or (again and forward.learns):
@@ -204,9 +208,9 @@ class Watcher:
         self.judge()
         self._stepping = True
         session = self._session(optimizer)
-        if session is None:
+        if session is None and not is_wrapper(optimizer):
             self._notice_unknown(optimizer)
-        elif session.due(optimizer):
+        elif session is not None and session.due(optimizer):
             session.record(self._last)
 
     def _notice_unknown(self, optimizer: Optimizer) -> None:

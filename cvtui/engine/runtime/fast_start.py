@@ -163,7 +163,7 @@ class _LoadedMeanwhile:
         return self.there
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.spec
+        vars(module)["__spec__"] = self.spec  # torch._dynamo.config refuses to have it set
 
 
 def leave_dynamo_out() -> None:

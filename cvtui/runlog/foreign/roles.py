@@ -71,6 +71,31 @@ def choose(log: ScalarLog, told: Mapping[str, str]) -> dict[str, Chosen]:
     return chosen
 
 
+MANY = 5
+"""Training losses for each evaluation, from which on steps and epochs can be told apart."""
+
+
+def spread(log: ScalarLog, chosen: dict[str, Chosen]) -> dict[str, Chosen]:
+    """Return the columns in the steps of the loss: values that are counted 0, 1, 2 … beside it are of epochs.
+
+    (`add_scalar("train", loss, step)` and `add_scalar("test", loss, epoch)` in one TensorBoard file.)
+    """
+    first, last = min(chosen["loss"].values), max(chosen["loss"].values)
+    found = dict(chosen)
+    for role, one in chosen.items():
+        steps = sorted(one.values)
+        counted = len(steps) > 2 and steps[0] in (0, 1) and steps == list(range(steps[0], steps[0] + len(steps)))
+        if not counted or len(chosen["loss"].values) < MANY * len(steps) or 2 * steps[-1] > last - first:
+            continue
+        places = [first + (last - first) * number // len(steps) for number in range(1, len(steps) + 1)]
+        if role == "lr":  # it holds from there on
+            places = [first, *places[:-1]]
+        found[role] = Chosen(one.names, {at: one.values[step] for at, step in zip(places, steps, strict=True)})
+    if moved := [one.words for role, one in chosen.items() if found[role] is not one]:
+        log.notes.append(f"counted in epochs and spread evenly over the steps of the loss: {', '.join(moved)}")
+    return found
+
+
 def _known(log: ScalarLog, role: str, name: str) -> str:
     if name in log.columns:
         return name

@@ -39,6 +39,13 @@ def test_the_norms_are_those_of_the_step_and_none_is_missing_where_gradients_wer
                 layers.append(float(grads[0].norm()))
                 return loss
 
+            if number == 0:  # what lies there before the first step is of another one
+                closure()
+                for p in model.parameters():
+                    assert p.grad is not None
+                    p.grad.neg_()
+                norms.clear()
+                layers.clear()
             run.step(loss=optimizer.step(closure))  # type: ignore[arg-type, call-overload, unused-ignore]
     history = History(RunFolder.open(tmp_path / "run"))
     history.poll()
@@ -49,4 +56,4 @@ def test_the_norms_are_those_of_the_step_and_none_is_missing_where_gradients_wer
     assert first.grad_norm == pytest.approx(layers[sampled.step], rel=1e-4)
     assert first.grad_histogram is not None
     assert first.update_ratio is not None
-    assert "F03" not in {one.id for one in Doctor(history).update()}
+    assert not {"F03", "F17"} & {one.id for one in Doctor(history).update()}

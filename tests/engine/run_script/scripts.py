@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +115,60 @@ def closures() -> Told:
         with torch.no_grad():
             right = (model(more).argmax(1) == their).float().mean().item()
             validations.append((F.cross_entropy(model(more), their).item(), right))
+    return Told(losses, validations, list(model.parameters()))
+
+
+class Sharpness(Optimizer):
+    """Looks at the gradient beside the weights, and lets another optimizer make the update there."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model.parameters(), {"lr": 0.1})
+        self.base_optimizer = torch.optim.SGD(self.param_groups, lr=0.1, momentum=0.9)
+        self.param_groups = self.base_optimizer.param_groups
+        self.moved: list[tuple[Tensor, Tensor]] = []
+
+    @torch.no_grad()
+    def away(self) -> None:
+        held = [p for group in self.param_groups for p in group["params"]]
+        self.moved = [(p, p.clone()) for p in held]
+        for p in held:
+            p.add_(p.grad, alpha=0.05)
+        self.zero_grad()
+
+    @torch.no_grad()
+    def back(self) -> None:
+        for p, before in self.moved:
+            p.copy_(before)
+        self.base_optimizer.step()
+        self.zero_grad()
+
+    def step(self, closure: Any = None) -> None:
+        self.away()
+        closure()
+        self.back()
+
+
+def beside_its_weights(closures: bool = False) -> Told:
+    train, held = data()
+    model, losses, validations = net(), [], []
+    optimizer = Sharpness(model)
+    for _ in range(2):
+        model.train()
+        for x, y in DataLoader(train, 8, shuffle=True):
+
+            def passed(x: Tensor = x, y: Tensor = y) -> float:
+                loss = F.cross_entropy(model(x), y)
+                loss.backward()
+                return loss.item()
+
+            losses.append(passed())
+            if closures:
+                optimizer.step(passed)
+            else:
+                optimizer.away()
+                passed()
+                optimizer.back()
+        validations.append(validated(model, held))
     return Told(losses, validations, list(model.parameters()))
 
 
@@ -241,5 +295,7 @@ ONE_MODEL: dict[str, Callable[[], Told]] = {
     "without no_grad": without_no_grad,
     "scaled": scaled,
     "closures": closures,
+    "beside its weights": beside_its_weights,
+    "beside its weights, by a closure": lambda: beside_its_weights(closures=True),
     "two optimizers": two_optimizers,
 }
