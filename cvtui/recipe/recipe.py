@@ -29,7 +29,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(
             pattern=r"(\d{1,4}([xX]\d{1,4})?)?",
             extra={"allowed": "a side in pixels such as 64, or H x W such as 48x96; or nothing"},
-            description="Size to which a folder's images are resized, H x W: 64, or 48x96; empty: 64.",
+            description="Size to which images are brought, H x W: 64, or 48x96; empty: 64 for pictures in files, their "
+            "own for all others.",
         ),
     ] = ""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import find_source
+from cvtui.recipe.datasets.data_facts import at_size, parse_size
 from cvtui.recipe.datasets.file_source import ListedSource
-from cvtui.recipe.datasets.image_folder import parse_size
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.origin import first_run
@@ -23,7 +23,7 @@ def input_size(recipe: Recipe, folder: RunFolder | None = None) -> tuple[int, ..
     known = source.sets.get(recipe.data.strip()) if source is not None else None
     if known is None:
         raise RequestError(f"nothing says how large the images of {recipe.data!r} are: the run's log lacks it")
-    return tuple(known.size)
+    return tuple(at_size(known, recipe.size).size)
 
 
 def unit_of_old(recipe: Recipe, folder: RunFolder | None) -> float:

@@ -15,9 +15,10 @@ import sys
 import torch
 from torch.utils.data import TensorDataset
 
-from cvtui.engine.train.evaluate import LARGEST_BATCH, ValidationResult, evaluate
+from cvtui.engine.train.evaluate import ValidationResult, evaluate
 from cvtui.engine.train.preparation import prepare
 from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.validation_batch import LARGEST_BATCH
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.peak import peak_bytes

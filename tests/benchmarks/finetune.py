@@ -114,22 +114,30 @@ def ways_up(pictures: Pictures) -> Pictures:
     return found
 
 
-def sets() -> tuple[Pictures, dict[str, Pictures]]:
-    """Return the set that weights are trained on, and the six targets."""
+def pictures() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return eleven pictures that weights are trained on, and five photographs."""
     from skimage import data
-    from sklearn.datasets import load_digits, load_sample_images
+    from sklearn.datasets import load_sample_images
 
-    maker = np.random.default_rng(0)
     names = (
         "clock", "coins", "colorwheel", "hubble_deep_field", "moon", "page", "rocket", "text", "camera", "horse",
         "retina",
     )  # fmt: skip
     read = {name: np.asarray(getattr(data, name)()) for name in names}
     read = {name: (255 * array).astype(np.uint8) if array.dtype == bool else array for name, array in read.items()}
-    source = crops(read, maker, (200, 40))
     china, flower = load_sample_images().images
     photos = {"chelsea": data.chelsea(), "astronaut": data.astronaut(), "coffee": data.coffee()}
-    photos |= {"china": china, "flower": flower}
+    return read, photos | {"china": china, "flower": flower}
+
+
+def sets() -> tuple[Pictures, dict[str, Pictures]]:
+    """Return the set that weights are trained on, and the six targets."""
+    from skimage import data
+    from sklearn.datasets import load_digits
+
+    maker = np.random.default_rng(0)
+    read, photos = pictures()
+    source = crops(read, maker, (200, 40))
     textures = {name: getattr(data, name)() for name in ("brick", "grass", "gravel")}
     digits = load_digits()
     numbers: Pictures = {}

@@ -44,7 +44,7 @@ class SetName(TextParam):
 @click.argument("name", required=False, type=SetName(), metavar="[NAME]")
 @click.option("--download", is_flag=True, help="Fetch the set where it is missing or damaged.")
 @click.option("--data-dir", default="", metavar="DIR", help="Where fetched sets lie; by default in the cache folder.")
-@click.option("--size", default="", metavar="SIDE", help="Of a folder's images: 64, or 48x96, as in training.")
+@click.option("--size", default="", metavar="SIDE", help="Of the images: 64, or 48x96, as in training.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per set and line.")
 def data(name: str | None, download: bool, data_dir: str, size: str, as_json: bool) -> int:
     """List the data sets: size, classes, images, and where they lie.

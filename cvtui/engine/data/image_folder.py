@@ -25,9 +25,10 @@ from cvtui.engine.data.pixel_store import DECODED, DEEP, WRONG, PixelStore
 from cvtui.engine.data.streaming import Streamed, sample_places
 from cvtui.engine.runtime import stop_asked
 from cvtui.errors import RequestError
+from cvtui.recipe.datasets.data_facts import parse_size
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.folder_typed import path_of, split_of
-from cvtui.recipe.datasets.image_folder import listing, parse_size, several_of
+from cvtui.recipe.datasets.image_folder import listing, several_of
 from cvtui.recipe.datasets.packed import holds_packed
 from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from cvtui.engine.data import embedded, image_folder, listed, npz_file, torchvision_sets, toy_sets, user_dataset
 from cvtui.engine.data.filling import settle
-from cvtui.engine.data.images import OnProgress, Split
+from cvtui.engine.data.images import Images, OnProgress, Split
+from cvtui.engine.data.resizing import resized
 from cvtui.engine.data.selection import Noise, select
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.data_facts import parse_size
+from cvtui.recipe.datasets.facts import source_facts
+from cvtui.recipe.free_memory import free_memory
+from cvtui.recipe.memory_check import gib
 from cvtui.recipe.recipe import Recipe
 
 Reader = Callable[[Recipe, OnProgress | None], Split]
 """Reads the whole set that a recipe names, with its class names. RequestError where it can't."""
+
+MEMORY_SHARE = 0.5
+"""Of the memory that is free: so much a named set may take at another size."""
 
 READERS: dict[str, Reader] = {
     "embedded": embedded.read,
@@ -41,9 +51,26 @@ def load(recipe: Recipe, on_progress: OnProgress | None = None, *, settled: bool
     settled: False returns a large set of which not all is decoded yet; `filling.settle` waits for the rest.
     """
     try:
-        split = READERS[source_of(recipe.data).reader](recipe, on_progress)
+        source = source_of(recipe.data)
+        split = READERS[source.reader](recipe, on_progress)
     except (OSError, ValueError, KeyError) as error:
         raise RequestError(f"data: {recipe.data} can't be read: {error}") from error
     noise = Noise(recipe.label_noise, recipe.seed)
     selected = select(split, recipe.only, recipe.limit, recipe.imbalance, noise, recipe.seed)
+    if recipe.size and source.sets:
+        selected = _at_size(selected, recipe)
     return settle(selected) if settled else selected
+
+
+def _at_size(split: Split, recipe: Recipe) -> Split:
+    """Bring the images of a set that is chosen by name to the recipe's size. RequestError for more than fit."""
+    parts, shape = (split.train, split.validation), parse_size(recipe.size)
+    need = sum(part.size for part in parts) * shape[0] * shape[1] * source_facts(recipe).size[-1]
+    if need > MEMORY_SHARE * (free := free_memory()):
+        raise RequestError(
+            f"size: the images of {recipe.data} take {gib(need)} at {shape[0]}x{shape[1]}, more than half of the free "
+            f"memory ({gib(free)}); a smaller size, or fewer images by --limit"
+        )
+    whole = [part.batch(torch.arange(part.size)) for part in parts]
+    train, validation = (Images(resized(pixels, shape), labels) for pixels, labels in whole)
+    return split._replace(train=train, validation=validation)

@@ -15,15 +15,13 @@ from torch import Tensor
 from cvtui.engine.data.depth import Depth, ValueRange, unit_of
 from cvtui.engine.data.images import Images, OnProgress, Split
 from cvtui.engine.data.names import NamePair, Names
+from cvtui.engine.data.resizing import AT_ONCE, like, resized
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.data_facts import parse_size
 from cvtui.recipe.datasets.file_source import Signature
-from cvtui.recipe.datasets.image_folder import parse_size
 from cvtui.recipe.datasets.npz_file import NpzFile, channels_first, read_array
 from cvtui.recipe.recipe import Recipe
-
-AT_ONCE = 256
-"""Images that are resized together."""
 
 
 def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
@@ -108,27 +106,5 @@ def _finished(array: NDArray[Any], shape: tuple[int, int] | None) -> Tensor:
     if pixels.shape[-1] == 4:  # RGBA
         white = unit_of(pixels.dtype)
         share = pixels[..., 3:].float() / white
-        pixels = _like(pixels, pixels[..., :3].float() * share + white * (1 - share))
-    return pixels if shape is None else _resized(pixels, shape)
-
-
-def _like(pixels: Tensor, x: Tensor) -> Tensor:
-    """Make x the same kind of numbers as `pixels`: whole ones are rounded, and kept within black and white."""
-    return x if pixels.is_floating_point() else x.round().clamp(0, unit_of(pixels.dtype)).to(pixels.dtype)
-
-
-def _resized(pixels: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Scale to cover the shape and cut to the middle, as files are."""
-    high, wide = pixels.shape[1:3]
-    if (high, wide) == shape:
-        return pixels
-    scale = max(shape[0] / high, shape[1] / wide)
-    across = (max(shape[0], round(high * scale)), max(shape[1], round(wide * scale)))
-    top, left = (across[0] - shape[0]) // 2, (across[1] - shape[1]) // 2
-    pieces = []
-    for some in torch.split(pixels, AT_ONCE):
-        scaled = torch.nn.functional.interpolate(
-            some.permute(0, 3, 1, 2).float(), size=across, mode="bilinear", antialias=True, align_corners=False
-        )[:, :, top : top + shape[0], left : left + shape[1]].permute(0, 2, 3, 1)
-        pieces.append(_like(some, scaled))
-    return torch.cat(pieces).contiguous()
+        pixels = like(pixels, pixels[..., :3].float() * share + white * (1 - share))
+    return pixels if shape is None else resized(pixels, shape)

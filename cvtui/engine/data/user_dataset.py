@@ -26,7 +26,7 @@ from cvtui.engine.data.user_pass import Pass
 from cvtui.engine.data.user_source import called, datasets_of
 from cvtui.engine.runtime.seeds import SELECTION, generator
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.image_folder import parse_size
+from cvtui.recipe.datasets.data_facts import parse_size
 from cvtui.recipe.datasets.label_sets import LabelSets, counts_of, held_out
 from cvtui.recipe.free_memory import free_memory
 from cvtui.recipe.recipe import Recipe

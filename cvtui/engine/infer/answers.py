@@ -15,7 +15,6 @@ from torch import Tensor
 from cvtui.engine.infer.files import FileReader
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import View, mean_logits
-from cvtui.engine.train.evaluate import batch_size_for
 from cvtui.engine.train.state import TrainingState
 from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.datasets.label_sets import words_of
@@ -148,7 +147,7 @@ def of_training(training: TrainingState) -> TrainedModel:
     data = training.checked.data
     return TrainedModel(
         logits=logits, classes=tuple(data.classes), size=tuple(data.size), unit=training.unit,
-        depth=training.data.depth, batch_size=batch_size_for(training), checkpoint="",
+        depth=training.data.depth, batch_size=training.validation_batch, checkpoint="",
         yes_no=several_of(training.recipe), several=training.label_table is not None,
     )  # fmt: skip
 
@@ -156,7 +155,7 @@ def of_training(training: TrainingState) -> TrainedModel:
 def own_batches(training: TrainingState) -> Iterator[LabelledBatch]:
     """Yield the run's validation images, in the batches of its own evaluation."""
     names, start = training.data.names.validation, 0
-    for pixels, labels in training.data.validation.in_order(batch_size_for(training)):
+    for pixels, labels in training.data.validation.in_order(training.validation_batch):
         yield LabelledBatch(pixels, labels, [names[start + row] for row in range(len(labels))], [])
         start += len(labels)
 

@@ -80,7 +80,7 @@ def _of_checkpoint(path: Path, device: str) -> TrainedModel:
     if "depth" not in state and unit == 65535.0:
         depth = Depth(0.0, 2.0**recipe.bits - 1 if recipe.bits else 65535.0, exact=False)
         notes.append(f"an older checkpoint, which doesn't say which value is white: {depth.top:,.0f} is taken for it")
-    made = with_weights(recipe, size, classes, weights, preprocess, device, path.name)
+    made = with_weights(recipe, size, classes, weights, preprocess, device, path.name, state)
     made.unit, made.depth, made.notes = unit, depth, (*made.notes, *notes)
     made.several = checkpoint.is_several(state)
     made.checkpoint, made.step, made.epoch, made.ema = path.name, step, epoch, bool(state.get("ema"))

@@ -17,7 +17,7 @@ from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.model import Net
 from cvtui.engine.nn.module_net import build_module, to_channels_last
 from cvtui.engine.runtime.device import autocast, pick_device, set_threads
-from cvtui.engine.train.evaluate import batch_size_of
+from cvtui.engine.train.validation_batch import batch_of_state, validation_batch
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.net_target import is_target
@@ -59,10 +59,12 @@ def with_weights(
     preprocess: Mapping[str, Any],
     device: str,
     source: str,
+    state: Mapping[str, Any] | None = None,
 ) -> TrainedModel:
     """Build the recipe's net and put weights into it, in the order of memory in which it was validated. RequestError.
 
-    device: another than the recipe's; without one that of the recipe where it is there, else the CPU.
+    device: another than the recipe's; without one that of the recipe where it is there, else the CPU. state: of the
+    checkpoint that the weights are from, whose run had its number of images at once.
     """
     place, notes = _device(device, recipe.device)
     model, table = _net(recipe, size, classes)
@@ -81,9 +83,11 @@ def with_weights(
             found: Tensor = model(pixels(images.to(place)))
             return found
 
+    count = len(classes), recipe.batch_size, place
+    batch = validation_batch(table, *count) if state is None else batch_of_state(state, table, *count)
     return TrainedModel(
         logits=logits, classes=classes, size=size, unit=255.0, depth=None, checkpoint=source, notes=notes,
-        batch_size=batch_size_of(table.macs, len(classes), recipe.batch_size, place), yes_no=several_of(recipe),
+        batch_size=batch, yes_no=several_of(recipe),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, distributed, nn
 
 from cvtui.engine.nn.freeze import train_mode
 from cvtui.engine.ranks.link import Link
-from cvtui.engine.train.evaluate import LARGEST_CONFUSION, ValidationResult, batch_size_for, of_sets
+from cvtui.engine.train.evaluate import LARGEST_CONFUSION, ValidationResult, of_sets
 from cvtui.engine.train.state import TrainingState
 
 OnAnswers = Callable[[Tensor, Tensor], None]
@@ -37,7 +37,7 @@ def evaluate_together(
     `on_answers` of rank 0 gets.
     """
     part = _Part(training, link, pictures)
-    size, count = batch_size_for(training), training.data.validation.size
+    size, count = training.validation_batch, training.data.validation.size
     low, high = part_of(count, link.rank, link.world)
     rounds = -(-max(b - a for a, b in (part_of(count, rank, link.world) for rank in range(link.world))) // size)
     model = training.eval_model

@@ -14,12 +14,6 @@ from cvtui.engine.observe.accuracy import exact, mean_average_precision, right
 from cvtui.engine.runtime.stop_asked import heard
 from cvtui.engine.train.state import TrainingState
 
-MACS_A_BATCH = {"cpu": 400_000_000, "cuda": 100_000_000_000, "mps": 20_000_000_000}
-"""Batches are larger than in training (on 8x8 images 1.5 x as fast as those of 32; inference mode instead of no_grad
-gives another 1.03), but so small that one takes well under 0.2 s: commands are read in between."""
-LARGEST_BATCH = 4096
-LARGEST_ANSWER = 1 << 22
-"""Logits of a batch, where there are many classes (16 MB)."""
 LARGEST_CONFUSION = 100
 """Classes up to which the confusion matrix is counted: of 10,000 it took 2.8 GB, too large to look at."""
 
@@ -33,17 +27,6 @@ class ValidationResult(NamedTuple):
     are in several."""
     words: str = ""
     """What else is told, of pictures in several classes."""
-
-
-def batch_size_for(training: TrainingState) -> int:
-    checked = training.checked
-    return batch_size_of(checked.table.macs, len(checked.data.classes), training.recipe.batch_size, training.device)
-
-
-def batch_size_of(macs: int, classes: int, trained_with: int, device: torch.device) -> int:
-    """Return the batch size of an evaluation; bits may depend on it, so what is predicted later takes the same."""
-    fits = MACS_A_BATCH.get(device.type, 400_000_000) // max(1, macs)
-    return max(trained_with, min(LARGEST_BATCH, fits, LARGEST_ANSWER // classes))
 
 
 OnBatch = Callable[[int, Tensor, Tensor], None]
@@ -62,7 +45,7 @@ def of_sets(logits: Tensor, truth: Tensor, loss: float) -> ValidationResult:
 def _passes(training: TrainingState, model: nn.Module, size: int) -> Iterator[tuple[Callable[[], Tensor], Tensor]]:
     """Yield what gives the logits of each batch, and its labels."""
     if training.features is not None:
-        yield from training.features.validation_passes(training, model, size)
+        yield from training.features.validation_passes(training, model, training.validation_batch)
         return
     for pixels, labels in training.data.validation.in_order(size):
         yield partial(_whole, training, model, pixels), labels
@@ -82,7 +65,6 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     """
     images = training.data.validation
     classes = len(training.checked.data.classes)
-    size = batch_size_for(training)
     losses = []
     small = classes <= LARGEST_CONFUSION and training.label_table is None
     answers: list[tuple[Tensor, Tensor]] = []
@@ -92,7 +74,7 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     model.eval()
     try:
         start = 0
-        for answer, labels in heard(_passes(training, model, size), between):
+        for answer, labels in heard(_passes(training, model, training.validation_batch), between):
             with torch.inference_mode(), training.autocast():
                 logits = answer()
                 truth = training.truth(labels)

@@ -66,7 +66,7 @@ def wanted_size(weights: Weights, checked: Checked) -> list[str]:
     how = f", {pixels.interpolation}" if pixels.interpolation else ""
     return [
         f"the weights were trained on {pixels.side}x{pixels.side}{how}; these images are {size[0]}x{size[1]}: "
-        f"--size {pixels.side} brings a folder to it"
+        f"--size {pixels.side} brings the images to it"
     ]
 
 

@@ -34,6 +34,7 @@ from cvtui.engine.train.data_print import DataPrint
 from cvtui.engine.train.initial_weights import Weights, put_weights, read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
 from cvtui.engine.train.state import TrainingState
+from cvtui.engine.train.validation_batch import validation_batch
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.label_sets import SEVERAL, LabelSets
 from cvtui.recipe.validation import Checked, checked_on
@@ -89,6 +90,7 @@ def prepare(
         validation_loss=make_loss(checked.loss),
         optimizer=make_optimizer(model, checked.optimizer, recipe, factors),
         schedule=checked.schedule,
+        validation_batch=validation_batch(checked.table, len(checked.data.classes), recipe.batch_size, device),
         factors=factors,
         frozen=frozen,
         ema=Ema(model, recipe.ema) if recipe.ema else None,

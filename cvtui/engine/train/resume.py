@@ -97,6 +97,7 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         training.accuracy, training.missing = state.get("val_accuracy"), list(state.get("missing", []))
         training.keeps_features = state.get("features")
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
+        training.keep_validation_batch(state)
         seconds = float(state["seconds"])
         random = state["random"]
         messages += _environment_messages(training, state)

@@ -26,6 +26,7 @@ from cvtui.engine.optim.loss import Loss
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe
 from cvtui.engine.train.data_print import DataPrint
+from cvtui.engine.train.validation_batch import batch_of_state
 from cvtui.recipe.choices.schedules import Schedule
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import Checked
@@ -82,6 +83,8 @@ class TrainingState:
     """The same without weights."""
     optimizer: Optimizer
     schedule: Schedule
+    validation_batch: int
+    """Images at once of a validation."""
     factors: dict[str, float] = field(default_factory=dict)
     """Share of the rate by parameter name, where it is not 1."""
     frozen: FrozenParameters = field(default_factory=FrozenParameters)
@@ -150,6 +153,11 @@ class TrainingState:
         """Most images of one forward pass, where a step accumulates the gradients of several; 0: no limit."""
         recipe = self.recipe
         return recipe.batch_size if recipe.accumulate > 1 else 0
+
+    def keep_validation_batch(self, state: dict[str, Any]) -> None:
+        """Validate as many images at once as the run of this checkpoint did, so that bits stay."""
+        count = len(self.checked.data.classes), self.recipe.batch_size, self.device
+        self.validation_batch = batch_of_state(state, self.checked.table, *count)
 
     def autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.recipe.precision)
@@ -264,6 +272,7 @@ class TrainingState:
             "device": str(self.device),
             "described": describe(self.device),
             "threads": self.threads,
+            "validation_batch": self.validation_batch,
             "torch": str(torch.__version__).split("+")[0],
             **({} if self.keeps_features is None else {"features": self.keeps_features}),
         }

@@ -27,7 +27,7 @@ from cvtui.engine.runtime.thread_tuner import MACS_FOR_ALL, ThreadTuner, candida
 from cvtui.engine.train.checkpoint_files import CheckpointFiles, Names
 from cvtui.engine.train.clip import Clip
 from cvtui.engine.train.control import Control, Signals, StopRequested
-from cvtui.engine.train.evaluate import ValidationResult, batch_size_for, evaluate
+from cvtui.engine.train.evaluate import ValidationResult, evaluate
 from cvtui.engine.train.feature_cache import KEPT, FeatureStepper, NotKept, is_asked, keep_features, told
 from cvtui.engine.train.graph import GraphStepper, stepper_of
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
@@ -154,7 +154,7 @@ class Trainer:
         level: Literal["info", "warning"] = "info"
         try:
             self.settle_data()
-            cache = keep_features(t, batch_size_for(t), self.between_batches)
+            cache = keep_features(t, t.validation_batch, self.between_batches)
             t.features, t.keeps_features = cache, True
             replayed = isinstance(self.stepper, GraphStepper)
             self.stepper = FeatureStepper(t, self.recorder, cache)

@@ -38,6 +38,7 @@ def validated_run(
     try:
         training.model.load_state_dict(checkpoint.eval_weights(state))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
+        training.keep_validation_batch(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RequestError(f"{source.name} does not fit the recipe: {reason}") from None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from cvtui.errors import RequestError
 from cvtui.recipe.datasets.label_sets import LabelSets
+
+DEFAULT_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +50,21 @@ class DataFacts:
 def evenly(total: int, classes: int) -> tuple[int, ...]:
     """Divide a number among classes; the first ones get one more where it leaves a rest."""
     return tuple(total // classes + (number < total % classes) for number in range(classes))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`64` -> (64, 64), `48x96` -> (48, 96): height and width. "" is 64. RequestError for a side of 0."""
+    high, _, wide = (text.lower() or str(DEFAULT_SIDE)).partition("x")
+    sides = int(high), int(wide or high)
+    if 0 in sides:
+        raise RequestError(f"size: {text!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
+    return sides
+
+
+def at_size(facts: DataFacts, text: str) -> DataFacts:
+    """Return the facts of a set whose images are brought to a recipe's `size`; "" leaves them. RequestError."""
+    if not text:
+        return facts
+    if len(facts.size) == 1:
+        raise RequestError(f"size: {facts.name} has points, no images; leave size empty")
+    return replace(facts, size=(*parse_size(text), facts.size[-1]))

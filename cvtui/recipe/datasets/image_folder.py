@@ -19,7 +19,7 @@ from cvtui.recipe.choices.losses import LOSSES
 from cvtui.recipe.choices.spec import parse_choice
 from cvtui.recipe.datasets import class_names, folder_notes, folder_typed, halves
 from cvtui.recipe.datasets.asked_folder import Layout, class_folders, label_file, named, packed_source
-from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts, parse_size
 from cvtui.recipe.datasets.folder_layout import find_layout
 from cvtui.recipe.datasets.folder_listing import (
     Asked,
@@ -48,7 +48,6 @@ from cvtui.recipe.datasets.other_files import known_set, way_out
 from cvtui.recipe.datasets.source import DataSource, State
 from cvtui.recipe.recipe import Recipe
 
-DEFAULT_SIDE = 64
 FRESH_SECONDS = 5.0
 """So long a listing is believed: a form asks again at every key."""
 
@@ -68,15 +67,6 @@ class _Gathered:
     """(message, hint) unless the recipe says which classes are meant (`only`)."""
     folders: Stamps = ()
     """Those that were looked into, as they were before that."""
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`64` -> (64, 64), `48x96` -> (48, 96): height and width. "" is 64. RequestError for a side of 0."""
-    high, _, wide = (text.lower() or str(DEFAULT_SIDE)).partition("x")
-    sides = int(high), int(wide or high)
-    if 0 in sides:
-        raise RequestError(f"size: {text!r} is not possible; allowed: a side in pixels such as 64, or 48x96")
-    return sides
 
 
 def folder_facts(

@@ -13,10 +13,9 @@ from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets import class_names, label_sets
 from cvtui.recipe.datasets.asked_folder import named
-from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts, parse_size
 from cvtui.recipe.datasets.file_source import FileSource, Signature, check_names, check_strangers
 from cvtui.recipe.datasets.image_files import names_in
-from cvtui.recipe.datasets.image_folder import parse_size
 from cvtui.recipe.datasets.label_sets import LabelSets, counts_of, is_set, joined
 from cvtui.recipe.datasets.labels import (
     bytes_text,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from cvtui.recipe.choices.spec import find, normalized
-from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.data_facts import DataFacts, at_size
 from cvtui.recipe.recipe import Recipe
 
 State = Literal["ready", "missing", "damaged"]
@@ -51,7 +51,7 @@ class DataSource:
 
     def facts(self, recipe: Recipe) -> DataFacts:
         """Return the facts of the whole set, before any selection. RequestError where it is not there."""
-        return self.sets[recipe.data]
+        return at_size(self.sets[recipe.data], recipe.size)
 
     def pictures(self, _recipe: Recipe, /) -> Sequence[str]:
         """Return the paths of training images that lie in files of their own and are brought to the recipe's `size`."""

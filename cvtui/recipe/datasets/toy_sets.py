@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cvtui.errors import RequestError
-from cvtui.recipe.datasets.data_facts import DataFacts, evenly
+from cvtui.recipe.datasets.data_facts import DataFacts, at_size, evenly
 from cvtui.recipe.datasets.source import DataSource
 from cvtui.recipe.recipe import Recipe
 
@@ -90,7 +90,7 @@ class ToySets(DataSource):
         return name if classes == CLASS_RANGE[name][0] else f"{name}({classes})"
 
     def facts(self, recipe: Recipe) -> DataFacts:
-        return toy_facts(recipe.data)
+        return at_size(toy_facts(recipe.data), recipe.size)
 
     def hint(self, choice: str) -> str:
         most = CLASS_RANGE[choice][1]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2.functional import center_crop, resize
 
-from cvtui.engine.data import batching
+from cvtui.engine.data import batching, loading
 from cvtui.engine.data import images as images_module
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.embedded import MAKERS
@@ -17,6 +19,7 @@ from cvtui.engine.data.loading import READERS
 from cvtui.engine.data.loading import load as load_recipe
 from cvtui.engine.data.preprocess import PREPROCESSES
 from cvtui.engine.data.shapes import CLASSES, make_shapes
+from cvtui.errors import RequestError
 from cvtui.recipe.choices.preprocesses import PREPROCESSES as CHOICES
 from cvtui.recipe.datasets.catalog import DATA, SOURCES
 from cvtui.recipe.recipe import Recipe
@@ -41,6 +44,24 @@ def test_every_set_of_the_recipe_can_be_loaded_and_is_as_announced() -> None:
             assert images.labels.dtype == torch.int64
             assert images.labels.shape == (count,)
             assert set(images.labels.tolist()) == set(range(len(facts.classes)))
+
+
+def test_a_set_chosen_by_name_is_brought_to_the_size_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = load_recipe(Recipe(data="digits", limit=50))
+    for text, size in (("16", (16, 16)), ("12x20", (12, 20)), ("5", (5, 5))):
+        recipe = Recipe(data="digits", limit=50, size=text)
+        assert check(msgspec.structs.replace(recipe, batch_size=10, net="gap-fc")).data.size == (*size, 1)
+        for part, before in zip(load_recipe(recipe)[:2], own[:2], strict=True):
+            scaled = resize(pixels_of(before).permute(0, 3, 1, 2), [max(size)], antialias=True)
+            expected = center_crop(scaled, list(size)).permute(0, 2, 3, 1)
+            assert (pixels_of(part).int() - expected.int()).abs().max() <= 1
+            assert part.labels.equal(before.labels)
+    monkeypatch.setattr(loading, "free_memory", lambda: 500_000)
+    with pytest.raises(RequestError, match=r"the images of digits take .* at 64x64, more than half of the free memory"):
+        load_recipe(Recipe(data="digits", limit=50, size="64"))
+    for text in ("moons", "spiral(3)"):
+        with pytest.raises(RequestError, match=r"size: .* has points, no images; leave size empty"):
+            check(Recipe(data=text, size="64", net="fc"))
 
 
 def test_digits_are_scikit_learns_stretched_to_bytes_and_split_by_class() -> None:

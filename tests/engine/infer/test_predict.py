@@ -44,6 +44,7 @@ def test_logits_are_those_of_the_run_s_own_evaluation(run: RunFolder) -> None:
         logits, names, _ = seen_by_run(run, name)
         model = open_model(run.path, name)
         assert model.ema
+        assert model.batch_size == checkpoint.load(run.checkpoints / model.checkpoint)["validation_batch"]
         assert torch.equal(logits_of(model, names), logits)
 
 
@@ -86,7 +87,7 @@ def test_a_checkpoint_of_before_says_neither_white_nor_depth(run: RunFolder, tmp
     old = tmp_path / "old"
     shutil.copytree(run.path, old)
     state = checkpoint.load(run.checkpoints / "best.pt")
-    for name in ("unit", "depth", "checksum", "format"):
+    for name in ("unit", "depth", "checksum", "format", "validation_batch"):
         del state[name]
     checkpoint.save(state, old / "checkpoints" / "best.pt")
     assert torch.equal(logits_of(open_model(old), names), logits)

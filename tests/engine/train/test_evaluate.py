@@ -10,8 +10,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cvtui.calc import trace
+from cvtui.calc.net.parser import parse
 from cvtui.engine.train.control import StopRequested
-from cvtui.engine.train.evaluate import LARGEST_CONFUSION, batch_size_for, evaluate
+from cvtui.engine.train.evaluate import LARGEST_CONFUSION, evaluate
+from cvtui.engine.train.validation_batch import validation_batch
 from tests.benchmarks.evaluate_memory import measured
 from tests.engine.making import pixels_of, recipe, training
 
@@ -67,7 +70,7 @@ def test_many_classes_are_counted_without_a_matrix_of_all_pairs() -> None:
 
 def test_a_stop_is_heard_after_a_batch_and_leaves_the_model_in_training_mode() -> None:
     t = training(net="[conv32-relu]*4-fc", batch_size=16)  # 2 million multiply-adds an image
-    assert 16 <= batch_size_for(t) < 360, "a batch takes well under 200 ms"
+    assert 16 <= t.validation_batch < 360, "a batch takes well under 200 ms"
     calls = []
 
     def stop() -> None:
@@ -78,6 +81,27 @@ def test_a_stop_is_heard_after_a_batch_and_leaves_the_model_in_training_mode() -
         evaluate(t, between=stop)
     assert calls == [False]
     assert t.model.training
+
+
+def test_a_validation_takes_so_many_images_that_reading_the_weights_is_little_of_it() -> None:
+    t = training(net="fc2048-relu-fc2048-relu-fc", batch_size=16)
+    macs, weights = t.checked.table.macs, t.checked.table.parameters
+    before, now = 400_000_000 // macs, 400 * weights // macs
+    assert before < 100 < 390 < now == t.validation_batch == t.state()["validation_batch"]
+    for state, batch in (({}, before), ({"validation_batch": 50}, 50), ({"validation_batch": 10**40}, 4096),
+                         ({"validation_batch": -1}, before), ({"validation_batch": "7"}, before),
+                         ({"validation_batch": 50, "device": "cuda:0"}, now)):  # fmt: skip
+        t.keep_validation_batch(state)
+        assert t.validation_batch == batch, state
+    of_net = {
+        "conv8-relu-fc": 4096,  # its weights are read in no time
+        "fc30000-relu-fc30000-relu-fc": 16,  # 900 million multiply-adds: a batch of 5 is 0.1 s
+        "[relu]*16-gap-[fc4096-relu]*3-fc": 82,  # 800 thousand outputs an image: of 82 they are 256 MB
+    }
+    for net, batch in of_net.items():
+        table = trace(parse(net), (128, 128, 3) if "gap" in net else (8, 8, 1), 10)
+        assert validation_batch(table, 10, 16, torch.device("cpu")) == batch, net
+    assert validation_batch(t.checked.table, 10, 16, torch.device("cuda")) == 4096
 
 
 def test_bfloat16_is_for_the_forward_pass_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,22 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(saved: RunFolde
     assert found is not None
     assert found.state["step"] == 1
     assert "last.pt is damaged" in found.warnings[0]
+
+
+def test_the_checksum_of_an_older_format_is_that_of_tensors_in_order(tmp_path: Path) -> None:
+    """The bytes of weights in channels_last are in another order; a flipped one is noticed in either."""
+    tall = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
+    state = {"model": {"tall": tall, "every other": torch.arange(8)[::2], "none": torch.empty(0, 3)}, "step": 1}
+    path = tmp_path / "x.pt"
+    checkpoint.save(state, path)
+    assert torch.equal(checkpoint.load(path)["model"]["tall"], tall)
+    crc = zlib.crc32(b"/model/every other")
+    crc = zlib.crc32(torch.arange(8)[::2].contiguous().numpy().tobytes(), crc)
+    crc = zlib.crc32(tall.contiguous().numpy().tobytes(), zlib.crc32(b"/model/tall", zlib.crc32(b"/model/none", crc)))
+    crc = zlib.crc32(b"1", zlib.crc32(b"/step", crc))
+    for version, fits in (("1.0", True), ("1.1", False), ("2.0", False)):
+        checkpoint.write_whole({**state, "checksum": crc, "format": version}, path)
+        assert checkpoint.is_whole(path) is fits, version
 
 
 def test_all_damaged_is_one_clear_line(saved: RunFolder) -> None:
