@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,7 +103,7 @@ def calc(
     goal = parse_size(wanted, "--output", channels_first=chw) if wanted is not None else None
     solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
     if as_json:
-        click.echo(json.dumps(_json(solution, against_fc), ensure_ascii=False))
+        out.json_line(_json(solution, against_fc))
     else:
         _show(request, solution, goal is not None, against_fc)
 

@@ -49,13 +49,11 @@ def _list(as_json: bool) -> None:
 
     seen = held()
     if as_json:
-        import msgspec
-
         entries = [
             {"number": one.number, "claim": one.text, "command": one.opens.command, "held": one.number in seen}
             for one in CLAIMS
         ]
-        print(msgspec.json.encode(entries).decode())
+        out.json_line(entries)
         return
     from rich.table import Table
 
