@@ -17,6 +17,43 @@ def line(text: object = "", *, err: bool = False) -> None:
     print(harmless(str(text)), file=sys.stderr if err else sys.stdout)
 
 
+def json_line(value: object) -> None:
+    """Print a value as JSON in one line: what a terminal could obey is escaped, which JSON can for every character."""
+    import msgspec
+
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # a path whose bytes are no text: its escapes are those of Python
+        import json
+
+        text = json.dumps(msgspec.to_builtins(value))
+    print(escaped(text), flush=True)
+
+
+def escaped(json: str) -> str:
+    """Write control and direction characters of JSON in one line as escapes, which say the same."""
+    return json if json.isprintable() else "".join(sign if sign.isprintable() else _unit(sign) for sign in json)
+
+
+def _unit(sign: str) -> str:
+    code = sign.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{code[at : at + 4]}" for at in range(0, len(code), 4))
+
+
+class _TerminalLines:
+    """Where rows of CSV go on a terminal."""
+
+    def write(self, row: str) -> None:
+        line(row.removesuffix("\n"))
+
+
+def csv_writer() -> Any:
+    """Return a writer of rows: a file or a script gets each cell as it is, a terminal nothing that it could obey."""
+    import csv
+
+    return csv.writer(_TerminalLines() if sys.stdout.isatty() else sys.stdout, lineterminator="\n")
+
+
 def console(*, stderr: bool = False, markup: bool = False) -> Console:
     """Return a rich console for stdout or stderr whose text is made harmless.
 

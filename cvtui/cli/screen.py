@@ -88,6 +88,24 @@ def _draw_on_stdout() -> None:
         setattr(sys, "__stderr__", open(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))  # noqa: B010, SIM115
 
 
+def _believe_the_terminal() -> None:
+    """Take size and colours from the terminal itself, where its environment tells those of its start, or of another.
+
+    Textual takes COLUMNS and LINES before the terminal's own size, which the kernel keeps up to date. terminado, the
+    server of JupyterLab's and Notebook's terminals, exports both, and the screen kept its size in a resized window. It
+    doesn't tell either that xterm.js shows all colours.
+    """
+    try:
+        tells = all(os.get_terminal_size(sys.stdout.fileno()))
+    except OSError:
+        tells = False
+    if tells:
+        os.environ.pop("COLUMNS", None)
+        os.environ.pop("LINES", None)
+    if "PYXTERM_DIMENSIONS" in os.environ and os.environ.get("TERM") == "xterm-256color":  # inside tmux: another TERM
+        os.environ.setdefault("COLORTERM", "truecolor")
+
+
 def _end_with_the_terminal() -> None:
     """End with SIGHUP, also where that was ignored at the start (`nohup`).
 
@@ -142,6 +160,8 @@ def open_screen(
         if not os.isatty(0):
             app.exit()
 
+    if not in_browser():
+        _believe_the_terminal()
     others = [*places, *_watched(addresses)]
     app = CvtuiApp(recipe, runs, attach, places=others, fps=fps, shown=shown, hooks=hooks)
     _end_with_the_terminal()

@@ -251,6 +251,8 @@ def _log(history: History) -> str:
     if not history.logs:
         return ""
     lines = "\n".join(f"{time.strftime('%H:%M:%S', time.localtime(log.time))}  {log.text}" for log in history.logs)
+    if history.logs_dropped:
+        lines = f"{counted(history.logs_dropped, 'line')} left out here: events.jsonl has them\n{lines}"
     return f"<h2>Log</h2><pre>{escape(lines)}</pre>"
 
 

@@ -61,6 +61,7 @@ class History:
     epochs, commands, findings, checkpoints, pictures      lists of their records
     facts              what all `Facts` records say together (None before)
     logs               the last 1,000 `Log` records
+    logs_dropped       how many came before those
     scalars            a custom loop's own numbers, by name
     machines           `Machine` records, the older ones thinned out
     threads            CPU threads that it trains on now (0 before)
@@ -98,6 +99,7 @@ class History:
         self.checkpoints: list[events.CheckpointSaved] = []
         self.pictures: list[events.PictureSaved] = []
         self.logs: deque[events.Log] = deque(maxlen=1000)
+        self.logs_dropped = 0
         self.scalars = ScalarTable()
         self.machines: list[events.Machine] = []
         self.skipped = 0
@@ -239,6 +241,7 @@ class History:
             case events.PictureSaved():
                 self.pictures.append(record)
             case events.Log():
+                self.logs_dropped += len(self.logs) == self.logs.maxlen
                 self.logs.append(record)
                 self.threads = record.threads or self.threads
             case events.RunEnded():

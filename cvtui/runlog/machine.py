@@ -21,6 +21,8 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Bytes that it has."""
     use: float | None = None
     """Share of the time in which some kernel ran on it, 0..1, as NVML tells (extra `gpu`); null where it does not."""
+    why: str = ""
+    """Why its use is not known: what to install, or NVML's own words; empty where it is."""
 
 
 class Machine(Record, tag="machine", frozen=True, kw_only=True):

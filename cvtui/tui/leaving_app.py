@@ -44,6 +44,12 @@ class LeavingApp(TypedAheadApp):
         """Quit; ask what happens to runs of this session that still train."""
         self._leave(self.living())
 
+    def action_help_quit(self) -> None:
+        """Say what quits, for ctrl+c where there is nothing to copy; Textual says it of an action `quit` alone."""
+        text = "q quits, ctrl+q also while typing."
+        if all(shown.message != text for shown in self._notifications):
+            self.notify(text, markup=False)
+
     def exit(self, *args: Any, **options: Any) -> None:
         """Leave the screen; what works beside it ends first: a widget that it adds now would have no place."""
         self.workers.cancel_all()

@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 class Screen(Terminal):
     """A terminal that draws, so that what it shows can be read."""
 
-    def __init__(self, *words: str, cwd: Path, size: tuple[int, int], **env: str) -> None:
+    def __init__(self, *words: str, cwd: Path, size: tuple[int, int], **env: str | None) -> None:
         self._drawn = pyte.Screen(*size)
         self._stream = pyte.Stream(self._drawn)
         super().__init__(*words, cwd=cwd, size=size, stdout=None, stderr=None, **env)
@@ -90,8 +90,10 @@ class Screen(Terminal):
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_the_four_places_and_their_windows(size: tuple[int, int], folder: Path) -> None:
-    with Screen(cwd=folder, size=size, PYTHONPATH=without_torch(folder)) as screen:
+    jupyter = {"COLUMNS": f"{size[0]}", "LINES": f"{size[1]}", "PYXTERM_DIMENSIONS": "80x25", "NO_COLOR": None}
+    with Screen(cwd=folder, size=size, PYTHONPATH=without_torch(folder), **jupyter) as screen:
         screen.until("standardise")
+        assert "\x1b[38;2;" in screen.said  # all colours, which JupyterLab's terminal doesn't tell of
         it_is_drawn_while_the_terminal_grows_under_a_window(screen, size)
         screen.walk(
             ("?", "Train: keys"), (ESC, "!Train: keys"),
@@ -132,4 +134,5 @@ def it_is_drawn_while_the_terminal_grows_under_a_window(screen: Screen, size: tu
     for now in ((columns + 1, lines), (columns + 1, lines + 1), (columns + 40, lines + 16), (90, 30), size):
         screen.resize(*now)
         screen.until("Train: keys")
+        screen.until(rf"(?m)^.{{{now[0] - 8}}}q Quit  $")  # up to its last column
     screen.walk((ESC, "!Train: keys"))

@@ -178,16 +178,19 @@ def test_inductor_trains_to_the_same_bits_with_and_without_a_watch(tmp_path: Pat
     check_equal_to_eager("wrapped", "inductor", tmp_path, exactly=False)
 
 
-def test_a_model_compiled_and_called_before_the_watch_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["before", "between two samples"])
+def test_a_model_whose_layers_are_not_in_its_graph_says_so_and_no_more(when: str, tmp_path: Path) -> None:
     torch._dynamo.reset()
     model = Small()
-    compiled = torch.compile(model, backend="eager")
+    called: Any = torch.compile(model, backend="eager") if when == "before" else model
     x, y = torch.randn(8, 1, 6, 6), torch.randint(3, (8,))
-    compiled(x).sum().backward()
+    called(x).sum().backward()
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
-    with cvtui.watch(model, optimizer, every=1, runs=tmp_path, name="w") as run:
-        for _ in range(3):
-            loss = nn.functional.cross_entropy(compiled(x), y)
+    with cvtui.watch(model, optimizer, every=4, runs=tmp_path, name="w") as run:
+        for step in range(6):
+            if step == 1 and when != "before":
+                model.compile(backend="eager")
+            loss = nn.functional.cross_entropy(called(x), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -195,8 +198,9 @@ def test_a_model_compiled_and_called_before_the_watch_says_so(tmp_path: Path) ->
     history = History(RunFolder.open(run.folder.path))
     history.poll()
     (line,) = [log for log in history.logs if "torch.compile" in log.text]
-    assert (line.level, "before the first call" in line.text) == ("warning", True)
-    assert all(layer.mean is None for sample in samples(history) for layer in sample.layers)
+    assert (line.level, "before its first step" in line.text) == ("warning", True)
+    last = samples(history)[-1]
+    assert all(layer.mean is None for layer in last.layers)
 
 
 def test_a_part_that_is_compiled_is_watched_with_the_rest(tmp_path: Path) -> None:

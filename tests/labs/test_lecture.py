@@ -98,6 +98,7 @@ def test_the_list_and_a_calculation_on_the_command_line(tmp_path: Path) -> None:
     assert shown.returncode == 0
     assert "cvtui calc conv10f5s1p2 --input 32x32x3" in shown.stdout
     assert "The claim holds: conv1 gives 32x32x10; conv1 has 760 parameters." in " ".join(shown.stdout.split())
+    assert "Memory to train" not in shown.stdout
     entries = json.loads(within("lecture", "--json", cwd=tmp_path).stdout)
     assert [entry["number"] for entry in entries if entry["held"]] == [6]
     wrong = within("lecture", "29", cwd=tmp_path)

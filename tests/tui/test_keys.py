@@ -124,8 +124,9 @@ async def test_places_help_and_escape_from_every_page(finished: RunFolder) -> No
             await opened(app, HelpScreen)
             await pilot.press("2")
             await at(app, "calc")
-            await pilot.press("3")  # goes into the text field
+            await pilot.press("3", "ctrl+c", "ctrl+c")  # goes into the text field; nothing is selected to copy
             assert app.current_mode == "calc"
+            assert [told.message for told in app._notifications] == ["q quits, ctrl+q also while typing."]
             await pilot.press("alt+4")
             await at(app, "runs")
             await pilot.press("1")

@@ -294,6 +294,9 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         await wait_until_async(lambda: calc.query_one(Solved).display, what="what fits")
         assert "F3 S1 P0 → 5x5, F3 S2 P0 → 3x3" in calc.query_one(Solved).render().plain
         assert str(calc.query_one("#calc-head").border_title).startswith("Lecture 3: ")
+        told = calc.query_one("#calc-verdict")
+        assert str(told.render()).startswith("You predicted “3”: right. The claim holds. (7 − 3)/1 + 1 = 5 fits;")
+        assert not app._notifications  # which would cover the picture
         calc.line("output").input.value = "9x9x1"  # out of reach: said below that line, and nothing old as its answer
         await wait_until_async(lambda: calc.line("output").error is not None, what="why not")
         assert "the nearest are 5x5x1" in str(calc.line("output").error)
@@ -306,6 +309,7 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         assert not calc.query_one(Solved).display
         calc.line("net").input.value = "conv1f3"
         await wait_until_async(lambda: calc.query_one("#calc-head").border_title == "Expression", what="its own net")
+        assert not told.display
         assert not calc.line("output").display
         await pilot.press("3")
         await wait_until_async(lambda: app.current_mode == "labs" and here.lecture.list.has_focus, what="the claims")

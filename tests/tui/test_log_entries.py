@@ -90,6 +90,17 @@ def test_more_logs_than_are_kept_are_told_once(tmp_path: Path) -> None:
         history.poll()
         texts += [entry.text for entry in story.update(history)[1]]
     assert texts == [f"line {number}" for number in range(1800)]
+    for number in range(1800, 3000):  # faster than they are looked at: said where they would stand
+        run.log(f"line {number}")
+    history.poll()
+    texts = [entry.text for entry in story.update(history)[1]]
+    assert texts == [
+        "200 lines left out here: events.jsonl has them",
+        *(f"line {number}" for number in range(2000, 3000)),
+    ]
+    texts = told(history)
+    assert "2,000 lines left out here: events.jsonl has them" in texts
+    assert texts[-1] == "line 2999"
 
 
 @pytest.mark.parametrize("state", ["failed", "lost", "diverged"])

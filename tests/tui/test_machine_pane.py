@@ -55,8 +55,8 @@ def test_the_short_word_is_the_wait_where_it_is_much() -> None:
     assert short_text(record(1, 0.1)) == "GPU 57 %"
     assert short_text(Machine(time=1.0, step=1, cpu=0.5)) == "CPU 50 %"
     assert short_text(None) == ""
-    assert gpu_text(Gpu(name="x", memory=GIB, memory_total=2 * GIB)).startswith(
-        "use unknown (pip install 'cvtui[gpu]')"
+    assert gpu_text(Gpu(name="x", memory=GIB, memory_total=2 * GIB, why="NVML: Not Supported")).startswith(
+        "use unknown (NVML: Not Supported), "
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,9 +103,20 @@ def calc(
     goal = parse_size(wanted, "--output", channels_first=chw) if wanted is not None else None
     solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
     if as_json:
-        click.echo(json.dumps(_json(solution, against_fc), ensure_ascii=False))
+        out.json_line(_json(solution, against_fc))
     else:
+        from cvtui.cli.output.calc_view import print_memory
+
         _show(request, solution, goal is not None, against_fc)
+        print_memory(out.console(markup=True), solution.table, request.batch)
+
+
+def show_net(net: str, input_size: str, output: str, against_fc: bool) -> None:
+    """Print what the command does of a net expression, but for the memory to train."""
+    request = _request(net, None, parse_size(input_size), None, None)
+    goal = parse_size(output, "--output") if output else None
+    solution = solve(request.chain, request.input, request.classes, goal, source=request.text)
+    _show(request, solution, goal is not None, against_fc)
 
 
 def _request(net: str, recipe: Recipe | None, size: Size | None, classes: int | None, batch: int | None) -> _Request:
@@ -160,7 +170,7 @@ def _is_recipe(net: str) -> bool:
 
 def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool) -> None:
     from cvtui.calc import net_expression
-    from cvtui.cli.output.calc_view import print_against_dense, print_memory, print_solution, print_table
+    from cvtui.cli.output.calc_view import print_against_dense, print_solution, print_table
 
     console = out.console(markup=True)
     if solution.answers:
@@ -169,7 +179,6 @@ def _show(request: _Request, solution: Solution, wanted: bool, against_fc: bool)
     print_table(console, solution.table, title)
     if against_fc:
         print_against_dense(console, solution.table)
-    print_memory(console, solution.table, request.batch)
 
 
 def _json(solution: Solution, against_fc: bool) -> dict[str, object]:

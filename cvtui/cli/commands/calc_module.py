@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from typing import TYPE_CHECKING
 
-import click
 from rich.markup import escape
 
 from cvtui.calc import size_text
@@ -32,7 +30,7 @@ def show_module(
     with contextlib.redirect_stdout(sys.stderr):  # what the net's own code prints is no part of the table
         found = summarize_target(target, inputs, classes)
     if as_json:
-        click.echo(json.dumps(table_json(found), ensure_ascii=False))
+        out.json_line(table_json(found))
     else:
         _print(out.console(markup=True), found, batch)
 

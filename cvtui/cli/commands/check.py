@@ -40,10 +40,8 @@ def check(recipe: str | None, as_json: bool, fit: bool, **options: str | None) -
     roots = doctor.update()
     items = checklist(doctor.obs, doctor.all)
     if as_json:
-        import msgspec
-
         told = {"checks": items, "findings": [one.as_json() for one in roots], "notes": checked.data.notes}
-        click.echo(msgspec.json.encode(told).decode())
+        out.json_line(told)
     else:
         tell_fitted(fitted)
         tell_notes(checked.data.notes)

@@ -39,8 +39,6 @@ def compare(names: tuple[str, ...], runs: RunPlaces, as_json: bool) -> None:
 
 def print_json(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     """Print `{"differs": […], "best": NAME, "runs": [{name, state, recipe values, …, verdict}]}`."""
-    import msgspec
-
     rows = [
         {
             "name": outcome.name,
@@ -61,7 +59,7 @@ def print_json(result: RunDifferences, labels: Sequence[str], verdicts: Sequence
         for outcome, label, verdict in zip(result.outcomes, labels, verdicts, strict=True)
     ]
     best = result.best.name if result.best else None
-    click.echo(msgspec.json.encode({"differs": result.fields, "best": best, "runs": rows}).decode())
+    out.json_line({"differs": result.fields, "best": best, "runs": rows})
 
 
 def show_result(result: RunDifferences, labels: Sequence[str], verdicts: Sequence[Verdict]) -> None:

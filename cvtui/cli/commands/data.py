@@ -178,7 +178,7 @@ def _list(data_dir: str, as_json: bool) -> None:
 
     if as_json:
         for facts in DATA.values():
-            _print_json(_as_dict(facts, data_dir))
+            out.json_line(_as_dict(facts, data_dir))
         return
     from rich.table import Table
     from rich.text import Text
@@ -217,18 +217,6 @@ def _as_dict(facts: DataFacts, data_dir: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_json(entry: dict[str, Any]) -> None:
-    import msgspec
-
-    try:
-        text = msgspec.json.encode(entry).decode()
-    except UnicodeEncodeError:  # a path whose bytes are no text: its escapes are those of Python
-        import json
-
-        text = json.dumps(msgspec.to_builtins(entry))
-    click.echo(text)
-
-
 # ------------------------------------------------------------------ one set
 
 
@@ -258,7 +246,7 @@ def _show(name: str, data_dir: str, size: str, as_json: bool) -> int:
             for line in _head(facts, found):
                 out.line(line)
     if as_json:
-        _print_json({**_as_dict(facts, data_dir), **contents})
+        out.json_line({**_as_dict(facts, data_dir), **contents})
         return 0
     for line in _body(facts, contents):
         out.line(line)

@@ -57,8 +57,6 @@ def doctor(
 
     Root causes come first; what follows from them is named behind them.
     """
-    import msgspec
-
     from cvtui.doctor import Doctor
     from cvtui.runlog.history import History
 
@@ -89,7 +87,7 @@ def doctor(
 
         return fix(history, roots, history.folder.path.parent, as_json=as_json)
     if as_json or ci:
-        click.echo(msgspec.json.encode({"findings": [one.as_json() for one in found]}).decode())
+        out.json_line({"findings": [one.as_json() for one in found]})
         return exit_code(found, ci)
     show(history, found)
     return 0

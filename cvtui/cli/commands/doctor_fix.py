@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from cvtui.cli import out
 from cvtui.errors import RequestError
 
@@ -78,13 +76,11 @@ def _report(before: History, after: History, finding: Diagnosis, changes: str, a
     first, second = _best(before), _best(after)
     gain = second - first if first is not None and second is not None else None
     if as_json:
-        import msgspec
-
         told: dict[str, Any] = {
             "finding": finding.as_json(), "run": after.folder.name, "state": after.state(),
             "before": first, "after": second, "gain": gain,
         }  # fmt: skip
-        click.echo(msgspec.json.encode(told).decode())
+        out.json_line(told)
         return
     words = [f"{value:.2%}" if value is not None else "none" for value in (first, second)]
     more = f" ({100 * gain:+.1f} points)" if gain is not None else ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from cvtui.cli import out
 from cvtui.cli.output.findings import consequences, exit_code, finding_lines
 from cvtui.errors import RequestError, nearest
@@ -16,8 +14,6 @@ def examine(
     path: Path, columns: Sequence[str], *, as_json: bool, everything: bool, ci: str | None, trains: bool
 ) -> int:
     """Examine a log and print what was found; return the exit code. RequestError."""
-    import msgspec
-
     from cvtui.doctor.other_logs import examine_log
 
     if trains:
@@ -26,7 +22,7 @@ def examine(
     found = [*report.findings, *consequences(report.findings, report.all)] if everything else report.findings
     if as_json or ci:
         findings = [one.as_json() | {"sure": None} for one in found]
-        click.echo(msgspec.json.encode({"log": report.as_json(), "findings": findings}).decode())
+        out.json_line({"log": report.as_json(), "findings": findings})
         return exit_code(found, ci)
     from cvtui.doctor.other_logs import lines, unseen
 

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from cvtui.cli import out
 from cvtui.errors import RequestError
 
@@ -42,10 +40,8 @@ def run_test(history: History, found: Sequence[Diagnosis], runs: Path, *, as_jso
         out.line(f"{finding.name}: {finding.sentence}")
     code, answer = _slower(history, recipe, runs, as_json) if finding.test == "rate/10" else _one_batch(recipe)
     if as_json:
-        import msgspec
-
         told = {"finding": finding.as_json(), "test": finding.test, "answer": answer}
-        click.echo(msgspec.json.encode(told).decode())
+        out.json_line(told)
     else:
         out.line(answer)
     return code

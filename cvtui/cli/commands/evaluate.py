@@ -72,7 +72,7 @@ def evaluate(
     left_out = 0
     for told in evaluated(folders[0], ask):
         if as_json:
-            _print_json(told)
+            out.json_line(told)
         elif isinstance(told, Evaluation):
             _print(told, listed)
         elif isinstance(told, Comparison):
@@ -100,12 +100,6 @@ def evaluated(folder: RunFolder, ask: EvaluateAsk) -> list[Evaluation | Comparis
                 else:
                     found.append(told)
     return found
-
-
-def _print_json(told: Evaluation | Comparison) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(told).decode())
 
 
 def _print(found: Evaluation, listed: int) -> None:

@@ -63,9 +63,7 @@ def explain(
 
         _save(picture_of(found), png)
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode(found).decode())
+        out.json_line(found)
         return
     _tell(found)
     if png is not None:

@@ -66,9 +66,7 @@ def lab(context: click.Context, as_json: bool) -> None:
 
 def _list(as_json: bool) -> None:
     if as_json:
-        import msgspec
-
-        print(msgspec.json.encode([_described(entry) for entry in labs().values()]).decode())
+        out.json_line([_described(entry) for entry in labs().values()])
         return
     from rich.table import Table
 
@@ -147,8 +145,6 @@ def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quie
 
         keep_held(shown_by(entry.name, knobs))
     if as_json:
-        import msgspec
-
         answer = {
             "lab": entry.name,
             "claim": entry.claim,
@@ -160,7 +156,7 @@ def run(entry: Lab, given: Mapping[str, str], runs: Path, *, as_json: bool, quie
             "folder": str(folder.path),
             "figures": shown.figures,
         }
-        print(msgspec.json.encode(answer).decode())
+        out.json_line(answer)
         return
     _print(entry, knobs, shown)
 

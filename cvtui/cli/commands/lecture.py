@@ -49,13 +49,11 @@ def _list(as_json: bool) -> None:
 
     seen = held()
     if as_json:
-        import msgspec
-
         entries = [
             {"number": one.number, "claim": one.text, "command": one.opens.command, "held": one.number in seen}
             for one in CLAIMS
         ]
-        print(msgspec.json.encode(entries).decode())
+        out.json_line(entries)
         return
     from rich.table import Table
 
@@ -86,13 +84,16 @@ def _lab(one: Claim, page: InLab, runs: Path, as_json: bool, quiet: bool) -> Non
 
 
 def _calc(one: Claim, page: InCalc, as_json: bool, quiet: bool) -> None:
-    from cvtui.cli.commands.calc import calc
+    from cvtui.cli.commands.calc import calc, show_net
     from cvtui.cli.commands.lab import VERDICTS
     from cvtui.labs.lecture import calculated, keep_held
 
     if not as_json:
         _begin(one, quiet)
-    calc.main(shlex.split(page.command)[2:] + (["--json"] if as_json else []), standalone_mode=False)
+    if as_json:
+        calc.main([*shlex.split(page.command)[2:], "--json"], standalone_mode=False)
+    else:
+        show_net(page.net, page.input, page.output, page.against_fc)
     holds, sentence = calculated(page)
     if holds:
         keep_held({one.number})

@@ -173,9 +173,7 @@ def _report(trials: list[LotteryRound], base: Checked, place: Path, as_json_too:
     judgement = judge_lottery(trials, base.data.validation)
     bad = [trial for trial in trials if trial.kind in ("dense", "ticket") and trial.state != "finished"]
     if as_json_too:
-        import msgspec
-
-        click.echo(msgspec.json.encode({**as_json(trials, judgement), "folder": str(place)}).decode())
+        out.json_line({**as_json(trials, judgement), "folder": str(place)})
     else:
         _show(trials, judgement, place)
     for trial in bad:

@@ -111,8 +111,6 @@ def _report(found: FoundRate, as_json: bool, *, scaled: bool) -> int:
     """
     chosen, bracket = found.lr, found.bracket
     if as_json:
-        import msgspec
-
         trials = [
             {"lr": trial.lr, "val_loss": trial.val_loss if math.isfinite(trial.val_loss) else None,
              "val_accuracy": trial.val_accuracy, "verdict": trial.verdict.name}
@@ -122,7 +120,7 @@ def _report(found: FoundRate, as_json: bool, *, scaled: bool) -> int:
             "low": bracket.low, "high": bracket.high, "pick": bracket.pick, "lr": chosen, "trials": trials,
             "curve": {"lr": bracket.lr.tolist(), "loss": bracket.loss.tolist()},
         }  # fmt: skip
-        click.echo(msgspec.json.encode(told).decode())
+        out.json_line(told)
         return 0 if chosen is not None else 1
     _show(bracket)
     for trial in found.trials:

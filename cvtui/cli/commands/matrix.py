@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import prod
 from typing import Any
 
@@ -83,7 +82,7 @@ def matrix(
     if y != slid:  # two ways of working it out; if they ever differ, neither may be shown
         raise AssertionError("the matrix and the sliding window disagree")
     if as_json:
-        click.echo(json.dumps(_json(built, numbers, x, y)))
+        out.json_line(_json(built, numbers, x, y))
         return
     from cvtui.cli.output.matrix_view import print_matrix
 

@@ -104,16 +104,12 @@ def evaluated(folder: RunFolder, checkpoint: str) -> tuple[Evaluated, list[Mista
 
 def _print(about: Evaluated, found: list[Mistake], form: str) -> None:
     if form == "csv":
-        import csv
-
-        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer = out.csv_writer()
         writer.writerow(FIELDS)
         writer.writerows([["" if (value := getattr(one, name)) is None else value for name in FIELDS] for one in found])
     elif form == "json":
-        import msgspec
-
         for one in found:
-            click.echo(msgspec.json.encode({name: getattr(one, name) for name in FIELDS}).decode())
+            out.json_line({name: getattr(one, name) for name in FIELDS})
     elif form == "paths":
         _print_paths([one.image for one in found])
     else:

@@ -188,21 +188,18 @@ class _Printer:
 
 class _Json(_Printer):
     def predicted(self, one: Predicted) -> None:
-        import msgspec
 
         top = [{"class": name, "probability": share} for name, share in one.top]
         first: dict[str, object] = {"class": one.top[0][0], "probability": one.top[0][1]}
         if one.classes is not None:
             first = {"classes": one.classes}
-        click.echo(msgspec.json.encode({"image": one.image, **first, "top": top}).decode())
+        out.json_line({"image": one.image, **first, "top": top})
 
 
 class _Csv(_Printer):
     def __init__(self, top: int) -> None:
-        import csv
-
         self._top = top
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer = out.csv_writer()
 
     def begin(self, about: Loaded) -> None:
         super().begin(about)

@@ -41,7 +41,7 @@ def ranks(run: str | None, runs: RunPlaces, as_json: bool) -> None:
         import msgspec
 
         told = None if slow is None else {**msgspec.to_builtins(slow), "sentence": slow.sentence}
-        click.echo(msgspec.json.encode({"ranks": [as_dict(one) for one in found], "straggler": told}).decode())
+        out.json_line({"ranks": [as_dict(one) for one in found], "straggler": told})
     else:
         _print(found)
 

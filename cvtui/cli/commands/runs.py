@@ -49,10 +49,8 @@ def runs(runs: RunPlaces, as_json: bool, text: str, tags: tuple[str, ...], curve
     every = [summary(folder) for folder in runs.runs()]
     found = [run for run in every if all(keeps(run) for keeps in tests)]
     if as_json:
-        import msgspec
-
         for entry in found:
-            click.echo(msgspec.json.encode(as_dict(entry)).decode())
+            out.json_line(as_dict(entry))
     elif found:
         (_draw if curves else _print)(found)
     elif every:

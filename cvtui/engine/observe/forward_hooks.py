@@ -153,7 +153,8 @@ class ForwardHooks:
         self.traced = False
         """The model runs compiled: taps stay until `close`."""
         self.called = False
-        """A compiled graph has called a tap."""
+        """A compiled graph has called the tap of a layer, and not the model's own alone."""
+        self._model = weakref.ref(model)
         self._key = next(_KEYS)
         self._numbers = itertools.count()
         self._taps: list[_Tap] = []
@@ -232,9 +233,10 @@ class ForwardHooks:
 
     def called_from_graph(self, number: int, tensor: Tensor | None, grad: bool) -> None:
         """Hand a tensor of a compiled graph, at run time, to the observers of a tap."""
-        self.traced = self.called = True
+        self.traced = True
         tap = self._taps[number]
         module = tap.module()
+        self.called = self.called or (module is not None and module is not self._model())
         if not tap.observers or module is None:
             return
         with torch.set_grad_enabled(grad):  # inside a compiled function it is off

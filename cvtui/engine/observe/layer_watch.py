@@ -201,7 +201,8 @@ class LayerWatch:
             self._reported_blind = True
             return (
                 f"no layer's output was seen at step {self._blind:,}: torch.compile leaves hooks out of what it "
-                "compiled before, and of CUDA graphs; begin cvtui.watch before the first call of the compiled model"
+                "compiled before, and of CUDA graphs; compile the model before its first step, and begin cvtui.watch "
+                "before the compiled model is called"
             )
         count = len(self._lost)
         if count < 10 * self._reported or not count:

@@ -90,7 +90,7 @@ class GpuMeter:
         self._device = device
         facts = torch.cuda.get_device_properties(device)
         self._name = str(facts.name)
-        self._nvml, self._handle = _nvml_handle(str(getattr(facts, "uuid", "")))
+        self._nvml, self._handle, self._why = _nvml_handle(str(getattr(facts, "uuid", "")))
 
     def read(self) -> Gpu:
         """Read its memory and use now. Waits for no kernel."""
@@ -98,28 +98,37 @@ class GpuMeter:
             free, total = torch.cuda.mem_get_info(self._device)
         except RuntimeError:
             return Gpu(name=self._name)
-        return Gpu(name=self._name, memory=total - free, memory_total=total, use=self._use())
+        use, why = self._use()
+        return Gpu(name=self._name, memory=total - free, memory_total=total, use=use, why=why)
 
-    def _use(self) -> float | None:
+    def _use(self) -> tuple[float | None, str]:
+        """Return its use, or why it is not known."""
         if self._nvml is None:
-            return None
+            return None, self._why
         try:
-            return rounded(self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100, 3)
-        except self._nvml.NVMLError:  # a MIG slice has no figure of its own
-            return None
+            return rounded(self._nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu / 100, 3), ""
+        except self._nvml.NVMLError as error:  # a MIG slice has no figure of its own; a card may be lost
+            return None, f"NVML: {error}"
 
 
-def _nvml_handle(uuid: str) -> tuple[Any, Any]:
-    """Return NVML and its handle of a GPU; (None, None) without library, driver or such a GPU.
+def _nvml_handle(uuid: str) -> tuple[Any, Any, str]:
+    """Return NVML and its handle of a GPU; (None, None, why) without library, driver or such a GPU.
 
-    NVML counts all GPUs of the machine and CUDA those that are visible, so the number says nothing.
+    NVML counts all GPUs of the machine and CUDA those that are visible, so the number says nothing. CUDA gives a
+    MIG slice's own UUID, without the word before it.
     """
     try:
         import pynvml
     except ImportError:
-        return None, None
+        return None, None, "pip install 'cvtui[gpu]'"
+    why = ""
     try:
         pynvml.nvmlInit()
-        return pynvml, pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-    except pynvml.NVMLError:
-        return None, None
+        for kind in ("GPU", "MIG"):
+            try:
+                return pynvml, pynvml.nvmlDeviceGetHandleByUUID(f"{kind}-{uuid}"), ""
+            except pynvml.NVMLError as error:
+                why = f"NVML: {error}"
+    except pynvml.NVMLError as error:
+        why = f"NVML: {error}"
+    return None, None, why

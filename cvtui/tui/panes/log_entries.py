@@ -45,6 +45,7 @@ class LogEntries:
         self._run = run
         self._counts = {"epochs": 0, "commands": 0, "checkpoints": 0, "findings": 0}
         self._last_log: Log | None = None
+        self._logs_seen = 0
         self._ended = False
         self._has_start = False
 
@@ -69,11 +70,7 @@ class LogEntries:
             self._has_start = True
             resumed = history.run.step or 0
             news.append(((resumed, 6 if resumed else 0), _started(history.run)))
-        for log in self._new_logs(history):
-            tone: Tone = "bad" if log.level == "error" else "warn" if log.level == "warning" else "plain"
-            news.append(
-                (_place_of(history, log), Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone))
-            )
+        news += self._texts(history)
         for command in self._new("commands", history):
             if command.command not in ("save", "look"):  # a checkpoint has its own line; a look changes nothing
                 news.append(((command.step, 2), _command(command)))
@@ -90,13 +87,27 @@ class LogEntries:
             news.append(((history.end.step + 0.5, 9), _ending(history.end)))
         return news
 
+    def _texts(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
+        """Return the run's own words that are new."""
+        fresh, missed = self._new_logs(history)
+        found = []
+        if missed:
+            left_out = f"{counted(missed, 'line')} left out here: events.jsonl has them"
+            found.append((_place_of(history, fresh[0]), Entry(None, "…", left_out, "quiet")))
+        for log in fresh:
+            tone: Tone = "bad" if log.level == "error" else "warn" if log.level == "warning" else "plain"
+            entry = Entry(log.time, "!" if tone != "plain" else " ", clean(log.text), tone)
+            found.append((_place_of(history, log), entry))
+        return found
+
     def _new(self, name: str, history: History) -> list[Any]:
         records = getattr(history, name)
         fresh = records[self._counts[name] :]
         self._counts[name] = len(records)
         return list(fresh)
 
-    def _new_logs(self, history: History) -> list[Log]:
+    def _new_logs(self, history: History) -> tuple[list[Log], int]:
+        """Return the new texts that are kept, and how many came before them."""
         fresh: list[Log] = []
         for log in reversed(history.logs):
             if log is self._last_log:
@@ -104,7 +115,9 @@ class LogEntries:
             fresh.append(log)
         if fresh:
             self._last_log = fresh[0]
-        return fresh[::-1]
+        total, seen = history.logs_dropped + len(history.logs), self._logs_seen
+        self._logs_seen = total
+        return fresh[::-1], total - seen - len(fresh) if fresh else 0
 
 
 def _place_of(history: History, log: Log) -> tuple[float, int]:

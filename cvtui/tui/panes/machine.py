@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from cvtui.runlog.machine import Gpu, Machine
-from cvtui.text import binary_size, count, duration, percent
+from cvtui.text import binary_size, clean, count, duration, percent
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.text_pane import TextPane
 from cvtui.tui.panes.time_left import time_left_text
@@ -94,8 +94,9 @@ def _memory(record: Machine) -> str:
 
 
 def gpu_text(gpu: Gpu) -> str:
-    """Return a GPU's use and memory; without NVML what gives its use."""
-    use = f"{percent(gpu.use, 0)} busy" if gpu.use is not None else "use unknown (pip install 'cvtui[gpu]')"
+    """Return a GPU's use and memory, or why its use is not known."""
+    unknown = f"use unknown ({clean(gpu.why)})" if gpu.why else "use unknown"
+    use = f"{percent(gpu.use, 0)} busy" if gpu.use is not None else unknown
     memory = ""
     if gpu.memory is not None and gpu.memory_total is not None:
         memory = f"{binary_size(gpu.memory)} of {binary_size(gpu.memory_total)}"

@@ -20,8 +20,8 @@ from cvtui.tui.widgets.key_bar import KeyBar
 if TYPE_CHECKING:
     from cvtui.tui.session import Session
 
-LEAST = (80, 24)
-"""Columns and lines that every place can live with."""
+LEAST = (80, 23)
+"""Columns and lines that every place can live with: a terminal of 80x24 without the line that tmux takes."""
 SMALLEST = (40, 10)
 """Columns and lines of one pane of a run, and of the list of runs."""
 

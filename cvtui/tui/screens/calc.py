@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from cvtui.calc import Chain, Row, Size, Table, size_text, trace
 from cvtui.calc.memory import training_memory
@@ -118,6 +118,7 @@ class CalcScreen(BaseScreen):
     CalcScreen {
         & #calc-head { height: auto; padding: 0 1; }
         & #calc-output { display: none; }
+        & #calc-verdict { height: auto; width: 1fr; display: none; }
         & #calc-body { layout: horizontal; height: 1fr; }
         & #calc-table { width: 1fr; height: 1fr; }
         & #calc-picture { width: 2fr; max-width: 84; height: 1fr; padding: 0 1; }
@@ -134,7 +135,7 @@ class CalcScreen(BaseScreen):
         self._usual: dict[str, str] = {}
         self._is_code = False
         self._claim: InCalc | None = None
-        """The claim of the lecture that the frame names, until the net is another."""
+        """The claim of the lecture that the frame names, until net or input are others."""
 
     def compose_body(self) -> ComposeResult:
         recipe = self.session.recipe
@@ -149,6 +150,7 @@ class CalcScreen(BaseScreen):
             yield CalcLine("classes", classes, short=True, id="calc-classes")
             yield CalcLine("output", "", short=True, id="calc-output")
             yield Solved(id="calc-solved")
+            yield Static(id="calc-verdict", markup=False)
         with Container(id="calc-body"):
             with Card(id="calc-table") as card:
                 card.border_title = "Layers"
@@ -193,9 +195,11 @@ class CalcScreen(BaseScreen):
     def calculate(self) -> None:
         """Update the table from the three lines; each shows its own problem. PyTorch code is counted by a process."""
         self.code.cancel()
-        if self._claim is not None and self.line("net").input.value != self._claim.net:
+        claim, asked = self._claim, (self.line("net").input.value, self.line("input").input.value)
+        if claim is not None and asked != (claim.net, claim.input):
             self._claim = None
             self.query_one("#calc-head").border_title = "Expression"
+            self.query_one("#calc-verdict").display = False
         code = is_target(self.line("net").input.value)
         self._follow_kind(code)
         with self.app.batch_update():
@@ -265,6 +269,8 @@ class CalcScreen(BaseScreen):
 
     async def show_claim(self, claim: Claim, predicted: str) -> None:
         """Fill in what shows a claim of the lecture, and say whether it holds; what was predicted goes beside it."""
+        from cvtui.tui.labs.page import VERDICTS
+
         page = claim.opens
         assert isinstance(page, InCalc)
         holds, found = calculated(page)
@@ -279,8 +285,10 @@ class CalcScreen(BaseScreen):
         self.table.focus()
         self._claim = page
         self.query_one("#calc-head").border_title = Content(f"Lecture {claim.number}: {claim.text}")
-        words = f"Claim {claim.number} {'holds' if holds else 'does not hold'}: {found}"
-        self.app.notify(f"{words}\n{predicted}".strip(), markup=False)
+        word, style = VERDICTS[holds]
+        said = self.query_one("#calc-verdict", Static)
+        said.update(Content.assemble(f"{predicted} " if predicted else "", (word, f"bold {style}"), f" {found}"))
+        said.display = True
 
     def _ask(self) -> None:
         """Have PyTorch code counted, where the lines are right."""

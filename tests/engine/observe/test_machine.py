@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psutil
 import pytest
 import torch
 
 from cvtui.engine.observe.data_waits import BatchWaits, LoaderWaits
-from cvtui.engine.observe.machine import GpuMeter, MachineMeter
+from cvtui.engine.observe.machine import GpuMeter, MachineMeter, _nvml_handle
+from cvtui.runlog.machine import Gpu
 
 pytestmark = pytest.mark.torch
 
@@ -135,29 +135,72 @@ def test_a_record_comes_every_few_seconds_and_agrees_with_psutil(
     assert meter.take() is None
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_gpu_is_asked_by_its_uuid_and_its_use_may_be_missing(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
-    """No GPU is here: CUDA's answers and NVML's are stand-ins by their documents; this has never run on a GPU."""
-    asked: list[Any] = []
+class NVMLError(Exception):
+    """NVML's, by its document."""
 
-    class NVMLError(Exception):
-        pass
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ("", "pip install 'cvtui[gpu]'"),
+        ("GPU-4f1c", ""),
+        ("MIG-4f1c", "NVML: Not Supported"),
+        ("GPU-0000", "NVML: Not Found"),
+        ("no driver", "NVML: Driver Not Loaded"),
+    ],
+)
+def test_a_gpu_is_asked_by_its_uuid_and_its_use_may_be_missing(
+    monkeypatch: pytest.MonkeyPatch, known: str, said: str
+) -> None:
+    """No GPU is here: CUDA's answers and NVML's are stand-ins by their documents; this has never run on a GPU."""
+
+    def start() -> None:
+        if known == "no driver":
+            raise NVMLError("Driver Not Loaded")
 
     def handle_of(uuid: str) -> str:
-        asked.append(uuid)
-        return "handle"
+        if uuid != known:
+            raise NVMLError("Not Found")
+        return uuid
+
+    def use_of(handle: str) -> SimpleNamespace:
+        if handle.startswith("MIG-"):
+            raise NVMLError("Not Supported")
+        return SimpleNamespace(gpu=57, memory=12)
 
     nvml = SimpleNamespace(
         NVMLError=NVMLError,
-        nvmlInit=lambda: None,
+        nvmlInit=start,
         nvmlDeviceGetHandleByUUID=handle_of,
-        nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=57, memory=12) if handle == "handle" else None,
+        nvmlDeviceGetUtilizationRates=use_of,
     )
-    monkeypatch.setitem(sys.modules, "pynvml", nvml if there else None)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml if known else None)
     facts = SimpleNamespace(name="NVIDIA X", uuid="4f1c")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _device: facts)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device: (30, 100))
-    gpu = GpuMeter(torch.device("cuda", 0)).read()
+    meter = GpuMeter(torch.device("cuda", 0))
+    gpu = meter.read()
     assert (gpu.name, gpu.memory, gpu.memory_total) == ("NVIDIA X", 70, 100)
-    assert gpu.use == (0.57 if there else None)
-    assert asked == (["GPU-4f1c"] if there else [])
+    assert (gpu.use, gpu.why) == (None if said else 0.57, said)
+
+    def gone_for_nvml(_: object) -> None:
+        raise NVMLError("GPU is lost")
+
+    def gone_for_cuda(_: object) -> None:
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(nvml, "nvmlDeviceGetUtilizationRates", gone_for_nvml)
+    gone = meter.read()
+    assert (gone.use, gone.why) == (None, said if not known.startswith(("GPU-4", "MIG-4")) else "NVML: GPU is lost")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", gone_for_cuda)
+    assert meter.read() == Gpu(name="NVIDIA X")
+
+
+def test_nvml_without_a_driver_says_so() -> None:
+    pynvml = pytest.importorskip("pynvml", reason="needs the extra gpu")
+    said = ""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        said = str(error)
+    assert _nvml_handle("4f1c") == (None, None, f"NVML: {said or 'Not Found'}")
