@@ -1,24 +1,26 @@
-"""What `cvtui run` costs a script: `python -m tests.benchmarks.script_cost [--pairs N] [--epochs N]`.
+"""What `cvtui run` costs a script: `python -m tests.benchmarks.script_cost [--rounds N] [--epochs N]`.
 
-Two scripts, each in processes of its own, without, under `cvtui run` and with `cvtui.watch` in it, in turn: a net of
-1 ms a step on a tensor data set, and
-ResNet-18 on 3 x 32 x 32. CPU seconds of the script's own loop, one thread; medians of the pairs' ratios. `late` leaves
-out the first epoch, in which the layers' samples are not yet kept apart in time and the first steps are looked at;
-`watch` is the late part with `cvtui.watch` and `run.step(loss=loss)` in the script: the share that isn't `cvtui run`'s.
+Two scripts: a net of 1 ms a step on a tensor data set, and ResNet-18 on 3 x 32 x 32. Each round runs one four times at
+once, on one thread, a tenth of a second each in turn (as watching.py does): without, under `cvtui run`, with
+`cvtui.watch` and `run.step(loss=loss)` in it, and without once more, which tells how far such a measurement is off. Told
+are seconds of the script's own loop, means of the rounds with their standard errors: all of them, and `late` without the
+first epoch, in which the layers' samples are not yet kept apart in time and the first steps are looked at.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.watching import HERE, Turn, mean, race
+
 SCRIPT = """
-import sys, time, torch
+import sys
+from tests.benchmarks.watching import Turns
+turns = Turns()
+import torch
 from torch import nn
 from torch.nn import functional as F
 torch.set_num_threads(1)
@@ -41,8 +43,8 @@ run = None
 if sys.argv[3:]:
     import cvtui
     run = cvtui.watch(model, optimizer, runs=sys.argv[3]).__enter__()
+turns.wait()
 for _ in range(epochs):
-    begun = time.process_time()
     model.train()
     for x, y in train:
         optimizer.zero_grad()
@@ -51,6 +53,7 @@ for _ in range(epochs):
         optimizer.step()
         if run is not None:
             run.step(loss=loss)
+        turns.hand_over()
     model.eval()
     right = 0
     with torch.no_grad():
@@ -58,41 +61,58 @@ for _ in range(epochs):
             output = model(x)
             F.cross_entropy(output, y).item()
             right += (output.argmax(1) == y).sum().item()
+            turns.hand_over()
     if run is not None:
         run.epoch()
-    spent.append(time.process_time() - begun)
-print(*spent)
+    turns.count()
+    spent += turns.wall, turns.cpu
+print("end", *spent, flush=True)
 """
 
 
-def spent(script: Path, kind: str, epochs: int, way: str) -> list[float]:
-    """Return the CPU seconds of each epoch; way: plain, run or watch."""
+WAYS = ("plain", "run", "watch", "again")
+
+
+def words_of(script: Path, kind: str, epochs: int, way: str) -> list[str]:
+    """Return the command line of one of the WAYS."""
     runs = str(script.parent / "runs")
     before = ["-m", "cvtui", "run", "--runs", runs] if way == "run" else []
-    words = [sys.executable, *before, str(script), kind, str(epochs), *([runs] if way == "watch" else [])]
-    done = subprocess.run(words, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)
-    return list(map(float, done.stdout.split()))
+    return [sys.executable, *before, str(script), kind, str(epochs), *([runs] if way == "watch" else [])]
+
+
+def shares(turns: dict[str, Turn]) -> dict[str, list[float]]:
+    """Return for each way (run / plain less 1) by the clock, the same late, by CPU time, the same late."""
+    found = {}
+    for way, turn in turns.items():
+        seconds = list(map(float, (turn.last or "").split()))
+        walls, cpus = seconds[::2], seconds[1::2]
+        found[way] = [walls[-1], walls[-1] - walls[0], cpus[-1], cpus[-1] - cpus[0]]
+    base = [(one + other) / 2 for one, other in zip(found["plain"], found["again"], strict=True)]
+    told = {way: [one / other - 1 for one, other in zip(found[way], base, strict=True)] for way in ("run", "watch")}
+    told["again"] = [one / other - 1 for one, other in zip(found["again"], found["plain"], strict=True)]
+    return told
 
 
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--pairs", type=int, default=5)
+    words.add_argument("--rounds", type=int, default=5)
     words.add_argument("--epochs", type=int, default=4)
+    words.add_argument("--kinds", default="small,resnet18")
     asked = words.parse_args()
     with tempfile.TemporaryDirectory() as base:
         script = Path(base) / "train.py"
         script.write_text(SCRIPT, encoding="utf-8")
-        for kind in ("small", "resnet18"):
-            ratios: dict[str, list[float]] = {"whole": [], "late": [], "watch": []}
-            for number in range(asked.pairs):
-                turns = ("plain", "run", "watch")[:: -1 if number % 2 else 1]
-                found = {way: spent(script, kind, asked.epochs, way) for way in turns}
-                late = {way: sum(seconds[1:]) for way, seconds in found.items()}
-                ratios["whole"].append(sum(found["run"]) / sum(found["plain"]) - 1)
-                ratios["late"].append(late["run"] / late["plain"] - 1)
-                ratios["watch"].append(late["watch"] / late["plain"] - 1)
-            told = "  ".join(f"{name} {statistics.median(values):+.1%}" for name, values in ratios.items())
-            print(f"{kind:<10} {told}", flush=True)
+        for kind in asked.kinds.split(","):
+            rows: dict[str, list[list[float]]] = {"run": [], "watch": [], "again": []}
+            for number in range(asked.rounds):
+                ways = WAYS[number % 4 :] + WAYS[: number % 4]
+                turns = {way: Turn(words_of(script, kind, asked.epochs, way), HERE) for way in ways}
+                race(list(turns.values()))
+                for way, row in shares(turns).items():
+                    rows[way].append(row)
+            for way, kept in rows.items():
+                whole, late, cpu, late_cpu = (mean(kept, column) for column in range(4))
+                print(f"{kind:<9} {way:<6} clock {whole}, late {late}; CPU {cpu}, late {late_cpu} %", flush=True)
 
 
 if __name__ == "__main__":

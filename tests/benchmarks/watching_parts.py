@@ -24,6 +24,9 @@ WAYS = {"watched": 10, "unwatched": 0, "again": 0}
 
 def turn(name: str, epochs: str, watch_every: str) -> None:
     """Train one run in this process, a slice whenever a line comes; print the seconds of its parts."""
+    from tests.benchmarks.watching import Turns, recipe_of
+
+    turns = Turns()  # before any module keeps the clock
     from cvtui.engine.runtime.allocator import keep_freed_memory
     from cvtui.engine.runtime.fast_start import loading
 
@@ -33,13 +36,12 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
         from cvtui.engine.train.trainer import Trainer
         from cvtui.engine.worker import train_folder
     from cvtui.runlog.folder import RunFolder
-    from tests.benchmarks.watching import recipe_of
 
     clock, parts, trainers = time.thread_time, defaultdict[str, list[float]](list), []
 
     class Timed(Trainer):
         def __init__(self, *given: Any) -> None:
-            sys.stdin.readline()
+            turns.wait()
             super().__init__(*given)
             trainers.append(self)
             recorder, self.since, self.ended = self.recorder, 1 << 30, clock()
@@ -66,12 +68,9 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
                 self.ended = now
 
             def flush_in_turn() -> None:
-                before = recorder._flushed
                 due()
-                if recorder._flushed != before:
-                    print("next", flush=True)
-                    sys.stdin.readline()
-                    recorder._flushed, self.ended = time.perf_counter(), clock()
+                turns.hand_over()
+                self.ended = clock()
 
             own: Any = self
             replaced: Any = recorder
@@ -103,7 +102,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    from tests.benchmarks.watching import Turn
+    from tests.benchmarks.watching import Turn, words_of
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", default="held-57-1")
@@ -114,7 +113,7 @@ def main() -> None:
     told = defaultdict[str, list[float]](list)
     for number in range(asked.rounds):
         ways = list(WAYS)[number % 3 :] + list(WAYS)[: number % 3]
-        turns = {way: Turn(asked.net, asked.epochs, WAYS[way], HERE, script=Path(__file__)) for way in ways}
+        turns = {way: Turn(words_of(asked.net, asked.epochs, WAYS[way], __file__), HERE) for way in ways}
         while running := [one for one in turns.values() if one.last is None]:
             for one in running:
                 one.go_on()
