@@ -78,7 +78,7 @@ def _first_values_left(
     if not norms or pairs[1:] or facts.fresh_norms == 0 or facts.norm_spread is not None:
         return None  # (they were loaded: their first values are those of another training)
     momentum, step, how = min(one.options["momentum"] for one in norms), 0, ""
-    if facts.mode_losses:
+    if facts.mode_losses and facts.mode_losses[-1][0] >= limit("F23", "least"):
         at, trained, evaluated = facts.mode_losses[-1]
         far = evaluated > max(limit("F23", "times") * trained, trained + limit("F23", "more"))
         step = int(at) if far else 0

@@ -69,7 +69,7 @@ class BatchByTheDataset(OneLogitCase):
     """correct / x.shape[0], where x are all training images, and correct those of the last batch."""
 
     truth, why = ("F49",), "right answers of a batch are divided by the size of the set"
-    source = "Stack Overflow 51503851 (copied at kouhan.cn article 00050761)"
+    source = "Stack Overflow, retold at kouhan.cn article 00050761"
 
     def net(self) -> nn.Module:
         return mlp(768, 64, 1)
