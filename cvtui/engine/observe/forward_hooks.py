@@ -221,10 +221,12 @@ class ForwardHooks:
         looked = getattr(torch.ops.cvtui, "look").default  # noqa: B009 (mypy knows no operator of ours)
         self._taps.append(tap)
 
-        # These bodies are traced where the model is compiled: constants, one operator and no branch on our state.
+        # These bodies are traced where the model is compiled: constants, one operator and no branch on our state. What
+        # torch.export traces goes elsewhere, where nobody knows our operator. (The flag itself: Dynamo
+        # answers is_exporting() by a table of its own.)
         def enter(module: nn.Module, inputs: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside:
+                if inside and not torch.compiler._is_exporting_flag:
                     looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
                 return
             for observer in _plainly(observers):
@@ -232,7 +234,7 @@ class ForwardHooks:
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside and torch.is_grad_enabled():
+                if inside and torch.is_grad_enabled() and not torch.compiler._is_exporting_flag:
                     looked(_detached(output), mark, key, number, True)
                 return
             for observer in _plainly(observers):
@@ -279,7 +281,7 @@ _own_state: Callable[[nn.Module], dict[str, Any]] = nn.Module.__getstate__
 
 
 def _state_of(module: nn.Module) -> dict[str, Any]:
-    state = _own_state(module)
+    state = {**_own_state(module)}
     for name in ("_forward_hooks", "_forward_pre_hooks"):
         if hooks := state.get(name):
             state[name] = OrderedDict((key, hook) for key, hook in hooks.items() if not _is_ours(hook))
