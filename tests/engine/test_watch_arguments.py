@@ -219,7 +219,8 @@ def test_a_confusion_matrix_may_be_an_array_or_a_tensor(tmp_path: Path) -> None:
     """Scikit-learn's is an array, of which nothing can ask whether it is empty."""
     counts = [[3, 1], [0, 2]]
     with cvtui.watch(*linear(), runs=tmp_path, name="w") as run:
-        for given in (counts, np.array(counts), torch.tensor(counts), [np.array(row, float) for row in counts]):
+        kinds: list[Any] = [counts, np.array(counts), torch.tensor(counts), [np.array(row, float) for row in counts]]
+        for given in kinds:
             run.epoch(val_accuracy=0.5, confusion=given)
         run.epoch(val_accuracy=0.5)
         for wrong in ([[0.5, 0.5]], [1, 2], "ab", [[float("nan")]]):
