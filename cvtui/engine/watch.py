@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -38,6 +39,7 @@ from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.loop_arguments import (
     Labels,
+    checked_confusion,
     checked_count,
     checked_labels,
     checked_model,
@@ -292,11 +294,12 @@ class WatchedRun:
         *,
         val_loss: Tensor | float | None = None,
         val_accuracy: Tensor | float | None = None,
-        confusion: list[list[int]] | None = None,
+        confusion: Sequence[Sequence[int]] | np.ndarray | Tensor | None = None,
     ) -> None:
         """Record the end of an epoch, with its validation results. Training means are those of its steps."""
         if self._is_over("epoch"):
             return
+        counts = checked_confusion(confusion)
         self._extras.epoch()
         self._recorder.flush()
         sums, self.sums = self.sums, EpochSums()
@@ -322,7 +325,7 @@ class WatchedRun:
                 val_accuracy=accuracy,
                 seconds=round(seconds, 4),
                 images_per_second=0.0,
-                confusion=confusion or [],
+                confusion=counts,
                 best=best and self.step_count > began,
                 not_finite=words_of(results),
             ),

@@ -247,6 +247,7 @@ def test_a_look_that_raises_ends_no_loop(
         raise IndexError("nobody has thought of this")
 
     monkeypatch.delenv("CVTUI_STRICT")
+    monkeypatch.setattr(watch_budget, "SHARE", math.inf)
     monkeypatch.setattr(place, name, raises)
     model = net()
     hooks = hooks_of(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -221,3 +222,18 @@ def test_labels_may_be_of_any_whole_kind(kind: str, tmp_path: Path) -> None:
     facts = history_at(tmp_path / "w").facts
     assert facts is not None
     assert facts.batch_labels == [80, 80]
+
+
+def test_a_confusion_matrix_may_be_an_array_or_a_tensor(tmp_path: Path) -> None:
+    """Scikit-learn's is an array, of which nothing can ask whether it is empty."""
+    counts = [[3, 1], [0, 2]]
+    with cvtui.watch(*linear(), runs=tmp_path, name="w") as run:
+        kinds: list[Any] = [counts, np.array(counts), torch.tensor(counts), [np.array(row, float) for row in counts]]
+        for given in kinds:
+            run.epoch(val_accuracy=0.5, confusion=given)
+        run.epoch(val_accuracy=0.5)
+        for wrong in ([[0.5, 0.5]], [1, 2], "ab", [[float("nan")]]):
+            with pytest.raises(TypeError, match="wants rows of counts"):
+                run.epoch(confusion=wrong)  # type: ignore[arg-type]
+    found = [epoch.confusion for epoch in history_at(tmp_path / "w").epochs]
+    assert found[:5] == [counts, counts, counts, counts, []]

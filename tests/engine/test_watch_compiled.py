@@ -178,6 +178,15 @@ def test_inductor_trains_to_the_same_bits_with_and_without_a_watch(tmp_path: Pat
     check_equal_to_eager("wrapped", "inductor", tmp_path, exactly=False)
 
 
+@pytest.mark.parametrize("strict", [False, True], ids=["not strict", "strict"])
+def test_what_is_exported_within_the_block_has_no_operator_of_ours(strict: bool, tmp_path: Path) -> None:
+    """It goes where nobody knows that: the exported program was refused, and so was its conversion to ONNX."""
+    model = Small()
+    with cvtui.watch(model, torch.optim.SGD(model.parameters(), 0.1), runs=tmp_path, name="w"):
+        exported = torch.export.export(model.eval(), (torch.zeros(2, 1, 6, 6),), strict=strict)
+    assert not [node.target for node in exported.graph.nodes if "cvtui" in str(node.target)]
+
+
 @pytest.mark.parametrize("when", ["before", "between two samples"])
 def test_a_model_whose_layers_are_not_in_its_graph_says_so_and_no_more(when: str, tmp_path: Path) -> None:
     torch._dynamo.reset()

@@ -210,10 +210,12 @@ class ForwardHooks:
         looked = getattr(torch.ops.cvtui, "look").default  # noqa: B009 (mypy knows no operator of ours)
         self._taps.append(tap)
 
-        # These bodies are traced where the model is compiled: constants, one operator and no branch on our state.
+        # These bodies are traced where the model is compiled: constants, one operator and no branch on our state. What
+        # torch.export traces goes elsewhere, where nobody knows our operator. (The flag itself: Dynamo
+        # answers is_exporting() by a table of its own.)
         def enter(module: nn.Module, inputs: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside and not torch.compiler.is_exporting():
+                if inside and not torch.compiler._is_exporting_flag:
                     looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
                 return
             for observer in () if is_traced() else tuple(observers.values()):
@@ -221,7 +223,7 @@ class ForwardHooks:
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
             if torch.compiler.is_compiling():
-                if inside and torch.is_grad_enabled() and not torch.compiler.is_exporting():
+                if inside and torch.is_grad_enabled() and not torch.compiler._is_exporting_flag:
                     looked(_detached(output), mark, key, number, True)
                 return
             for observer in () if is_traced() else tuple(observers.values()):

@@ -151,7 +151,7 @@ class LayerWatch:
         self.cancel()
         self._follows = True
         begun = self._clock()
-        unseen = self.layers and sample.updated and not sample.outputs
+        unseen = self.layers and sample.updated and not sample.outputs and not sample.lost
         if self._blind is None and unseen and something_was_compiled():
             self._blind = sample.step
         if sample.functions is not None and sample.outputs:

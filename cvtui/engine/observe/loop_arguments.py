@@ -121,6 +121,22 @@ def checked_labels(value: Labels | None) -> Tensor | None:
         raise TypeError(f"run.step(labels=…) wants class numbers, as a tensor, not {_kind(value)}") from None
 
 
+def checked_confusion(value: Any) -> list[list[int]]:
+    """Return the counts that `epoch` was given, of a tensor or an array too, as rows. TypeError where they are none."""
+    if value is None:
+        return []
+    try:
+        return [[_count(one) for one in row] for row in (value.tolist() if hasattr(value, "tolist") else value)]
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError("run.epoch(confusion=…) wants rows of counts, a row for each true class") from None
+
+
+def _count(value: Any) -> int:
+    if value != int(value):
+        raise ValueError
+    return int(value)
+
+
 def checked_scalar(name: str, value: Any) -> Tensor | float:
     """Return a value of `run.log(name=…)`: one number. TypeError or ValueError where it is none."""
     if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
