@@ -21,6 +21,7 @@ import pytest
 from cvtui.cli.main import main
 from cvtui.doctor.other_logs import BY_CURVES, LogReport, examine_log
 from cvtui.errors import RequestError
+from cvtui.runlog.foreign.convert import share
 from cvtui.runlog.foreign.find import read_log
 from cvtui.runlog.foreign.roles import choose
 
@@ -412,6 +413,38 @@ FILES = {
              {1: 2.0, 2: 1.0}),
     "MLflow": ("mlruns/0/8f3c/metrics/train_loss", "1700000 2.0 1\n1700001 1.0 2\n", "step", {1: 2.0, 2: 1.0}),
 }  # fmt: skip
+
+
+EPOCHS = "epoch 1 loss 2.0 val_loss 3.0 val_acc 0.1\nepoch 2 loss 1.0 val_loss 2.0 val_acc 0.2\n"
+COMMAS = "epoch,loss,val_loss,val_acc\n1,2.0,3.0,0.1\n2,1.0,2.0,0.2\n"
+CELLS = [{"outputs": [{"output_type": "stream", "text": line}]} for line in EPOCHS.splitlines(keepends=True)]
+TEXTS = {
+    "UTF-16 of PowerShell": ("log.txt", EPOCHS.encode("utf-16")),
+    "UTF-16, a table": ("log.csv", COMMAS.encode("utf-16")),
+    "a mark before UTF-8": ("log.txt", EPOCHS.encode("utf-8-sig")),
+    "zeros of a crash": ("log.txt", EPOCHS.encode() + bytes(5000)),
+    "a notebook": ("train.ipynb", json.dumps({"cells": [{"source": []}, *CELLS]}).encode()),
+    "remarks above": ("log.csv", b"# seed 1\n# lr 0.1\n" + COMMAS.encode()),
+    "a header behind #": ("log.csv", b"# " + COMMAS.encode()),
+    "tabs at the ends": ("log.txt", COMMAS.replace(",", "\t").replace("\n", "\t\n").encode()),
+    "per cent": ("log.csv", COMMAS.replace("0.1\n", "10%\n").replace("0.2\n", "20 %\n").encode()),
+    "Markdown": (
+        "notes.md",
+        b"| epoch | train loss | val loss | val acc |\n|---|---|---|---|\n| 1 | 2.0 | 3.0 | 0.1 |\n"
+        b"| 2 | 1.0 | 2.0 | 0.2 |\n| 3 | 1.0 | 2.0 | 0.2 |\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_however_they_were_written(name: str, tmp_path: Path):
+    file, data = TEXTS[name]
+    (tmp_path / file).write_bytes(data)
+    chosen = choose(read_log(tmp_path / file), {})
+    assert list(chosen["loss"].values.items())[:2] == [(1, 2.0), (2, 1.0)]
+    assert list(chosen["val_loss"].values.values())[:2] == [3.0, 2.0]
+    part = share(chosen, "val_accuracy")
+    assert [part * one for one in chosen["val_accuracy"].values.values()][:2] == pytest.approx([0.1, 0.2])
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -8,6 +8,7 @@ from pathlib import Path
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.runlog.foreign.archives import read_archive
+from cvtui.runlog.foreign.decoding import GZIP, decoded, is_text
 from cvtui.runlog.foreign.mlflow import SQLITE, is_run, read_database, read_run, runs_below, the_run
 from cvtui.runlog.foreign.objects import read_json
 from cvtui.runlog.foreign.scalars import ScalarLog
@@ -70,9 +71,11 @@ def _read_file(path: Path) -> ScalarLog:
         head = file.read(4096)
     if head.startswith(SQLITE):
         return read_database(path)
-    if b"\0" in head:
+    if head.startswith(GZIP):
+        raise RequestError(f"{str(path)!r} is compressed", hint="unpack it first: gunzip --keep")
+    if not is_text(head):
         raise RequestError(f"{str(path)!r} is no log that cvtui knows", hint=WAY)
-    return read_csv(path) if is_csv(head.decode("utf-8", "replace")) else read_text(path)
+    return read_csv(path) if is_csv(decoded(head)) else read_text(path)
 
 
 def _read_folder(path: Path) -> ScalarLog:
