@@ -113,6 +113,9 @@ class Watcher:
         known, found = (*self.sessions, *self._done), Found()
         free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
         holding, share = share_of(module, free)
+        if holding and not self._unseen and _holds_loss_and_model(module, args, holding):
+            self._shares[id(module)], self._inside = share, None  # the model is called within, and alone in evaluations
+            return
         if not holding and (idle := self._idle_beside(module)):
             holding, share = idle, 0.0
         elif not holding or share < self._least * max(self._shares.values(), default=1.0):
@@ -324,6 +327,14 @@ class Watcher:
             "no optimizer of torch.optim made a step in this process (weights that a script updates itself are not "
             "followed; processes that it starts are not watched: start them by `torchrun -m cvtui run …`)"
         )
+
+
+def _holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimizer]) -> bool:
+    """Return True for a module of the script that is given images with labels, and has the whole model in it."""
+    given = [one for one in args if isinstance(one, Tensor) and one.dim()]
+    if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
+        return False
+    return any(share_of(child, optimizers)[1] == 1 for child in module.children())
 
 
 class Ended:
