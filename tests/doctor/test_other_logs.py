@@ -524,6 +524,20 @@ def test_one_line_for_what_cannot_be(arguments: list[str], words: str, tmp_path:
     assert "Traceback" not in output
 
 
+def test_a_folder_with_a_text_of_any_name_says_how_to_name_it(tmp_path: Path):
+    (tmp_path / "log.txt").write_text(EPOCHS)
+    with pytest.raises(RequestError, match="no log of a known name") as told:
+        read_log(tmp_path)
+    assert told.value.hint.endswith(f"cvtui doctor {tmp_path / 'log.txt'}")
+
+
+@pytest.mark.parametrize("name", ["nll", "cross_entropy", "CrossEntropy", "epoch/xent"])
+def test_a_loss_may_have_its_function_s_name(name: str, tmp_path: Path):
+    (tmp_path / "log.csv").write_text(f"epoch,train/{name},val/{name},val/{name}_weight\n1,2.0,3.0,9\n2,1.0,2.0,9\n")
+    chosen = choose(read_log(tmp_path / "log.csv"), {})
+    assert (chosen["loss"].names, chosen["val_loss"].names) == ((f"train/{name}",), (f"val/{name}",))
+
+
 def test_several_losses_are_asked_for(tmp_path: Path):
     path = tmp_path / "log.csv"
     path.write_text("step,loss_a,loss_b\n" + "\n".join(f"{step},1,2" for step in range(9)))

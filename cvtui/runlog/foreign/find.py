@@ -34,6 +34,7 @@ WAY = (
     "trainer_state.json and plain logs"
 )
 CATALYST = {"train": "train.csv", "valid": "valid.csv"}
+TEXTS = (".log", ".txt", ".out", ".csv", ".tsv", ".jsonl", ".ipynb")
 DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
@@ -98,7 +99,11 @@ def _read_folder(path: Path) -> ScalarLog:
             f"{str(path)!r} holds {len(below)} logs: {', '.join(below[:6])}{' …' if len(below) > 6 else ''}",
             hint=f"name one: cvtui doctor {path / below[0]}",
         )
-    raise RequestError(f"there is no log in {str(path)!r}", hint=WAY)
+    texts = [name for name in names if name.endswith(TEXTS)]
+    raise RequestError(
+        f"there is no log of a known name in {str(path)!r}" if texts else f"there is no log in {str(path)!r}",
+        hint=f"name its file: cvtui doctor {path / texts[0]}" if texts else WAY,
+    )
 
 
 def _read_own(path: Path, names: list[str]) -> ScalarLog | None:
