@@ -170,7 +170,7 @@ class Sharpness(Optimizer):
         self.base_optimizer.step()
         self.zero_grad()
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
         self.away()
         closure()
         self.back()
