@@ -21,6 +21,7 @@ import pytest
 from cvtui.cli.main import main
 from cvtui.doctor.other_logs import BY_CURVES, LogReport, examine_log
 from cvtui.errors import RequestError
+from cvtui.runlog.foreign.convert import share
 from cvtui.runlog.foreign.find import read_log
 from cvtui.runlog.foreign.roles import choose
 
@@ -415,6 +416,38 @@ FILES = {
 }  # fmt: skip
 
 
+EPOCHS = "epoch 1 loss 2.0 val_loss 3.0 val_acc 0.1\nepoch 2 loss 1.0 val_loss 2.0 val_acc 0.2\n"
+COMMAS = "epoch,loss,val_loss,val_acc\n1,2.0,3.0,0.1\n2,1.0,2.0,0.2\n"
+CELLS = [{"outputs": [{"output_type": "stream", "text": line}]} for line in EPOCHS.splitlines(keepends=True)]
+TEXTS = {
+    "UTF-16 of PowerShell": ("log.txt", EPOCHS.encode("utf-16")),
+    "UTF-16, a table": ("log.csv", COMMAS.encode("utf-16")),
+    "a mark before UTF-8": ("log.txt", EPOCHS.encode("utf-8-sig")),
+    "zeros of a crash": ("log.txt", EPOCHS.encode() + bytes(5000)),
+    "a notebook": ("train.ipynb", json.dumps({"cells": [{"source": []}, *CELLS]}).encode()),
+    "remarks above": ("log.csv", b"# seed 1\n# lr 0.1\n" + COMMAS.encode()),
+    "a header behind #": ("log.csv", b"# " + COMMAS.encode()),
+    "tabs at the ends": ("log.txt", COMMAS.replace(",", "\t").replace("\n", "\t\n").encode()),
+    "per cent": ("log.csv", COMMAS.replace("0.1\n", "10%\n").replace("0.2\n", "20 %\n").encode()),
+    "Markdown": (
+        "notes.md",
+        b"| epoch | train loss | val loss | val acc |\n|---|---|---|---|\n| 1 | 2.0 | 3.0 | 0.1 |\n"
+        b"| 2 | 1.0 | 2.0 | 0.2 |\n| 3 | 1.0 | 2.0 | 0.2 |\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_however_they_were_written(name: str, tmp_path: Path):
+    file, data = TEXTS[name]
+    (tmp_path / file).write_bytes(data)
+    chosen = choose(read_log(tmp_path / file), {})
+    assert list(chosen["loss"].values.items())[:2] == [(1, 2.0), (2, 1.0)]
+    assert list(chosen["val_loss"].values.values())[:2] == [3.0, 2.0]
+    part = share(chosen, "val_accuracy")
+    assert [part * one for one in chosen["val_accuracy"].values.values()][:2] == pytest.approx([0.1, 0.2])
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_files_of_other_programs(name: str, tmp_path: Path):
     place, text, axis, loss = FILES[name]
@@ -490,6 +523,20 @@ def test_one_line_for_what_cannot_be(arguments: list[str], words: str, tmp_path:
     assert code == 2
     assert words in output
     assert "Traceback" not in output
+
+
+def test_a_folder_with_a_text_of_any_name_says_how_to_name_it(tmp_path: Path):
+    (tmp_path / "log.txt").write_text(EPOCHS)
+    with pytest.raises(RequestError, match="no log of a known name") as told:
+        read_log(tmp_path)
+    assert told.value.hint.endswith(f"cvtui doctor {tmp_path / 'log.txt'}")
+
+
+@pytest.mark.parametrize("name", ["nll", "cross_entropy", "CrossEntropy", "epoch/xent"])
+def test_a_loss_may_have_its_function_s_name(name: str, tmp_path: Path):
+    (tmp_path / "log.csv").write_text(f"epoch,train/{name},val/{name},val/{name}_weight\n1,2.0,3.0,9\n2,1.0,2.0,9\n")
+    chosen = choose(read_log(tmp_path / "log.csv"), {})
+    assert (chosen["loss"].names, chosen["val_loss"].names) == ((f"train/{name}",), (f"val/{name}",))
 
 
 def test_several_losses_are_asked_for(tmp_path: Path):

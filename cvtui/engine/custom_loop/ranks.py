@@ -22,6 +22,7 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from cvtui import door
+from cvtui.engine.observe import copies
 from cvtui.engine.observe.loop_arguments import (
     Labels,
     checked_labels,
@@ -191,6 +192,7 @@ class JoinedRun:
             return self
         self.folder = RunFolder(Path(meeting.folder))
         self.step_count = meeting.step
+        copies.keep_out()
         self._times = rank_times(self._me, self.folder, self.model, self.optimizers, meeting.step)
         path = rank_file(self.folder, self._me.rank)
         self._first = FirstBatches(path, self.model, inside_ddp(self.model), meeting.step)
@@ -202,6 +204,7 @@ class JoinedRun:
         if self._first is not None:
             self._first.close()
         if self._times is not None:
+            copies.let_in()
             self._times.close()
             if self._times.trouble:
                 print(f"cvtui: rank {self._me.rank}: {self._times.trouble}", file=sys.stderr)

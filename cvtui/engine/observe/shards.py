@@ -36,8 +36,8 @@ def is_gathered(model: nn.Module) -> bool:
 
 
 def class_name(module: nn.Module) -> str:
-    """Name the module's class; fully_shard has put `FSDP` before the name of its own."""
-    name = type(module).__name__
+    """Name a module's class, of a DataParallel its net's; fully_shard has put `FSDP` before the name of its own."""
+    name = type(module.module if isinstance(module, nn.DataParallel) else module).__name__
     return name.removeprefix("FSDP") if _is_fsdp2(module) else name
 
 

@@ -59,6 +59,8 @@ class Watcher:
         self._claimed = 0
         self._unseen = 0
         """Steps of optimizers whose model is not watched."""
+        self._is_back = False
+        """One of them stepped before another took its place."""
         self._has_gradients = False
         """One of those optimizers had a gradient to step along."""
         self._idle: weakref.WeakSet[Optimizer] = weakref.WeakSet()
@@ -110,9 +112,14 @@ class Watcher:
         number = self._calls[id(module)]
         if number & (number - 1) and not self._unseen:
             return  # a look at all objects takes some 30 ms
-        known, found = (*self.sessions, *self._done), Found()
+        known, found = [*self.sessions, *self._done], Found()
+        if self._is_back:
+            known = [one for one in known if one.model is not module]
         free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
         holding, share = share_of(module, free)
+        if holding and not self._unseen and _holds_loss_and_model(module, args, holding):
+            self._shares[id(module)], self._inside = share, None  # the model is called within, and alone in evaluations
+            return
         if not holding and (idle := self._idle_beside(module)):
             holding, share = idle, 0.0
         elif not holding or share < self._least * max(self._shares.values(), default=1.0):
@@ -136,7 +143,7 @@ class Watcher:
 
         former = any(one.model is module for one in (*self.sessions, *self._done))
         for session in [one for one in self.sessions if one.model is module]:  # a new optimizer, as for fine-tuning
-            self._finish(session)
+            self._finish(session, replaced=True)
         if not former and forward_hooks.uncompiled(module) in forward_hooks._BY_MODEL:
             raise _StandAside("the script calls cvtui.watch itself")
         options = msgspec.structs.replace(self._options, runs=place_of(self._options.runs, self._place))
@@ -144,7 +151,7 @@ class Watcher:
         session = Session(module, optimizers, options, self, share, first)
         self.sessions.append(session)
         end_on_sigterm(self._terminate)
-        self._unseen, self._shares, self._least = 0, {}, LEAST_SHARE
+        self._unseen, self._shares, self._least, self._is_back = 0, {}, LEAST_SHARE, False
         self._idle.clear()
         self._look_no_more()
         if module._compiled_call_impl is not None:
@@ -216,8 +223,10 @@ class Watcher:
     def _notice_unknown(self, optimizer: Optimizer) -> None:
         """Look for the model of an optimizer at the next forward pass."""
         self._unseen += 1
-        if any(one.holds(optimizer) for one in self._done):
+        done = [one for one in self._done if one.holds(optimizer)]
+        if done and not done[-1].replaced:
             return
+        self._is_back = self._is_back or bool(done)
         if self._claimed >= MOST_CLAIMS:
             self._look_no_more()
             return
@@ -245,11 +254,11 @@ class Watcher:
             if other.idle_since(session.steps):
                 self._finish(other)
 
-    def _finish(self, session: Any) -> None:
-        """End the run of a model or an optimizer that is not trained any more."""
+    def _finish(self, session: Any, *, replaced: bool = False) -> None:
+        """End the run of a model or an optimizer that is not trained any more; replaced: by another optimizer."""
         session.end(None)
         self.sessions.remove(session)
-        self._done.append(Ended(session))
+        self._done.append(Ended(session, replaced))
 
     # ------------------------------------------------------------------ the end
 
@@ -326,10 +335,20 @@ class Watcher:
         )
 
 
+def _holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimizer]) -> bool:
+    """Return True for a module of the script that is given images with labels, and has the whole model in it."""
+    given = [one for one in args if isinstance(one, Tensor) and one.dim()]
+    if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
+        return False
+    return any(share_of(child, optimizers)[1] == 1 for child in module.children())
+
+
 class Ended:
     """A session that has ended: the script's model and optimizers are freed when the script lets them go."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, replaced: bool = False) -> None:
+        self.replaced = replaced
+        """Another optimizer of the same model took its place: it may come back."""
         self.folder = session.folder
         self.leads = session.leads
         self._model = weakref.ref(session.model)

@@ -8,6 +8,7 @@ from pathlib import Path
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.runlog.foreign.archives import read_archive
+from cvtui.runlog.foreign.decoding import GZIP, decoded, is_text
 from cvtui.runlog.foreign.mlflow import SQLITE, is_run, read_database, read_run, runs_below, the_run
 from cvtui.runlog.foreign.objects import read_json
 from cvtui.runlog.foreign.scalars import ScalarLog
@@ -33,6 +34,7 @@ WAY = (
     "trainer_state.json and plain logs"
 )
 CATALYST = {"train": "train.csv", "valid": "valid.csv"}
+TEXTS = (".log", ".txt", ".out", ".csv", ".tsv", ".jsonl", ".ipynb")
 DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
@@ -70,9 +72,11 @@ def _read_file(path: Path) -> ScalarLog:
         head = file.read(4096)
     if head.startswith(SQLITE):
         return read_database(path)
-    if b"\0" in head:
+    if head.startswith(GZIP):
+        raise RequestError(f"{str(path)!r} is compressed", hint="unpack it first: gunzip --keep")
+    if not is_text(head):
         raise RequestError(f"{str(path)!r} is no log that cvtui knows", hint=WAY)
-    return read_csv(path) if is_csv(head.decode("utf-8", "replace")) else read_text(path)
+    return read_csv(path) if is_csv(decoded(head)) else read_text(path)
 
 
 def _read_folder(path: Path) -> ScalarLog:
@@ -95,7 +99,11 @@ def _read_folder(path: Path) -> ScalarLog:
             f"{str(path)!r} holds {len(below)} logs: {', '.join(below[:6])}{' …' if len(below) > 6 else ''}",
             hint=f"name one: cvtui doctor {path / below[0]}",
         )
-    raise RequestError(f"there is no log in {str(path)!r}", hint=WAY)
+    texts = [name for name in names if name.endswith(TEXTS)]
+    raise RequestError(
+        f"there is no log of a known name in {str(path)!r}" if texts else f"there is no log in {str(path)!r}",
+        hint=f"name its file: cvtui doctor {path / texts[0]}" if texts else WAY,
+    )
 
 
 def _read_own(path: Path, names: list[str]) -> ScalarLog | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.runlog.foreign.decoding import decoded
 from cvtui.runlog.foreign.kinds import CLEARML, kind_of
 from cvtui.runlog.foreign.scalars import ScalarLog
 
@@ -28,7 +29,7 @@ DEEP = 4
 
 def read_json(path: Path) -> ScalarLog:
     """Read JSON lines, a list of objects or a dict of columns. RequestError where it is none of these; OSError."""
-    text = door.read_input(path, MOST).decode("utf-8-sig", "replace")
+    text = decoded(door.read_input(path, MOST))
     rows = rows_of(text)
     if not rows:
         raise RequestError(

@@ -32,6 +32,8 @@ _PLAIN = {
     "scalars",
 }
 """Words that leave the meaning of a name as it is."""
+_ALIASES = ({"nll"}, {"crossentropy"}, {"cross", "entropy"}, {"xent"})
+"""Names of a loss without that word: ignite's examples have `nll`."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def _score(name: str, role: str) -> int | None:
     if role.endswith("accuracy"):
         return late + len(words) if rest & _RIGHT and rest <= _ACCURACY else None
     if "loss" not in kind and words[-1:] != ["losses"]:
-        return None
+        named = next((one for one in _ALIASES if one <= rest), None)
+        return late + 2 if named == rest else None
     extra = len(rest - {"loss"})
     return late if not extra else 10 + late
 

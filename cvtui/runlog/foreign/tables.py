@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cvtui import door
 from cvtui.errors import RequestError
+from cvtui.runlog.foreign.decoding import decoded
 from cvtui.runlog.foreign.exports import EPOCHS, STEPS, reshaped
 from cvtui.runlog.foreign.kinds import kind_of
 from cvtui.runlog.foreign.scalars import ScalarLog
@@ -86,7 +87,7 @@ def read_dvclive(path: Path) -> ScalarLog:
 
 def _rows(path: Path) -> list[list[str]]:
     """Return the rows; a last one that is still being written (fewer cells, no end of line) is left out."""
-    text = door.read_input(path, MOST).decode("utf-8-sig", "replace").replace("\0", "").lstrip("\r\n")
+    text = _without_comments(decoded(door.read_input(path, MOST)).lstrip("\r\n"))
     try:
         between = delimiter(text)
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
@@ -97,6 +98,18 @@ def _rows(path: Path) -> list[list[str]]:
     if between == ";":  # 0,25, as a German spreadsheet writes
         rows = [[cell.replace(",", ".") if DECIMAL.fullmatch(cell) else cell for cell in row] for row in rows]
     return rows
+
+
+def _without_comments(text: str) -> str:
+    """Leave out lines of # at the beginning; one with as many cells as the first row is the header (NumPy)."""
+    lines = text.splitlines(keepends=True)
+    first = next((place for place, line in enumerate(lines) if not line.startswith("#")), 0)
+    if not first:
+        return text
+    between = delimiter(lines[first])
+    is_header = lines[first - 1].count(between) == lines[first].count(between) > 0
+    rest = "".join(lines[first:])
+    return lines[first - 1].lstrip("# ") + rest if is_header and is_csv(lines[first - 1].lstrip("# ") + rest) else rest
 
 
 def delimiter(text: str) -> str:
@@ -112,7 +125,10 @@ def is_csv(text: str) -> bool:
     """
     head, _, rest = text.lstrip("\ufeff").partition("\n")
     between = delimiter(head)
-    names, cells = head.split(between), rest.partition("\n")[0].split(between)
+    names, cells = head.rstrip("\r").split(between), rest.partition("\n")[0].rstrip("\r").split(between)
+    if not names[-1].strip() and not cells[-1].strip():  # some end each line by a tab
+        names.pop()
+        cells.pop()
     named = len(names) > 1 and any("loss" in name.lower() for name in names)
     return (
         named
@@ -124,7 +140,7 @@ def is_csv(text: str) -> bool:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return float(cell.rstrip().removesuffix("%"))
     except ValueError:
         return None
 

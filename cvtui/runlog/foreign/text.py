@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cvtui import door
+from cvtui.runlog.foreign.decoding import decoded, notebook_output
 from cvtui.runlog.foreign.objects import log_of, object_of
 from cvtui.runlog.foreign.scalars import ScalarLog
 
@@ -57,12 +58,13 @@ class Line(NamedTuple):
 
 
 def read_text(path: Path) -> ScalarLog:
-    """Read the lines with a loss or an accuracy. OSError.
+    """Read the lines with a loss or an accuracy; of a notebook what was printed in it. OSError; RequestError.
 
     `Epoch 3: train_loss=0.5`, `step 12 loss 0.53`, `Epoch [1/10], Step [100/600], Loss: 0.3`. A step that begins
     anew in each epoch is counted on, where the line says how many there are.
     """
-    text = _COLOURS.sub("", door.read_input(path, MOST).decode("utf-8", "replace"))
+    raw = notebook_output(path, MOST) if path.suffix == ".ipynb" else decoded(door.read_input(path, MOST))
+    text = _COLOURS.sub("", raw)
     lines = re.split(r"[\r\n]+", text)
     objects = [row for line in lines if (row := object_of(line)) is not None]
     if objects and len(objects) >= 0.8 * sum(bool(_WANTED.search(line)) for line in lines):
@@ -187,7 +189,7 @@ def _placed(lines: Sequence[Line]) -> ScalarLog:
 
 def _table(lines: Sequence[str]) -> ScalarLog | None:
     """Return the log of a table: a line of names, one of them a loss, and rows of as many cells; None without one."""
-    cells = [line.replace("|", " ").replace("│", " ").split() for line in lines]
+    cells = [_cells(line) for line in lines]
     for place, names in enumerate(cells):
         if len(names) < 2 or not any("loss" in name.lower() for name in names) or any(map(_is_number, names)):
             continue
@@ -197,6 +199,13 @@ def _table(lines: Sequence[str]) -> ScalarLog | None:
                        for row in rows]  # fmt: skip
             return log_of(objects, "a table in a plain log")
     return None
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line: between bars, where it begins with one (as in Markdown), else between spaces."""
+    if line.lstrip().startswith(("|", "│")):
+        return [cell.strip() for cell in re.split(r"[|│]", line.strip())[1:-1]]
+    return line.replace("|", " ").replace("│", " ").split()
 
 
 def _is_number(text: str) -> bool:

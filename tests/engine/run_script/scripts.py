@@ -118,6 +118,34 @@ def closures() -> Told:
     return Told(losses, validations, list(model.parameters()))
 
 
+class Task(nn.Module):
+    """Model and loss in one, as some training programs have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model, self.loss = net(), nn.CrossEntropyLoss()
+
+    def forward(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        output = self.model(x)
+        return {"loss": self.loss(output, y), "output": output}
+
+
+def loss_in_a_module() -> Told:
+    train, held = data()
+    task, losses, validations = Task(), [], []
+    optimizer = torch.optim.SGD(task.parameters(), 0.05)
+    for _ in range(2):
+        task.train()
+        for x, y in DataLoader(train, 12, shuffle=True):
+            optimizer.zero_grad()
+            loss = task(x, y)["loss"]
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        validations.append(validated(task.model, held))
+    return Told(losses, validations, list(task.parameters()))
+
+
 class Sharpness(Optimizer):
     """Looks at the gradient beside the weights, and lets another optimizer make the update there."""
 
@@ -142,7 +170,7 @@ class Sharpness(Optimizer):
         self.base_optimizer.step()
         self.zero_grad()
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
         self.away()
         closure()
         self.back()
@@ -295,6 +323,7 @@ ONE_MODEL: dict[str, Callable[[], Told]] = {
     "without no_grad": without_no_grad,
     "scaled": scaled,
     "closures": closures,
+    "loss in a module": loss_in_a_module,
     "beside its weights": beside_its_weights,
     "beside its weights, by a closure": lambda: beside_its_weights(closures=True),
     "two optimizers": two_optimizers,

@@ -164,6 +164,34 @@ def test_each_fold_and_each_optimizer_is_a_run(
         assert close([epoch.val_accuracy or 0 for epoch in found.epochs], [right for _, right in one.validations])
 
 
+def test_an_optimizer_that_comes_back_is_recorded_beside_the_one_that_took_its_place(tmp_path: Path) -> None:
+    def script() -> list[float]:
+        model, losses = scripts.net(), []
+        x, y = torch.randn(8, 1, 6, 6), torch.arange(8) % 2
+        first = torch.optim.SGD(model.parameters(), 0.1)
+        other = None
+        for number in range(30):
+            if number in (6, 7, 20):
+                other = other or torch.optim.Adam(model.parameters(), 0.01)
+            optimizer = other if other is not None and number in (6, 7, 20) else first
+            model.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    alone, told = run(script, None), run(script, tmp_path)
+    assert told == alone
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["s", "s-2", "s-3"]
+    assert close(list(history(tmp_path / "s").steps.loss), told[:6])
+    assert close(list(history(tmp_path / "s-2").steps.loss), told[7:8])
+    # A step of two optimizers is one of each: one alone is known as a step when it steps anew.
+    together = list(history(tmp_path / "s-3").steps.loss)
+    assert close(together[:10], told[9:19])
+    assert close(together[10:], told[20:29])
+
+
 def test_a_model_of_an_ended_run_is_freed_when_the_script_lets_it_go(tmp_path: Path) -> None:
     made: list[weakref.ref[Any]] = []
     alive: list[int] = []
