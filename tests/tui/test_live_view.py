@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -180,6 +181,10 @@ async def a_small_room_shows_one_pane_and_a_large_one_all(pilot: Pilot[None], ap
     await wait_until_async(lambda: app.on_screen() == {"loss"}, what="one pane")
     await pilot.resize_terminal(160, 45)
     await wait_until_async(lambda: len(app.on_screen()) == 6, what="all panes")
+    whole = app.subtitle("loss")
+    assert re.fullmatch(r"best validation \S+ \(epoch \d+\) · smoothing β 0.9", whole)
+    await pilot.resize_terminal(40, 10)  # no number is cut off in its middle
+    await wait_until_async(lambda: app.subtitle("loss") == whole.partition(" · ")[0], what="what fits of it")
     await pilot.resize_terminal(100, 30)
     await wait_until_async(lambda: app.on_screen() == {"loss", "accuracy", "layers"}, what="three panes")
     await pilot.resize_terminal(80, 24)

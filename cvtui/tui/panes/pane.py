@@ -15,6 +15,9 @@ from cvtui.tui.panes.view_state import ViewState
 if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
+AROUND_SUBTITLE = 6
+"""Cells of the lower border that are left to its corners, and to a blank on either side of its text."""
+
 
 class Pane(Widget):
     """Base class of the panes. A subclass returns in `key` what it draws, and draws it in `draw`.
@@ -96,7 +99,18 @@ class Pane(Widget):
         """Set the text of the lower border, if it is new: setting it repaints the pane."""
         if text != self._subtitle:
             self._subtitle = text
-            self.border_subtitle = Content(text)
+            self._draw_subtitle()
+
+    def on_resize(self) -> None:
+        self._draw_subtitle()
+
+    def _draw_subtitle(self) -> None:
+        """Leave out whole parts that don't fit: `(epoch 13)` cut off after its 1 says another epoch."""
+        shown, room = Content(self._subtitle), self.outer_size.width - AROUND_SUBTITLE
+        while 0 < room < shown.cell_length and (less := shown.plain.rpartition(" · ")[0] or
+                                                shown.plain.rpartition(" (")[0]):  # fmt: skip
+            shown = Content(less)
+        self.border_subtitle = shown
 
     def action_reveal(self, name: str) -> None:
         self.post_message(self.Asked(name))
