@@ -264,7 +264,7 @@ class WatchedRun:
         labels: Tensor | None,
         logits: Tensor | None = None,
     ) -> None:
-        if self._is_over("step"):
+        if self._over and self._is_over("step"):
             return
         self.step_count += 1
         groups = self.groups.named()

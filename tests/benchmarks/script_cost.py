@@ -2,9 +2,9 @@
 
 Two scripts: a net of 1 ms a step on a tensor data set, and ResNet-18 on 3 x 32 x 32. Each round runs one four times at
 once, on one thread, a tenth of a second each in turn (as watching.py does): without, under `cvtui run`, with
-`cvtui.watch` and `run.step(loss=loss)` in it, and without once more, which tells how far such a measurement is off. Told
-are seconds of the script's own loop, means of the rounds with their standard errors: all of them, and `late` without the
-first epoch, in which the layers' samples are not yet kept apart in time and the first steps are looked at.
+`cvtui.watch` and `run.step(loss=loss)` in it, and without once more, which tells how far such a measurement is off.
+Told are seconds of the script's own loop, means of the rounds with their standard errors: all of them, and `late`
+without the first epoch, in which the layers' samples are not yet kept apart in time and the first steps are looked at.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def recipe_of(name: str, epochs: int, watch_every: int, threads: int) -> str:
 
 
 class Turns:
-    """This run's turns, each begun by a line on stdin. Between them the clock that its modules read stands still.
+    """Turns of this run, each begun by a line on stdin. Between them the clock that its modules read stands still.
 
     Without that, what is due by the clock (flushes, the doctor's looks) came three times as often as in a run alone.
     """
@@ -219,7 +219,8 @@ def main() -> None:
         print(f"{name}: {case_of(name).what}")
         for one, rows in cost(name, asked.rounds, asked.seconds, who).items():
             costs[one].append(statistics.fmean(row[0] for row in rows))
-            told = f"  {one}: watching {mean(rows, 0)}, {mean(rows, 2)}; unwatched twice {mean(rows, 1)}, {mean(rows, 3)}"
+            told = f"  {one}: watching {mean(rows, 0)}, {mean(rows, 2)}"
+            told += f"; unwatched twice {mean(rows, 1)}, {mean(rows, 3)}"
             told += f"; the run says {100 * statistics.fmean(row[4] for row in rows):.1f}"
             told += f"; watched beside watched {mean(rows, 5)}" if one != next(iter(who)) else ""
             print(told, flush=True)

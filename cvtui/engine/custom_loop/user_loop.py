@@ -41,14 +41,11 @@ class UserLoop:
         self.model = run.model
         self.optimizer = run.optimizers[0]
         self.optimizers = run.optimizers
+        self.clock = run.clock
 
     @property
     def step(self) -> int:
         return self._run.step_count
-
-    @property
-    def clock(self) -> Clock:
-        return self._run.clock
 
     @property
     def sums(self) -> EpochSums:

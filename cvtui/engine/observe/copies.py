@@ -68,7 +68,7 @@ def _of_state() -> Callable[[], None]:
 
     @functools.wraps(own)
     def without_ours(self: nn.Module) -> Any:
-        state = {**own(self)}  # (what older versions of PyTorch return is the module's own dict)
+        state = own(self)
         for table, others in _TABLES.items():
             ours = [number for number, hook in state.get(table, {}).items() if _is_ours(hook)]
             for name in (table, *others) if ours else ():

@@ -125,9 +125,10 @@ class _Followed:
             @functools.wraps(made)
             def following(iterator: Any) -> Any:
                 batch: Callable[[], Any] = functools.partial(made, iterator)
-                for one in self._meters:
+                *others, last = self._meters
+                for one in others:
                     batch = functools.partial(one.fetch, batch)
-                return batch()
+                return last.fetch(batch)
 
             self._made, self._following = made, following
             kind.__next__ = following

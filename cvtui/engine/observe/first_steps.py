@@ -23,7 +23,7 @@ from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
-from cvtui.engine.observe.forward_hooks import Handle, forward_hooks, is_compiled, uncompiled
+from cvtui.engine.observe.forward_hooks import Handle, first_tensor, forward_hooks, is_compiled, uncompiled
 from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
@@ -145,7 +145,7 @@ class Probe:
 
     @ends_no_training
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
-        images = next((value for value in inputs if isinstance(value, Tensor)), None)
+        images = first_tensor(inputs)
         if self._quiet or (images is not None and (not images.dim() or not images.numel())):
             return
         if not torch.is_grad_enabled():
@@ -253,7 +253,8 @@ class Probe:
     ) -> None:
         """Take one step's loss and, where they are known, its labels (N) and the accuracy that was told."""
         self.number += 1
-        self._follow_modes()
+        if self._mode is False or self._handles or self._update_handles:
+            self._follow_modes()
         if self._reported_batches:
             return
         self.seen += 1

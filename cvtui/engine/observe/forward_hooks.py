@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -258,7 +258,12 @@ def first_tensor(output: Any) -> Tensor | None:
     """Return the output itself, or the first tensor of a tuple, list or dict."""
     if isinstance(output, Tensor):
         return output
-    values = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
+    if isinstance(output, tuple | list):
+        if output and isinstance(output[0], Tensor):
+            return output[0]
+        values: Iterable[Any] = output
+    else:
+        values = output.values() if isinstance(output, Mapping) else ()
     return next((value for value in values if isinstance(value, Tensor)), None)
 
 

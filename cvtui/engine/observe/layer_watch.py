@@ -115,9 +115,12 @@ class LayerWatch:
 
     def begin(self, step: int) -> None:
         """Register the hooks before a training step, if it is due."""
-        self.cancel()
-        due = self.due(step)
-        self._timed = due or self._follows or 0 < self.every - step % max(1, self.every) <= PLAIN_STEPS
+        if self._sample is not None:
+            self.cancel()
+        every = self.every
+        left = every - step % every if every else PLAIN_STEPS + 1  # steps to the next that may be sampled
+        due = left == every and self.due(step)
+        self._timed = due or self._follows or left <= PLAIN_STEPS
         if self._timed:
             self._begun = self._clock()
         if due:

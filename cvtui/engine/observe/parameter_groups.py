@@ -25,7 +25,9 @@ class ParameterGroups:
 
     def named(self) -> list[tuple[str, dict[str, Any]]]:
         """Return (name, group) of each; names are unique."""
-        count = sum(len(optimizer.param_groups) for optimizer in self._optimizers.values())
+        count = 0
+        for optimizer in self._optimizers.values():
+            count += len(optimizer.param_groups)
         if len(self._named) != count:
             self._named = []
             for key, optimizer in self._optimizers.items():

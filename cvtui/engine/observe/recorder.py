@@ -131,7 +131,7 @@ class StepRecorder:
         self._rates: list[float] = []
         self._seconds: list[float] = []
         self._flushed = -math.inf
-        self._apart = 0.0
+        self._apart = FLUSH_SECONDS
         """Seconds to the next flush, by what the last one took."""
         self._norm: Norm = None
         self._overflows = 0
@@ -190,9 +190,14 @@ class StepRecorder:
             self._take_norm(optimizer)
 
     def _take_norm(self, optimizer: Optimizer) -> None:
-        found = [g for group in optimizer.param_groups for p in group["params"] if (g := p.grad) is not None]
-        with self._no_grad:  # (a call for each of 60 gradients is a tenth of a small net's norm)
-            norms = torch._foreach_norm([g if type(g) is Tensor else own_shard(g) for g in found]) if found else ()
+        found = [
+            g if type(g) is Tensor else own_shard(g)  # (a call for each of 60 is a tenth of a small net's norm)
+            for group in optimizer.param_groups
+            for p in group["params"]
+            if (g := p.grad) is not None
+        ]
+        with self._no_grad:
+            norms = torch._foreach_norm(found) if found else ()
             if self.watch.is_looking:
                 held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
                 self.watch.note_norms(held, norms)
@@ -221,7 +226,8 @@ class StepRecorder:
         """
         self.watch.end()
         norm, self._norm = self._norm, None
-        self._norms.clear()
+        if self._norms:
+            self._norms.clear()
         self._groups.append(groups)
         if logits is not None and labels is not None and isinstance(loss, Tensor):
             self._metrics.add(loss, norm, logits, labels)
@@ -264,8 +270,7 @@ class StepRecorder:
 
         The time between two flushes is what the last one took over FLUSH_SHARE.
         """
-        apart = max(FLUSH_SECONDS, self._apart)
-        if len(self._rates) >= FLUSH_STEPS or time.perf_counter() - self._flushed >= apart:
+        if len(self._rates) >= FLUSH_STEPS or time.perf_counter() - self._flushed >= self._apart:
             self.flush()
 
     def flush(self) -> None:
@@ -284,7 +289,7 @@ class StepRecorder:
         try:
             self._flush()
         finally:
-            self._apart = min(MOST_SECONDS, (clock() - begun) / FLUSH_SHARE)
+            self._apart = max(FLUSH_SECONDS, min(MOST_SECONDS, (clock() - begun) / FLUSH_SHARE))
             self.watch.resume_step()
 
     def _flush(self) -> None:

@@ -75,7 +75,8 @@ class StepMetrics:
 
         accuracy: a share 0..1; None where it has none.
         """
-        self._reduce()
+        if self._logits:
+            self._reduce()
         found = loss.detach() if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float64)
         self._losses.append(found.reshape(()) if found.dim() else found)
         self._sizes.append(1)

@@ -16,6 +16,8 @@ from cvtui.engine.observe.statistics import KnownNorms, norms_of
 
 def has_closure(words: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> bool:
     """Return True for a `step(closure)`, as its hooks are told of it: its gradients come within the step."""
+    if len(words) < 2 and not options:
+        return False
     return any(callable(one) for one in (*words[1:], *(options or {}).values()))
 
 

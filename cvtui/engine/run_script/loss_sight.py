@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._C import _len_torch_function_stack
+from torch._C import _get_function_stack_at, _len_torch_function_stack
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
@@ -116,10 +116,9 @@ class Sight(TorchFunctionMode):
 
     def begin(self) -> None:
         """Begin to see; nothing happens where a mode of the script's is on."""
-        if _len_torch_function_stack():
-            stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-            if len(stack) > 1 or not isinstance(stack[0], LossCalls):
-                return
+        count = _len_torch_function_stack()
+        if count and (count > 1 or not isinstance(_get_function_stack_at(0), LossCalls)):
+            return
         self._on += 1
         self.__enter__()  # type: ignore[no-untyped-call]
 
@@ -127,8 +126,8 @@ class Sight(TorchFunctionMode):
         """See no more, where no other mode lies above."""
         if not self._on:
             return
-        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
-        if stack and stack[-1] is self:
+        count = _len_torch_function_stack()
+        if count and _get_function_stack_at(count - 1) is self:
             self.__exit__(None, None, None)
             self._on -= 1
 
@@ -162,6 +161,11 @@ class Sight(TorchFunctionMode):
                 kind.__next__ = made
 
         return end
+
+    @property
+    def is_idle(self) -> bool:
+        """True where it sees nothing, and has nothing to tell."""
+        return not (self._on or self._calls or self._backward or self._compared or self._products)
 
     def take(self) -> tuple[list[Call], list[Tensor], list[tuple[Tensor, Tensor]]]:
         """Return calls, losses that `backward` was called on, and comparisons since the last time."""

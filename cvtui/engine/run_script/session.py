@@ -71,7 +71,7 @@ class Hub(Protocol):
 
     sight: Sight
 
-    def guarded(self, what: Callable[[], None]) -> None:
+    def guarded(self, what: Callable[..., None], *given: Any) -> None:
         """Do something of ours; an error of it ends the watching, never the script."""
 
     def judge(self) -> None:
@@ -163,7 +163,7 @@ class Session:
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
         if not (self._quiet or self._ended or is_traced()):
-            self._hub.guarded(lambda: self._take_inputs(module, args, kwargs or {}))
+            self._hub.guarded(self._take_inputs, module, args, kwargs or {})
 
     def call_around(self, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Call the code of a model that was compiled in place; hooks of its own are none that PyTorch would call."""
@@ -218,7 +218,7 @@ class Session:
 
     def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
         if not (self._quiet or self._ended or is_traced()):
-            self._hub.guarded(lambda: self._take_output(rest[0] if len(rest) > 1 else {}, rest[-1]))
+            self._hub.guarded(self._take_output, rest[0] if len(rest) > 1 else {}, rest[-1])
 
     def _take_output(self, kwargs: Any, output: Any) -> None:
         labels = kwargs.get("labels")
@@ -253,7 +253,7 @@ class Session:
         parts, self._parts = self._parts, []
         if not losses or self._ended:
             return
-        loss = losses[0].float() if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
+        loss = losses[0] if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
         self.steps += 1
         try:
             self._tell_step(loss, parts)
@@ -328,7 +328,7 @@ class Session:
         return steps - self._seen_at >= UNTOUCHED
 
     def holds(self, optimizer: Optimizer) -> bool:
-        return any(one is optimizer for one in self.optimizers)
+        return optimizer is self.optimizers[0] or any(one is optimizer for one in self.optimizers)
 
 
 def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:
@@ -337,6 +337,8 @@ def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:
 
 def _outputs(output: Any) -> Tensor | None:
     """Return a model's outputs: of a dict with `logits` these."""
+    if isinstance(output, Tensor):
+        return output.detach()
     logits = output.get("logits") if isinstance(output, dict) else None
     tensor = logits if isinstance(logits, Tensor) else first_tensor(output)
     return tensor.detach() if tensor is not None else None

@@ -98,7 +98,7 @@ class Watcher:
             return
         self._inside = module
         if os.getpid() == self._process and (self._unseen or not any(one.model is module for one in self.sessions)):
-            self.guarded(lambda: self._consider(module, args))
+            self.guarded(self._consider, module, args)
 
     def _after_any(self, module: nn.Module, _args: Any, _output: Any) -> None:
         if module is self._inside:
@@ -183,6 +183,8 @@ class Watcher:
 
     def judge(self) -> None:
         """Close the last forward pass: training, where `backward` was called after it."""
+        if self._current is None and self.sight.is_idle:
+            return
         self.sight.end()
         calls, backward, compared = self.sight.take()
         forward, self._current = self._current, None
@@ -205,11 +207,14 @@ class Watcher:
     # ------------------------------------------------------------------ steps
 
     def _session(self, optimizer: Optimizer) -> Any:
-        return next((one for one in self.sessions if one.holds(optimizer)), None)
+        for session in self.sessions:
+            if session.holds(optimizer):
+                return session
+        return None
 
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() == self._process:
-            self.guarded(lambda: self._prepare_step(optimizer))
+            self.guarded(self._prepare_step, optimizer)
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -239,7 +244,7 @@ class Watcher:
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() == self._process:
-            self.guarded(lambda: self._close_step(optimizer))
+            self.guarded(self._close_step, optimizer)
 
     def _close_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -250,8 +255,8 @@ class Watcher:
         if session is None:
             return
         session.stepped(optimizer, self._last)
-        for other in [one for one in self.sessions if one is not session]:
-            if other.idle_since(session.steps):
+        for other in list(self.sessions) if len(self.sessions) > 1 else ():
+            if other is not session and other.idle_since(session.steps):
                 self._finish(other)
 
     def _finish(self, session: Any, *, replaced: bool = False) -> None:
@@ -262,12 +267,12 @@ class Watcher:
 
     # ------------------------------------------------------------------ the end
 
-    def guarded(self, what: Callable[[], None]) -> None:
+    def guarded(self, what: Callable[..., None], *given: Any) -> None:
         """Do something of ours; an error of it ends the watching, never the script."""
         if self._trouble:
             return
         try:
-            what()
+            what(*given)
         except Exception as error:
             self._give_up(f"{error}" if isinstance(error, _StandAside) else f"{type(error).__name__}: {error}")
 
@@ -303,7 +308,7 @@ class Watcher:
         self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
-            self.guarded(lambda session=session: session.end(error))  # type: ignore[misc]
+            self.guarded(session.end, error)
         self._leave_loaders()  # behind the sessions, which follow them too
         done = [*self._done, *self.sessions]
         good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))

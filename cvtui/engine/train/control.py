@@ -128,7 +128,8 @@ class Control:
         It costs 0.2 µs when there is nothing to look at. Raises StopRequested for a stop; Diverged (see
         StepRecorder.flush) when the steps before a command turn out to be so.
         """
-        self._check_signals()
+        if self.signals is not None:
+            self._check_signals()
         now = time.perf_counter()
         if now < self._next_poll:
             return
