@@ -126,7 +126,7 @@ def _planes(opened: Image, path: str) -> list[Image] | None:
             turned /= 1 << (16 - bits)
         return [Pillow.fromarray(turned)]
     if bits > 8:
-        raise Unreadable(f"JPEG 2000 in colour of {bits} bits, whose white Pillow reads as black; make it PNG or TIFF")
+        raise Unreadable(f"it is JPEG 2000 of {bits} bits, whose white Pillow reads as black; make it PNG or TIFF")
     if opened.mode not in ("RGB", "RGBA") or not any(_other_half(tile) for tile in getattr(opened, "tile", ())):
         return None
     low = _low_bytes(path)
