@@ -161,6 +161,24 @@ def test_faults_that_a_curve_alone_shows(tmp_path: Path, name: str):
         assert "nan" not in report.findings[0].sentence
 
 
+def test_what_a_resumed_run_says_anew_is_read_as_tensorboard_does(tmp_path: Path):
+    """A run became NaN at step 250 and went on to 400; it was resumed from 200 and has come to 300."""
+    pytest.importorskip("tensorboard", reason="the package tensorboard is not installed")
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from torch.utils.tensorboard import SummaryWriter
+
+    for first, last, purge in ((0, 400, None), (200, 300, 200)):
+        with SummaryWriter(tmp_path, purge_step=purge) as writer:
+            for step in range(first, last, 5):
+                dead = purge is None and step >= 250
+                writer.add_scalar("loss", math.nan if dead else noisy(falling)(step), step)
+    report = examined(tmp_path)
+    tensorboard = EventAccumulator(str(tmp_path)).Reload().Scalars("loss")
+    assert report.log.columns["loss"] == {one.step: one.value for one in tensorboard}
+    assert (max(report.log.columns["loss"]), report.findings) == (295, [])
+
+
 @pytest.mark.parametrize("counted", ["steps", "epochs"])
 def test_overfitting_shows_in_the_two_losses_alone(counted: str, tmp_path: Path):
     """Also where the program counts its validations in epochs, beside steps of training."""

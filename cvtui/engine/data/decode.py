@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvtui.engine.data.depth import Depth, ValueRange
+from cvtui.engine.data.jpeg2000 import bits_of
 from cvtui.engine.data.pillow_plugins import open_plugin
 from cvtui.engine.data.tiff_bands import bands_of
 from cvtui.engine.runtime import forks  # noqa: F401  # what decodes may be forked beside a thread that imports
@@ -118,9 +119,14 @@ def _planes(opened: Image, path: str) -> list[Image] | None:
     from PIL import Image as Pillow
     from PIL import ImageOps
 
+    bits = bits_of(opened)
     if is_deep(opened):
-        turned = ImageOps.exif_transpose(opened)
-        return [Pillow.fromarray(np.asarray(turned).astype(np.float32))]
+        turned = np.asarray(ImageOps.exif_transpose(opened)).astype(np.float32)
+        if 8 < bits < 16:  # Pillow shifts the values of a JPEG 2000 up to 16 bits
+            turned /= 1 << (16 - bits)
+        return [Pillow.fromarray(turned)]
+    if bits > 8:
+        raise Unreadable(f"it is JPEG 2000 of {bits} bits, whose white Pillow reads as black; make it PNG or TIFF")
     if opened.mode not in ("RGB", "RGBA") or not any(_other_half(tile) for tile in getattr(opened, "tile", ())):
         return None
     low = _low_bytes(path)

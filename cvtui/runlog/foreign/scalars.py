@@ -26,6 +26,13 @@ class ScalarLog:
         """Add one value."""
         self.columns.setdefault(name, {})[step] = value
 
+    def forget(self, prefix: str, step: int) -> None:
+        """Leave out what was added under a prefix from a step on: a run that went back to it says it anew."""
+        for name in [name for name in self.columns if name.startswith(prefix)]:
+            kept = {at: value for at, value in self.columns.pop(name).items() if at < step}
+            if kept:
+                self.columns[name] = kept
+
     @property
     def values(self) -> int:
         """How many there are in all columns."""

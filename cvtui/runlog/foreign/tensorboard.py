@@ -13,6 +13,8 @@ from cvtui.runlog.foreign.scalars import ScalarLog
 
 LONGEST = 1 << 16
 """Bytes of an event with a scalar; longer ones hold images, graphs, histograms."""
+START = 1
+"""Status of a session that begins: what was written before, from its step on, doesn't count (`purge_step`)."""
 _POLYNOMIAL = 0x82F63B78
 
 
@@ -57,6 +59,8 @@ def _take(log: ScalarLog, prefix: str, event: bytes) -> None:
             step = signed(value)
         elif number == 5 and isinstance(value, bytes):
             summary = value
+        elif number == 7 and isinstance(value, bytes) and (1, START) in fields(value):
+            log.forget(prefix, step)
     for number, one in fields(summary):
         if number == 1 and isinstance(one, bytes):
             tag, scalar = _scalar(one)

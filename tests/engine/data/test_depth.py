@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from cvtui.engine.data import image_folder
 from cvtui.engine.data.augment import CHANGES, Augment
-from cvtui.engine.data.decode import decode, look
+from cvtui.engine.data.decode import Unreadable, decode, look
 from cvtui.engine.data.depth import Depth, ValueRange, unit_of
 from cvtui.engine.data.each_image import TRANSFORMS
 from cvtui.engine.data.image_folder import ReadingProgress, _read
@@ -116,6 +117,30 @@ def test_bits_set_the_scale(tmp_path: Path) -> None:
     assert any("16 bits, 65,535 is white (as --bits says)" in note for note in split.notes)
     _read.cache_clear()
     assert any("larger ones are cut off" in note for note in read(tmp_path, 10)[1].notes)
+
+
+JPEG2000 = {
+    "white of 12 bits in colour": (
+        "/0//UQAvAAAAAAAIAAAACAAAAAAAAAAAAAAACAAAAAgAAAAAAAAAAAADCwEBCwEBCwEB/1IADAAAAAEBAAQEAAH/XAAEQGD/ZAAlAAFDcmVh"
+        "dGVkIGJ5IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAAYAAH/k8/kFBQAXK+HgID/2Q=="
+    ),
+    "1000 of 12 bits in grey": (
+        "/0//UQApAAAAAAAIAAAACAAAAAAAAAAAAAAACAAAAAgAAAAAAAAAAAABCwEB/1IADAAAAAEAAAQEAAH/XAAEQGD/ZAAlAAFDcmVhdGVkIGJ5"
+        "IE9wZW5KUEVHIHZlcnNpb24gMi41LjT/kAAKAAAAAAAlAAH/k8/kUBFQVKNuUoQAAAABhIS7r1gAYSEv/9k="
+    ),
+}
+"""8 x 8 each, by another program: Pillow gives 0 for the one and 16000 for the other."""
+
+
+def test_jpeg_2000_of_12_bits_keeps_its_values_or_is_left_out(tmp_path: Path) -> None:
+    colour, grey, bytes_ = (tmp_path / name for name in ("colour.jp2", "grey.jp2", "bytes.jp2"))
+    for path, text in zip((colour, grey), JPEG2000.values(), strict=True):
+        path.write_bytes(base64.b64decode(text))
+    with pytest.raises(Unreadable, match="JPEG 2000 of 12 bits, whose white Pillow reads as black"):
+        look(str(colour), (8, 8))
+    assert look(str(grey), (8, 8)) == ValueRange(1000, 1000, True)
+    Image.new("RGB", (8, 8), "white").save(bytes_)
+    assert np.asarray(look(str(bytes_), (8, 8))).min() == 255
 
 
 def test_streamed_and_resident_are_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

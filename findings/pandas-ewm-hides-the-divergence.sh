@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# pandas 3.1.1: ewm(...).mean() of a loss that becomes infinite or NaN, and stays so, goes on with its last finite value to
+# the end: infinity is taken for missing, and what is missing is left out. rolling(...).mean() gives NaN for both, polars'
+# ewm_mean the NaN. The smoothed loss at the end of a run of ten good steps and ninety of infinity or NaN:
+set -euo pipefail
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pandas==3.1.1' 'polars==2.1.0' 'numpy==2.4.6'
+cat >"$work/show.py" <<'PY'
+import numpy as np
+import pandas as pd
+import polars as pl
+
+for end in (np.inf, np.nan):
+    loss = [0.5] * 10 + [end] * 90
+    ewm, rolling = pd.Series(loss).ewm(alpha=0.1).mean().iloc[-1], pd.Series(loss).rolling(5).mean().iloc[-1]
+    print(f"ends in {end}: ewm {ewm:.2f} rolling {rolling:.2f} polars {pl.Series(loss).ewm_mean(alpha=0.1)[-1]:.2f}")
+PY
+shown=$("$work/venv/bin/python" "$work/show.py")
+[[ $shown == $'ends in inf: ewm 0.50 rolling nan polars nan\nends in nan: ewm 0.50 rolling nan polars nan' ]] || { echo "it is otherwise now: $shown"; exit 1; }
+echo "a run that diverged ends with its last finite loss"
