@@ -40,7 +40,7 @@ def is_traced() -> bool:
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
         or torch._C._functorch.peek_interpreter_stack() is not None
-        or (symbolic is not None and symbolic._get_is_fx_tracing())
+        or (symbolic is not None and symbolic.is_fx_symbolic_tracing())
     )
 
 

@@ -218,7 +218,7 @@ class ForwardHooks:
                 if inside and not torch.compiler._is_exporting_flag:
                     looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
                 return
-            for observer in () if is_traced() else tuple(observers.values()):
+            for observer in tuple(observers.values()) if observers and not is_traced() else ():
                 observer(module, inputs)
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -226,7 +226,7 @@ class ForwardHooks:
                 if inside and torch.is_grad_enabled() and not torch.compiler._is_exporting_flag:
                     looked(_detached(output), mark, key, number, True)
                 return
-            for observer in () if is_traced() else tuple(observers.values()):
+            for observer in tuple(observers.values()) if observers and not is_traced() else ():
                 observer(module, inputs, output)
 
         _run_plainly(enter, leave)
