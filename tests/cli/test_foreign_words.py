@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cvtui.cli import out
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.events import (
     CheckpointSaved,
@@ -127,3 +131,31 @@ def test_html_holds_no_direction_signs(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in ("x.html", "x.svg"):
         assert not dangerous((here / name).read_text())
+
+
+class Tty(io.StringIO):
+    """What a table for a script is printed to."""
+
+    def __init__(self, tty: bool) -> None:
+        super().__init__()
+        self._tty = tty
+
+    def isatty(self) -> bool:
+        return self._tty
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_csv_is_harmless_on_a_terminal_and_json_everywhere(tty: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal would obey ESC, C1 (U+009B) and turn text around at U+202E; a file keeps each name as it is."""
+    name = "a\x1b[31m\x9b2J\u202e\U000e0001.png"
+    written = Tty(tty)
+    monkeypatch.setattr(sys, "stdout", written)
+    out.csv_writer().writerows([["image", "é,"], [name, 1]])
+    assert written.getvalue().splitlines()[0] == 'image,"é,"'
+    assert (name in written.getvalue()) is not tty
+    assert written.getvalue().replace("\n", "").isprintable() is tty
+    written.truncate(written.seek(0))
+    out.json_line({name: "é"})
+    assert written.getvalue().removesuffix("\n").isprintable()
+    assert "é" in written.getvalue()
+    assert json.loads(written.getvalue()) == {name: "é"}

@@ -44,7 +44,7 @@ class Screen(Terminal):
     def __init__(self, *words: str, cwd: Path, size: tuple[int, int], **env: str | None) -> None:
         self._drawn = pyte.Screen(*size)
         self._stream = pyte.Stream(self._drawn)
-        super().__init__(*words, cwd=cwd, size=size, stdout=None, stderr=None, **env)
+        super().__init__(*words, cwd=cwd, size=size, stdout=None, stderr=None, script="", **env)
 
     def answer(self, piece: str) -> None:
         # pyte takes a private mode's report and kitty's keys for letters and for SGR

@@ -395,6 +395,10 @@ async def test_the_form_in_terminals_of_any_size(tmp_path: Path) -> None:
         await a_terminal_that_is_too_small_says_so_and_recovers(pilot, app)
 
 
+def _is_at(app: CvtuiApp, place: str) -> bool:
+    return app.current_mode == place
+
+
 async def test_a_small_terminal_shows_one_pane_of_a_run_and_the_form_says_how_to_go_on(tmp_path: Path) -> None:
     finished_run(tmp_path / "runs", "good")
     app = session(tmp_path)
@@ -406,6 +410,13 @@ async def test_a_small_terminal_shows_one_pane_of_a_run_and_the_form_says_how_to
         assert "The form needs 80x23" in said
         assert "4  the runs; enter shows one" in said
         assert max(map(len, said.splitlines())) <= 40
+        for key, place in (("f2", "Calc"), ("f3", "Labs")):  # which would scroll there, if they could
+            await pilot.press(key)
+            await wait_until_async(partial(_is_at, app, place.lower()), what=place)
+            await pilot.pause()
+            cover = app.screen.query_one(TooSmall)
+            assert cover.size == (40, 10)
+            assert f"{place} needs 80x23" in str(cover.render())
         await pilot.press("4")
         await wait_until_async(lambda: isinstance(app.screen, RunsScreen) and bool(app.screen.table.rows), what="runs")
         assert not app.screen.query_one(TooSmall).display

@@ -118,7 +118,7 @@ class TooSmall(Widget):
         self._place = place
 
     def render(self) -> Content:
-        wide, high = self.size
+        wide, high = self.app.size
         roomy = self.screen.has_class("-roomy")
         if roomy and wide >= SMALLEST[0] and high >= SMALLEST[1]:
             lines = [
@@ -165,7 +165,7 @@ class BaseScreen(Screen[None]):
     ]
     DEFAULT_CSS = """
     BaseScreen {
-        layers: base over; background: $background;
+        layers: base over; background: $background; overflow: hidden;
     }
     """
 
