@@ -50,7 +50,7 @@ def test_a_run_that_waits_for_its_turn_sees_no_time_pass(
     now = 100.0
 
     class Others(io.StringIO):
-        def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        def readline(self, *_: object) -> str:  # type: ignore[override]
             nonlocal now
             now += 7.0
             return "\n"
