@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.validation import check
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.contestants import Engine, as_a_user
+from tests.benchmarks.watching import SLICE, Turns
 
 PRINT = "import json, os; print(json.dumps(dict(os.environ)))"
 
@@ -39,6 +42,34 @@ def test_a_contestant_has_the_environment_of_a_user(monkeypatch: pytest.MonkeyPa
     )
     assert not {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "MKL_NUM_THREADS"} & set(found)
     assert dict(os.environ) == before
+
+
+def test_a_run_that_waits_for_its_turn_sees_no_time_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+
+    class Others(io.StringIO):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            nonlocal now
+            now += 7.0
+            return "\n"
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    monkeypatch.setattr(sys, "stdin", Others())
+    turns = Turns()
+    turns.wait()
+    assert time.perf_counter() == 100.0
+    now += SLICE / 2
+    turns.hand_over()
+    assert not capsys.readouterr().out, "its turn is not over"
+    now += SLICE
+    turns.hand_over()
+    assert capsys.readouterr().out == "next\n"
+    assert time.perf_counter() == pytest.approx(100.0 + 1.5 * SLICE)
+    now += 0.02
+    turns.count()
+    assert turns.wall == pytest.approx(1.5 * SLICE + 0.02)
 
 
 @pytest.mark.long

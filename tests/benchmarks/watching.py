@@ -99,7 +99,12 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
             super().__init__(*given)
             recorder: Any = self.recorder
             flush = recorder.flush_when_due
-            recorder.flush_when_due = lambda: (flush(), turns.hand_over())[0]
+
+            def flush_in_turn() -> None:
+                flush()
+                turns.hand_over()
+
+            recorder.flush_when_due = flush_in_turn
 
     for module in list(sys.modules.values()):  # whichever module of the checkout makes the trainer
         if vars(module).get("Trainer") is Trainer:
