@@ -34,14 +34,21 @@ def is_traced() -> bool:
 
     PyTorch compiles or traces it, transforms it (torch.func), runs it without values (fake tensors) or counts it.
     """
-    symbolic = sys.modules.get("torch.fx._symbolic_trace")
     return (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
         or torch._C._len_torch_dispatch_stack() > 0
         or torch._C._functorch.peek_interpreter_stack() is not None
-        or (symbolic is not None and symbolic.is_fx_symbolic_tracing())
+        or _is_symbolic()
     )
+
+
+def _is_symbolic() -> bool:
+    module: Any = sys.modules.get("torch.fx._symbolic_trace")
+    if module is None:
+        return False
+    asked = getattr(module, "_get_is_fx_tracing", None)  # older ones have a flag
+    return bool(asked() if asked is not None else getattr(module, "_is_fx_tracing_flag", False))
 
 
 def keep_out() -> None:

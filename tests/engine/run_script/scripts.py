@@ -170,7 +170,7 @@ class Sharpness(Optimizer):
         self.base_optimizer.step()
         self.zero_grad()
 
-    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         self.away()
         closure()
         self.back()

@@ -47,7 +47,7 @@ def gradient_of_each_image(model: nn.Module) -> Any:
     values = dict(frozen.named_parameters())
 
     def loss(values: Any, image: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(model.eval(), values, (image[None],)).square().sum()  # type: ignore[no-any-return]
+        return torch.func.functional_call(model.eval(), values, (image[None],)).square().sum()
 
     found = torch.func.vmap(torch.func.grad(loss), (None, 0))(values, torch.ones(3, 1, 6, 6))
     model.train()
@@ -72,7 +72,9 @@ BESIDE: dict[str, Callable[[nn.Module], Any]] = {
 def test_what_is_done_with_the_model_comes_out_as_without_the_watch(name: str, begun: str, tmp_path: Path) -> None:
     def script() -> tuple[Any, list[float]]:
         train, _ = scripts.data()
-        model, losses, found = scripts.net(), [], []
+        model = scripts.net()
+        losses: list[float] = []
+        found: list[Any] = []
         optimizer = torch.optim.SGD(model.parameters(), 0.1)
         for x, y in DataLoader(train, 8):
             if len(losses) == (2 if begun == "between steps" else 0):
