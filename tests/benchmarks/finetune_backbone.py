@@ -35,7 +35,7 @@ from torchvision.transforms import v2
 
 from tests.benchmarks import finetune
 
-SIDE, BATCH, RATE, DECAY = 64, 16, 1e-3, 0.01
+SIDE, BATCH, RATE, DECAY = 64, 16, 3e-4, 0.01
 COUNTS, SOURCE_COUNTS = (32, 40), (100, 20)
 """Crops of a picture to train on, to validate."""
 FROZEN = ("", "until:layer3", "all-but-head")
@@ -51,10 +51,14 @@ class Task(NamedTuple):
     base: Path
     photos: Path
     weights: Path
-    """A checkpoint of cvtui, with how pixels were prepared."""
-    frozen: str
-    epochs: int
-    seed: int
+    """A checkpoint of cvtui, which says how pixels were prepared."""
+    plain: Path
+    """The same weights as a state_dict alone."""
+    pixels: tuple[Tensor, Tensor]
+    """Mean and deviation of 0 to 255 that they were trained with."""
+    frozen: str = ""
+    epochs: int = 0
+    seed: int = 0
 
 
 class Found(NamedTuple):
@@ -74,20 +78,13 @@ def ours(task: Task) -> float:
 def model_of(task: Task, classes: int) -> tuple[ResNet, list[nn.Module]]:
     """Return the net with the task's weights but a new head, and its frozen parts."""
     model = resnet18(num_classes=classes)
-    state = torch.load(task.weights, weights_only=True)["model"]
+    state = torch.load(task.plain, weights_only=True)
     model.load_state_dict({name: v for name, v in state.items() if not name.startswith("fc.")}, strict=False)
     early: list[nn.Module] = [model.conv1, model.bn1, model.layer1, model.layer2]
     parts = {"": [], "until:layer3": early, "all-but-head": [*early, model.layer3, model.layer4]}[task.frozen]
     for part in parts:
         part.requires_grad_(False)
     return model, parts
-
-
-def pixels_of(task: Task) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation, of 0 to 255, that the weights were trained with."""
-    told = torch.load(task.weights, weights_only=True)["preprocess"]
-    scale, shift = (torch.tensor(told[name]).flatten() for name in ("scale", "shift"))
-    return -shift / scale, 1 / scale
 
 
 def trained(
@@ -119,7 +116,7 @@ def trained(
 def tutorial(task: Task) -> float:
     """Train with ImageFolder and DataLoader; return the last accuracy."""
     torch.manual_seed(task.seed)
-    average, spread = ((one / 255).tolist() for one in pixels_of(task))
+    average, spread = ((one / 255).tolist() for one in task.pixels)
     steps = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(average, spread)]
     train, val = (ImageFolder(str(task.photos / half), v2.Compose(steps)) for half in ("train", "val"))
     loaders = DataLoader(train, BATCH, shuffle=True, num_workers=2), DataLoader(val, 64, num_workers=2)
@@ -133,7 +130,7 @@ class InMemory:
 
     def __init__(self, task: Task, half: str, batch: int, shuffled: bool) -> None:
         x, self.y = finetune.tensors(task.photos, half)
-        average, spread = (one.view(1, 3, 1, 1) for one in pixels_of(task))
+        average, spread = (one.view(1, 3, 1, 1) for one in task.pixels)
         self.x = ((x - average) / spread).to(memory_format=torch.channels_last)
         self.batch, self.shuffled = batch, shuffled
 
@@ -153,8 +150,8 @@ def leanest(task: Task) -> float:
     return trained(model, parts, loaders, optimizer, task.epochs, None)
 
 
-def prepared(base: Path) -> tuple[Path, Path]:
-    """Write the photographs, and weights that are trained on other pictures (which loads all of cvtui too)."""
+def prepared(base: Path) -> Task:
+    """Write the photographs, and train weights on other pictures (which loads all of cvtui too)."""
     finetune.SIDE, maker = SIDE, np.random.default_rng(0)
     source, photos = finetune.pictures()
     finetune.write(finetune.crops(source, maker, SOURCE_COUNTS), base / "source")
@@ -162,7 +159,11 @@ def prepared(base: Path) -> tuple[Path, Path]:
     fields = {**FIXED, "data": f"folder:{base / 'source'}", "epochs": 3, "batch_size": 64}
     history = finetune.ours(base / "runs", **fields, preprocess="standardise")[0]
     print(f"the weights' own set: {finetune.accuracy(history):.1%}", flush=True)
-    return base / "photos", (history.folder.checkpoints / "last.pt").rename(base / "weights.pt")
+    weights = (history.folder.checkpoints / "last.pt").rename(base / "weights.pt")
+    state = torch.load(weights, weights_only=True)
+    torch.save(state["model"], base / "plain.pt")
+    scale, shift = (torch.tensor(state["preprocess"][name]) for name in ("scale", "shift"))
+    return Task(base, base / "photos", weights, base / "plain.pt", (-shift / scale, 1 / scale))
 
 
 CONTESTANTS: dict[str, Callable[[Task], float]] = {"cvtui": ours, "tutorial": tutorial, "leanest": leanest}
@@ -201,15 +202,14 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as spare:
-        photos, weights = prepared(Path(spare))
+        task = prepared(Path(spare))._replace(epochs=given.epochs)
         print("| frozen | contestant | accuracy | by the clock | CPU | speed by the clock | by CPU |")
         print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
         for frozen in FROZEN:
             found: dict[str, list[Found]] = {name: [] for name in CONTESTANTS}
             for seed in range(given.rounds):
                 for name, train in CONTESTANTS.items():
-                    task = Task(Path(spare), photos, weights, frozen, given.epochs, seed)
-                    found[name].append(timed(train, task))
+                    found[name].append(timed(train, task._replace(frozen=frozen, seed=seed)))
             print(*rows(frozen, found), sep="\n", flush=True)
 
 
