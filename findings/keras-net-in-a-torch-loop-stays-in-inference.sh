@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# keras 3.15.1 on torch 2.14.1: a keras net is an nn.Module, and its train() and eval() change nothing: keras goes by
-# the argument training=True, which fit() gives. So in a loop of PyTorch's own, net.train(); net(x), dropout never drops
-# and batch norm normalises by its first mean 0 and variance 1 and never learns others. The loss falls, no word. net(x,
-# training=True) is right. Share that is dropped of 0.5, and batch norm's mean after 200 batches of mean 5:
+# keras 3.15.1 on torch 2.14.1: a keras net is an nn.Module, and its train() changes nothing: keras goes by the argument
+# training=True, which fit() gives. So in a loop of PyTorch's own, net.train(); net(x), dropout never drops and batch
+# norm normalises by its first mean 0 and variance 1 and never learns others, without a word. net(x, training=True) is
+# right. Share that is dropped of 0.5, and batch norm's mean after 200 batches of mean 5:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'keras==3.15.1' 'torch==2.14.1' 'numpy==2.4.6'

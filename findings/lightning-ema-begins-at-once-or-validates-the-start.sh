@@ -42,8 +42,8 @@ for option in ({}, {"update_starting_at_epoch": 2}, {"update_starting_at_step": 
     net, counts = Climbing(), []
     batches = DataLoader(torch.zeros(3, 1)), DataLoader(torch.zeros(1, 1))
     L.Trainer(callbacks=[Counted(decay=0.5, **option)], **quiet).fit(net, *batches)
-    print("found", *option, "validated", *net.validated, "updates", *counts)
+    print(*option or ("from the start",), "validated", *net.validated, "updates", *counts)
 PY
 shown=$("$work/venv/bin/python" "$work/show.py" 2>/dev/null)
-[[ $shown == $'found validated 2.2 5.0 8.0 11.0 updates 3 6 9 12\nfound update_starting_at_epoch validated 2.2 5.0 8.0 11.1 updates 3 6 10 14\nfound update_starting_at_step validated 0.0 0.0 8.2 11.0 updates 0 0 3 6' ]] || { echo "it is otherwise now: $shown"; exit 1; }
+[[ $shown == $'from the start validated 2.2 5.0 8.0 11.0 updates 3 6 9 12\nupdate_starting_at_epoch validated 2.2 5.0 8.0 11.1 updates 3 6 10 14\nupdate_starting_at_step validated 0.0 0.0 8.2 11.0 updates 0 0 3 6' ]] || { echo "it is otherwise now: $shown"; exit 1; }
 echo "EMAWeightAveraging begins at once, or validates the untrained weights"

@@ -2,8 +2,7 @@
 # optax 0.2.8 on jax 0.10.2: softmax_cross_entropy_with_integer_labels takes a label of -1 (unlabelled, ignored
 # elsewhere) for the last class: pictures without a label are trained as that class, with its loss and its gradient. A
 # label that is one too large (classes counted from 1) makes the loss NaN, while the gradient is finite and pushes all
-# classes down. By one-hot rows both cost 0. PyTorch raises on both. Loss and gradient of scores 1, 2, 3 for labels 2,
-# -1 and 3:
+# classes down. By one-hot rows both cost 0. Loss and gradient of scores 1, 2, 3 for labels 2, -1 and 3:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'optax==0.2.8' 'jax==0.10.2' 'numpy==2.4.6'

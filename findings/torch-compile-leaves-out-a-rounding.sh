@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.14.1, CPU: torch.compile leaves out a cast to half precision and back: x.bfloat16().float() is x. So a net
-# that is rounded on purpose (to see what half precision costs, quantization noise, a straight-through estimator) is
-# compiled without it, and what overflows float16 doesn't become infinite. No warning. It needs a C++ compiler. Is
-# anything rounded, and is 1e6 infinite in float16?
+# that is rounded on purpose (to see what half precision costs, for quantization noise) is compiled without it, and what
+# overflows float16 doesn't become infinite. No warning. (It needs a C++ compiler.) Is anything rounded, and what is
+# 1e6:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -39,7 +39,8 @@ def main(rank, port):
     both = [torch.zeros(3), torch.zeros(3)]
     dist.all_gather(both, mine)
     if rank == 0:
-        print("hook {:.0f} and {:.0f}, after {:.0f} and {:.0f}, weights {:.0f} and {:.0f}".format(*torch.stack(both, 1).flatten().tolist()))
+        words = "hook {:.0f} and {:.0f}, after {:.0f} and {:.0f}, weights {:.0f} and {:.0f}"
+        print(words.format(*torch.stack(both, 1).flatten().tolist()))
     dist.destroy_process_group()
 
 

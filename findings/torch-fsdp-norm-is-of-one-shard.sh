@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # torch 2.14.1, gloo, two processes: under fully_shard (FSDP2) a norm, a mean or the largest value of a parameter's
-# gradient is a DTensor whose item() and float() give the part of the own shard: each rank logs another number, none is
-# right, and a loop that stops at a gradient above a threshold stops on one rank alone. full_tensor() first is right;
-# clip_grad_norm_ and std are. Ranks 0 and 1, for a gradient of 1 in the first half of the rows and 3 in the second:
-# item(), and of the whole tensor:
+# gradient is a DTensor whose item() gives the part of the own shard: each rank logs another number, and a loop that
+# stops at a gradient above a threshold stops on one rank alone. full_tensor() first is right, and so is
+# clip_grad_norm_. Ranks 0 and 1, for a gradient of 1 in the first half of the rows and 3 in the second: item(), and of
+# the whole tensor:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.14.1: of scores N x 1 (a head with one output) and labels N, mse_loss, l1_loss and smooth_l1_loss warn,
 # binary_cross_entropy_with_logits and soft_margin_loss raise. hinge_embedding_loss, poisson_nll_loss and kl_div compare
-# each score with each label, N x N, and say nothing: the loss falls to that of the mean label and the net learns to
-# answer the same for all.
+# each score with each label, N x N, and say nothing: each score is drawn to all labels alike. Shape of the losses of
+# four:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# torchvision 0.29.1: torchvision.ops.MLP(dropout=0.5), which a classifier's head is easily made of, puts a dropout
-# behind its last layer too: in training half of the logits are 0 and the others doubled, so a tenth of the certainty is
-# noise and the training loss of a net that answers rightly stays high; in eval() it doesn't show. Share of zero logits,
-# and the loss of logits of 20 for the true class of ten and 0 for the others, in training and in eval():
+# torchvision 0.29.1: torchvision.ops.MLP(dropout=0.5), of which a classifier's head is easily made, puts a dropout
+# behind its last layer too: in training half of the logits are 0 and the others doubled, so the training loss of a net
+# that answers rightly stays high; in eval() it doesn't show. How often the true logit is 0, and the loss of logits of
+# 20 for the true class of ten and 0 for the others, in training and in eval():
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torchvision==0.29.1' 'torch==2.14.1' 'numpy==2.4.6'
