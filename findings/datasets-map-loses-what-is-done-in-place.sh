@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # datasets 5.2.0: a picture that came from a file is stored as that file's path or bytes for as long as it has its
-# `filename`, whatever was done to it in place: in `map`, `thumbnail`, `paste` or drawing on row["image"] change nothing
-# (a face that was blacked out is there), where `resize`, `convert` and a copy, which give new pictures, count. No
-# warning. A white JPEG of 32 x 32, what each function leaves of it: width and mean level.
+# `filename`, whatever was done to it in place: in `map`, `thumbnail` of row["image"] or drawing on it change nothing (a
+# face that was blacked out is there), where `resize` and a copy, which give new pictures, count. No warning. A white
+# JPEG of 32 x 32, what each function leaves of it: width and mean level.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'datasets==5.2.0' 'pillow==13.0.0' 'numpy==2.4.6'
