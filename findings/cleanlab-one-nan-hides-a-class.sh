@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# cleanlab 2.9.0: a picture whose probabilities are NaN makes the threshold of its class NaN, and `find_label_issues` then
-# finds no picture of that class among those of other labels. Where each of 4 classes has one such picture, none is found: the set
-# is clean. No warning or error. Wrong labels found of 40, by how many of the other 360 pictures are NaN:
+# cleanlab 2.9.0: a picture whose probabilities are NaN makes the threshold of its class NaN, and `find_label_issues`
+# then finds no picture of that class among those of other labels. Where each of 4 classes has one such picture, none is
+# found: the set is clean. No warning or error. Wrong labels found of 40, by how many of the other 360 pictures are NaN:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'cleanlab==2.9.0' 'scikit-learn==1.9.1' 'pandas==3.1.1' 'numpy==2.4.6' 'scipy==1.17.1'

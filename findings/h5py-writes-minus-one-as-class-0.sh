@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # h5py 3.16.0: an array written into a dataset of another type is converted by HDF5, which cuts at the ends of the type,
-# where numpy (and zarr 3.1.6, by numpy) wraps. The label -1, "no label", written into uint8 becomes class 0 instead of 255,
-# and so does NaN. Without a warning; `astype` of a dataset converts so too, reading. A list raises for -1.
+# where numpy (and zarr 3.1.6, by numpy) wraps. The label -1, "no label", written into uint8 becomes class 0 instead of
+# 255, and so does NaN. Without a warning; `astype` of a dataset converts so too, reading.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'h5py==3.16.0' 'zarr==3.1.6' 'numpy==2.4.6'

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # pytorch-ignite 0.5.5: for `EarlyStopping` a NaN score is an improvement each time: a run that diverged is trained to
-# its last epoch, whatever the patience. No warning (`TerminateOnNan` looks at outputs, not at scores). Of 20 epochs, with
-# patience 2, after two good ones:
+# its last epoch, whatever the patience. No warning. Of 20 epochs, with patience 2, after two good ones:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pytorch-ignite==0.5.5' 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ImageHash VERSION: all hashes take a picture to grey without its alpha, so what is seen of a transparent picture doesn't
-# count, and what is hidden does: three black icons of other shapes are one (distance 0), and two pictures that look the same
-# but for the colour under their transparency are as far apart as strangers (of 64 bits). Distances:
+# ImageHash VERSION: all hashes take a picture to grey without its alpha, so what is seen of a transparent picture
+# doesn't count, and what is hidden does: two black icons of other shapes are one (distance 0), and two pictures that
+# look the same but for the colour under their transparency are as far apart as strangers (of 64 bits). Distances:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'imagehash==4.3.2' 'pillow==13.0.0' 'numpy==2.4.6' 'scipy==1.17.1'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# imbalanced-learn 0.14.2: SMOTE of uint8 pictures takes their difference in uint8, which wraps: between 200 and 199 lies
-# 255 instead of -1, and the picture "between" two neighbours is noise of 0 to 255. SVMSMOTE and KMeansSMOTE make their
-# samples by the same code. As floats the same pictures give 195 to 204. What comes back is uint8, without a warning:
+# imbalanced-learn 0.14.2: SMOTE of uint8 pictures takes their difference in uint8, which wraps: between 200 and 199
+# lies 255 instead of -1, and the picture "between" two neighbours is noise of 0 to 255. As floats the same pictures
+# give 195 to 204. What comes back is uint8, without a warning:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'imbalanced-learn==0.14.2' 'scikit-learn==1.9.1' 'numpy==2.4.6' 'scipy==1.17.1'

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# iterative-stratification 0.1.9: `MultilabelStratifiedKFold(5)`, not shuffled and without a seed, gives other folds at each
-# call, where scikit-learn's StratifiedKFold(5) gives the same; a seed is refused unless shuffle=True. And
-# `MultilabelStratifiedShuffleSplit(train_size=0.1, test_size=0.1)` of 1,000 pictures gives halves of 500: it leaves none out.
+# iterative-stratification 0.1.9: `MultilabelStratifiedKFold(5)`, not shuffled and without a seed, gives other folds at
+# each call, where scikit-learn's StratifiedKFold(5) gives the same; a seed is refused unless shuffle=True. And
+# `MultilabelStratifiedShuffleSplit(train_size=0.1, test_size=0.1)` of 1,000 pictures gives halves of 500: it leaves
+# none out.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'iterative-stratification==0.1.9' 'scikit-learn==1.9.1' 'numpy==2.4.6' 'scipy==1.17.1'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# lime 0.2.0.1: unless `hide_color` is given, `LimeImageExplainer` hides a superpixel by its own mean colour (its
-# docstring says "TODO"), which hides nothing of a flat one, and no brightness or colour of any. A net that answers by the
-# brightness of one superpixel, bright and flat, has weights of 0 for all of them, with a score of 1; with hide_color=0
-# that superpixel alone has one. No warning. Largest weight, its superpixel and the score, for the net that looks at number 5:
+# lime 0.2.0.1: unless `hide_color` is given, `LimeImageExplainer` hides a superpixel by its own mean colour, which
+# hides nothing of a flat one. A net that answers by the brightness of one superpixel, bright and flat, has weights of 0
+# for all of them; with hide_color=0 the largest is that superpixel's. No warning. Largest weight and its superpixel,
+# for the net that looks at number 5:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'lime==0.2.0.1' 'scikit-image==0.26.0' 'scikit-learn==1.9.1' 'numpy==2.4.6' 'scipy==1.17.1'

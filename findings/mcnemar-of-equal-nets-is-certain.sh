@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# mlxtend 0.25.0 (unless told otherwise) and statsmodels 0.15.0 (exact=False): McNemar's test with its correction takes 1 off the
-# difference, below 0: two nets that answer the same on every picture differ with p = 0, and two that are wrong equally often
-# have p = 0.75, where the exact test says 1 for both. numpy warns of a division by zero, nothing else is told:
+# mlxtend 0.25.0 (unless told otherwise) and statsmodels 0.15.0 (exact=False): McNemar's test with its correction takes
+# 1 off the difference, below 0: two nets that answer the same on every picture differ with p = 0, and two that are
+# wrong equally often have p = 0.75, where the exact test says 1 for both. numpy warns of a division by zero, nothing
+# else is told:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'mlxtend==0.25.0' 'statsmodels==0.15.0' 'scikit-learn==1.9.1' 'pandas==3.1.1' 'numpy==2.4.6' 'scipy==1.17.1'

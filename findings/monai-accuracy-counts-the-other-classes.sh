@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# monai 1.6.1: the "accuracy" of `ConfusionMatrixMetric` is the mean over the
-# classes of one against all others: a picture that is given the wrong class is still right for the classes that it was
-# neither. A net that is never right has 0.8 with 10 classes, and 0.98 with 100. Its "sensitivity", averaged, is the
-# accuracy where classes are of equal size. By number of classes, of a net that is wrong always and of one that is right:
+# monai 1.6.1: the "accuracy" of `ConfusionMatrixMetric` is the mean over the classes of one against all others: a
+# picture that is given the wrong class is still right for the classes that it was neither. A net that is never right
+# has 0.8 with 10 classes, and 0.98 with 100. Its "sensitivity", averaged, is the accuracy where classes are of equal
+# size. By number of classes, of a net that is wrong always and of one that is right:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'monai==1.6.1' 'torch==2.14.1' 'numpy==2.4.6'

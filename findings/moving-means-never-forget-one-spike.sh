@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A moving mean over 3 of a loss that is 1 but for one step. scipy 1.17.1 (uniform_filter1d) and bottleneck 1.6.0 (move_mean,
-# by which xarray's rolling means are made) add and subtract along: after one infinite value the rest of the curve is NaN,
-# in scipy after one NaN too, and after one spike of 1e20 the mean of ones is 0 to the end. pandas 3.1.1 and polars 2.1.0
-# come back to 1. The last value of 1,000, by what the 10th was:
+# A moving mean over 3 of a loss that is 1 but for one step. scipy 1.17.1 (uniform_filter1d) and bottleneck 1.6.0
+# (move_mean) add and subtract along: after one infinite value the rest of the curve is NaN, in scipy after one NaN too,
+# and after one spike of 1e20 the mean of ones is 0 to the end. pandas 3.1.1 and polars 2.1.0 come back to 1. The last
+# value of 1,000, by what the 10th was:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'scipy==1.17.1' 'bottleneck==1.6.0' 'pandas==3.1.1' 'polars==2.1.0' 'numpy==2.4.6'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# OpenCV 5.0.0: a TIFF with transparency is multiplied by it as it is read, in colour and with IMREAD_UNCHANGED: what is half
-# transparent is half as bright, what is wholly so is black. The same picture as PNG keeps its colours, as both do in Pillow
-# 13.0.0. Nothing is said. Levels of a picture of 200 that is opaque, half and wholly transparent:
+# OpenCV 5.0.0: a TIFF with transparency is multiplied by it as it is read, in colour and with IMREAD_UNCHANGED: what is
+# half transparent is half as bright, what is wholly so is black. The same picture as PNG keeps its colours, as both do
+# in Pillow 13.0.0. Nothing is said. Levels of a picture of 200 that is opaque, half and wholly transparent:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'opencv-python-headless==5.0.0.93' 'pillow==13.0.0' 'numpy==2.4.6'

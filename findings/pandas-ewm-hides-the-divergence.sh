@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# pandas 3.1.1: ewm(...).mean() of a loss that becomes infinite or NaN, and stays so, goes on with its last finite value to
-# the end: infinity is taken for missing, and what is missing is left out. rolling(...).mean() gives NaN for both, polars'
-# ewm_mean the NaN. The smoothed loss at the end of a run of ten good steps and ninety of infinity or NaN:
+# pandas 3.1.1: ewm(...).mean() of a loss that becomes infinite or NaN, and stays so, goes on with its last finite value
+# to the end: infinity is taken for missing, and what is missing is left out. rolling(...).mean() gives NaN for both,
+# polars' ewm_mean the NaN. The smoothed loss at the end of a run of ten good steps and ninety of infinity or NaN:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pandas==3.1.1' 'polars==2.1.0' 'numpy==2.4.6'

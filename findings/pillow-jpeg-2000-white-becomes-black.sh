@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Pillow 13.0.0: a colour JPEG 2000 of more than 8 bits (satellites, scans, films) is rounded to 8 past their end: its white
-# comes as 0, and grey of 9 bits in a .jp2 too. Other grey comes as 16 bits, shifted: 4095 of 12 bits is 65520. OpenCV
-# 5.0.0 gives the values of the file. No warning. White of each (written by imagecodecs 2026.3.6):
+# Pillow 13.0.0: a colour JPEG 2000 of more than 8 bits (satellites, scans, films) is rounded to 8 past their end: its
+# white comes as 0, and grey of 9 bits in a .jp2 too. Other grey comes as 16 bits, shifted: 4095 of 12 bits is 65520.
+# OpenCV 5.0.0 gives the values of the file. No warning. White of each (written by imagecodecs 2026.3.6):
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pillow==13.0.0' 'imagecodecs==2026.3.6' 'opencv-python-headless==5.0.0.93' 'numpy==2.4.6'

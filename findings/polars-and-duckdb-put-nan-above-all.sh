@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# A table of runs, one with the accuracy NaN. polars 2.1.0 and DuckDB 2.0.1 order NaN above every number: "accuracy > 0.8"
-# keeps it, and sorted downwards it is the best run. polars' max() leaves it out all the same, DuckDB's is NaN. pandas 3.1.1,
-# pyarrow 26.0.1 and SQLite (which makes it NULL) keep only the true one. What each keeps, its best run and its maximum:
+# A table of runs, one with the accuracy NaN. polars 2.1.0 and DuckDB 2.0.1 order NaN above every number: "accuracy >
+# 0.8" keeps it, and sorted downwards it is the best run. polars' max() leaves it out all the same, DuckDB's is NaN.
+# pandas 3.1.1, pyarrow 26.0.1 and SQLite (which makes it NULL) keep only the true one. What each keeps, its best run
+# and its maximum:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'polars==2.1.0' 'duckdb==2.0.1' 'pandas==3.1.1' 'pyarrow==26.0.1' 'numpy==2.4.6'

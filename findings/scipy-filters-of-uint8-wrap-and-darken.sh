@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# scipy 1.17.1: scipy.ndimage answers in the type of the picture. Of uint8, `laplace` (its variance is the usual measure of
-# blur) wraps below 0: the sharp picture scores no higher than one blurred by 4 pixels, where in floats it scores 9 times
-# as much. `gaussian_filter` and `uniform_filter` cut fractions off after each axis: a smoothed picture is 1.0 and 0.7
-# levels darker. `scipy.signal.convolve2d` wraps too: 3 x 3 white pixels are at most 255 instead of 2295.
+# scipy 1.17.1: scipy.ndimage answers in the type of the picture. Of uint8, `laplace` (its variance is the usual measure
+# of blur) wraps below 0: the sharp picture scores no higher than one blurred by 4 pixels, where in floats it scores 9
+# times as much. `gaussian_filter` and `uniform_filter` cut fractions off after each axis: a smoothed picture is 1.0 and
+# 0.7 levels darker. `scipy.signal.convolve2d` wraps too: 3 x 3 white pixels are at most 255 instead of 2295.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'scipy==1.17.1' 'numpy==2.4.6'

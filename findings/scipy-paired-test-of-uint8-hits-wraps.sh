@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# scipy 1.17.1: `ttest_rel` subtracts in the arrays' own type: of two nets' hits as uint8 (0 and 1) "only the second is right"
-# counts as 255 instead of -1. t of a net that is right 7 times where the other isn't, and wrong 23 times where it is, is 5.4
-# instead of -3.0: the poorer net is "significantly better". No warning. `wilcoxon` of the same is right. scikit-learn
-# 1.9.1's `max_error` of grades in uint8 is 255 for 1.
+# scipy 1.17.1: `ttest_rel` subtracts in the arrays' own type: of two nets' hits as uint8 (0 and 1) "only the second is
+# right" counts as 255 instead of -1. t of a net that is right 7 times where the other isn't, and wrong 23 times where
+# it is, is 5.4 instead of -3.0: the poorer net is "significantly better". No warning. `wilcoxon` of the same is right.
+# scikit-learn 1.9.1's `max_error` of grades in uint8 is 255 for 1.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'scipy==1.17.1' 'scikit-learn==1.9.1' 'numpy==2.4.6'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# scikit-image 0.26.0: `skimage.io.imread` of a TIFF of 3 or 4 pages (a short stack, three bands in pages) takes the pages
-# for colours and moves them to the end: a grey volume of 3 slices is one colour picture. Of 2 or 5 pages it is a stack, as
-# tifffile 2026.3.3 gives always. Nothing is said. Shapes of stacks of 8 x 9:
+# scikit-image 0.26.0: `skimage.io.imread` of a TIFF of 3 or 4 pages (a short stack, three bands in pages) takes the
+# pages for colours and moves them to the end: a grey volume of 3 slices is one colour picture. Of 2 or 5 pages it is a
+# stack, as tifffile 2026.3.3 gives always. Nothing is said. Shapes of stacks of 8 x 9:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'scikit-image==0.26.0' 'tifffile==2026.3.3' 'imageio==2.38.1' 'numpy==2.4.6' 'scipy==1.17.1'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# litdata 0.2.76, pillow-jxl-plugin 1.3.8 (and MDS of mosaicml-streaming 0.13.0, not run here): a picture that was opened from
-# a JPEG file and changed in place (a face painted over, `paste`) is stored as the file that it came from. What was
-# blacked out is in the shards, to be seen. No warning; of a `.copy()`, what is there is stored, as webdataset 1.0.2 does
-# always. A white JPEG is painted black, stored and read back; its mean level, and that of its copy:
+# litdata 0.2.76, pillow-jxl-plugin 1.3.8: a picture that was opened from a JPEG file and changed in place (a face
+# painted over) is stored as the file that it came from. What was blacked out is in the shards, to be seen. No warning;
+# of a `.copy()`, what is there is stored, as webdataset 1.0.2 does always. A white JPEG is painted black, stored and
+# read back; its mean level, and that of its copy:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'litdata==0.2.76' 'pillow-jxl-plugin==1.3.8' 'webdataset==1.0.2' 'torch==2.14.1' 'torchvision==0.29.1' 'pillow==13.0.0' 'numpy==2.4.6'

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# timm 1.0.31: once an epoch's score is NaN among the files that `CheckpointSaver` keeps (max_history), no better one is saved
-# any more: nothing is greater than NaN. model_best stays what was best before, and where the NaN came first it is
-# the best for good. No warning. The best after scores of 0.3, NaN, 0.5, 0.6 and after NaN, 0.3, 0.5, 0.6 with two files:
+# timm 1.0.31: once an epoch's score is NaN among the files that `CheckpointSaver` keeps (max_history), no better one is
+# saved any more: nothing is greater than NaN. model_best stays what was best before, and where the NaN came first it is
+# the best for good. No warning. The best after scores of 0.3, NaN, 0.5, 0.6 and after NaN, 0.3, 0.5, 0.6 with two
+# files:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'timm==1.0.31' 'torch==2.14.1' 'torchvision==0.29.1' 'numpy==2.4.6'

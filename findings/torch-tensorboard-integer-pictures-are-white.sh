@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# torch 2.14.1, tensorboard 2.21.0: `SummaryWriter.add_image` leaves uint8 as it is and multiplies every other type by 255:
-# the same levels of 0 to 255 as int64, int32 or float are white but for 0. No warning. The levels that are written for a picture of 0, 1 and 100:
+# torch 2.14.1, tensorboard 2.21.0: `SummaryWriter.add_image` leaves uint8 as it is and multiplies every other type by
+# 255: the same levels of 0 to 255 as int64, int32 or float are white but for 0. No warning. The levels that are written
+# for a picture of 0, 1 and 100:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'tensorboard==2.21.0' 'pillow==13.0.0' 'numpy==2.4.6'

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# torchmetrics 1.9.0: `MetricTracker.best_metric` of steps one of which is NaN gives the NaN, as the largest with maximize=True
-# and as the smallest with maximize=False: best_metric(return_step=True) names the epoch that failed. No warning.
+# torchmetrics 1.9.0: `MetricTracker.best_metric` of steps one of which is NaN gives the NaN, as the largest with
+# maximize=True and as the smallest with maximize=False: best_metric(return_step=True) names the epoch that failed. No
+# warning.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torchmetrics==1.9.0' 'torch==2.14.1' 'numpy==2.4.6'

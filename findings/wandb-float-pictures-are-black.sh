@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# wandb 0.31.0: `wandb.Image` of an array or tensor takes its numbers as 0 to 255 and cuts them: floats of 0 to 1 are black,
-# True of a mask is 1 of 255, what is standardised or too large wraps (-1.5 is 255, 300 is 44). No warning. Floats must be
-# multiplied by 255 first. Levels of a picture that holds one number, given as an array and as a tensor:
+# wandb 0.31.0: `wandb.Image` of an array or tensor takes its numbers as 0 to 255 and cuts them: floats of 0 to 1 are
+# black, True of a mask is 1 of 255, what is standardised or too large wraps (-1.5 is 255, 300 is 44). No warning.
+# Floats must be multiplied by 255 first. Levels of a picture that holds one number, given as an array and as a tensor:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'wandb==0.31.0' 'torch==2.14.1' 'pillow==13.0.0' 'numpy==2.4.6'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # webdataset 1.0.2: shards that are cached (cache_dir) are kept by the last part of their address: of train/000.tar and
-# val/000.tar only the first that is asked for is fetched, and validation reads the training shard. No warning. Keys read
-# from http://…/train/000.tar and http://…/val/000.tar, with one cache_dir and without:
+# val/000.tar only the first that is asked for is fetched, and validation reads the training shard. No warning. Keys
+# read from http://…/train/000.tar and http://…/val/000.tar, with one cache_dir and without:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'webdataset==1.0.2' 'numpy==2.4.6'

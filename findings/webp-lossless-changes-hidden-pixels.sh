@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Pillow 13.0.0, OpenCV 5.0.0: a WebP saved as lossless is not: the colours of wholly transparent pixels become black, which
-# `convert("RGB")` and OpenCV's reading in colour show. Pillow's `exact=True` keeps them, as PNG does. Mean level of a grey picture of 200 whose left half is transparent, read back as RGB:
+# Pillow 13.0.0, OpenCV 5.0.0: a WebP saved as lossless is not: the colours of wholly transparent pixels become black,
+# which `convert("RGB")` and OpenCV's reading in colour show. Pillow's `exact=True` keeps them, as PNG does. Mean level
+# of a grey picture of 200 whose left half is transparent, read back as RGB:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pillow==13.0.0' 'opencv-python-headless==5.0.0.93' 'numpy==2.4.6'

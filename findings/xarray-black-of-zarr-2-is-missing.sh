@@ -17,9 +17,9 @@ for form in (2, 3):
     names = {"dimension_names": ["n"]} if form == 3 else {"attributes": {"_ARRAY_DIMENSIONS": ["n"]}}
     group.create_array("labels", shape=(4,), dtype="u1", **names)[:] = [0, 1, 2, 3]
     labels = xarray.open_zarr(folder, consolidated=False).labels
-    print(f"format {form}:", labels.dtype, labels.values, f"mean {float(labels.mean()):g}")
-plain = xarray.open_zarr(folder, consolidated=False, mask_and_scale=False).labels
+    plain = xarray.open_zarr(folder, consolidated=False, mask_and_scale=False).labels
+    print(f"format {form}:", labels.dtype, labels.values, f"mean {float(labels.mean()):g} unmasked", plain.values)
 PY
 shown=$("$work/venv/bin/python" "$work/show.py" 2>/dev/null)
-[[ $shown == $'format 2: float32 [nan  1.  2.  3.] mean 2\nformat 3: uint8 [0 1 2 3] mean 1.5' ]] || { echo "it is otherwise now: $shown"; exit 1; }
+[[ $shown == $'format 2: float32 [nan  1.  2.  3.] mean 2 unmasked [0 1 2 3]\nformat 3: uint8 [0 1 2 3] mean 1.5 unmasked [0 1 2 3]' ]] || { echo "it is otherwise now: $shown"; exit 1; }
 echo "class 0 of a zarr 2 store is NaN in xarray"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# zarr 3.1.6: an array that is made shorter within a chunk keeps what was behind the end in that chunk's file: made longer
-# again, the old rows come back instead of the fill value, where HDF5 (h5py 3.16.0) clears them. Rows 1 to 8, cut to 3 and
-# made 8 again, by rows in a chunk:
+# zarr 3.1.6: an array that is made shorter within a chunk keeps what was behind the end in that chunk's file: made
+# longer again, the old rows come back instead of the fill value, where HDF5 (h5py 3.16.0) clears them. Rows 1 to 8, cut
+# to 3 and made 8 again, by rows in a chunk:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'zarr==3.1.6' 'h5py==3.16.0' 'numpy==2.4.6'
