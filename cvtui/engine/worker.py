@@ -304,6 +304,7 @@ def run_record(training: TrainingState, prediction: dict[str, Any] | None = None
             "input": list(facts.size),
             "mean": [round(value, 4) for value in training.stats.mean],
             "std": [round(value, 4) for value in training.stats.std],
+            "white": training.preprocess.unit,
             **data_paths(recipe),
         },
         prediction=forecast(training) if prediction is None else prediction,

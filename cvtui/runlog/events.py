@@ -48,7 +48,8 @@ class RunStarted(Record, tag="run", frozen=True, kw_only=True):
     """python, torch, torchvision, cvtui: versions."""
     data: dict[str, Any]
     """`classes` (names), `train`, `validation` (image counts), `input` [H, W, C],
-    per-channel `mean` and `std` in 0..255; `folder`, `data_dir`: absolute paths of what the recipe names."""
+    per-channel `mean` and `std` of the pixels, `white`: its value in them, 255, 65535 or 1 (older logs lack it);
+    `folder`, `data_dir`: absolute paths of what the recipe names."""
     step: int | None = None
     """Steps already done: the checkpoint's after a resume. Readers forget what was recorded after it."""
     parent: dict[str, Any] = {}

@@ -59,13 +59,14 @@ def test_what_is_not_there_is_one_line(done: RunFolder, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--net", "conv8-fc"), "--net: a fork keeps the net of its run (conv4s2-bn-relu-fc); cvtui "),
-        (("--only", "1,2"), "--only: a fork keeps the classes of its run (all of its data); cvtui "),
-        (("--epochs", "9", "--freeze", "conv9.*"), "--freeze: 'conv9.*' freezes no parameter of this net"),
+        (("--net", "conv8-fc", "--no-ui"), "--net: a fork keeps the net of its run (conv4s2-bn-relu-fc); cvtui "),
+        (("--only", "1,2", "--no-ui"), "--only: a fork keeps the classes of its run (all of its data); cvtui "),
+        (("--epochs", "9", "--freeze", "conv9.*", "--no-ui"), "--freeze: 'conv9.*' freezes no parameter of this net"),
+        (("--epochs", "9"), "the screen needs a terminal, and this is none; --no-ui trains without a screen"),
     ],
 )
 def test_a_fork_says_what_it_keeps(done: RunFolder, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    found = within("fork", str(done.path), *words, "--no-ui", cwd=tmp_path)
+    found = within("fork", str(done.path), *words, cwd=tmp_path)
     assert (found.returncode, found.stdout) == (2, "")
     (line,) = found.stderr.splitlines()
     assert said in line

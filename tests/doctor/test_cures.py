@@ -68,6 +68,25 @@ def test_a_larger_batch_for_batch_norm_is_no_cure() -> None:
     assert next(cure for name, cure, _ in roots(records, every_cure=True) if name == "F22"), "the benchmark tries it"
 
 
+@pytest.mark.parametrize(
+    ("frozen", "count", "thaws", "told"),
+    [(["1.weight", "1.bias"], 2, 0, False), (["0.weight"], 3, 0, False), (["0.weight"], 1, 0, True),
+     (["1.weight", "1.bias"], 2, 5, True)],
+)  # fmt: skip
+def test_batch_norm_that_keeps_its_statistics_takes_no_means_of_a_batch(
+    frozen: list[str], count: int, thaws: int, told: bool
+) -> None:
+    layers = [
+        msgspec.structs.replace(one, name=str(place)) for place, one in enumerate(modules("Conv2d", "BatchNorm2d"))
+    ]
+    for size, train in ((2, 1437), (4 * 359, 1437)):
+        records = story(
+            run=started(own=False, batch_size=size, unfreeze_at=thaws),
+            known=facts(batch_size=size, train=train, modules=layers, frozen=frozen, frozen_count=count),
+        )
+        assert ("F22" in [name for name, _, _ in roots(records)]) == told
+
+
 @pytest.mark.parametrize("freeze", ["", "all-but-head"])
 def test_other_first_weights_are_no_cure_of_layers_that_are_not_trained(freeze: str) -> None:
     run = started(own=False, init="normal(0.01)", net="[fc50-relu]*6-fc", freeze=freeze)

@@ -13,7 +13,7 @@ from cvtui.cli.commands.train import Train, check_runs_folder, named
 from cvtui.cli.end_options import END_OPTIONS, end_options, hooks_of
 from cvtui.cli.recipe_options import recipe_options
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
-from cvtui.cli.start_run import start_run
+from cvtui.cli.start_run import check_place, start_run
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ def fork(
     check_runs_folder(runs.home, name or None)
     need(checked.recipe, weights=False)
     hooks = hooks_of(on_end, notify)
+    screen = not (no_ui or as_json)
+    check_place(screen)  # before there is a folder, which would be listed as a lost run
     folder = run_fork.fork(parent, saved, runs.home, name, dumps(checked.asked))
-    return start_run(folder, checked, runs, hooks, screen=not (no_ui or as_json), as_json=as_json, quiet=quiet)
+    return start_run(folder, checked, runs, hooks, screen=screen, as_json=as_json, quiet=quiet)
 
 
 fork.params[3:3] = recipe_options()

@@ -9,7 +9,7 @@ import click
 from cvtui.cli.commands.data import need
 from cvtui.cli.end_options import end_options, hooks_of
 from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
-from cvtui.cli.start_run import start_run
+from cvtui.cli.start_run import check_place, start_run
 from cvtui.errors import RequestError
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ def resume(
     checked = check(recipe)
     check_resumable(folder, history.run, checked.recipe, checked.data.classes)
     need(checked.recipe, weights=False)
+    screen = not (no_ui or as_json)
+    check_place(screen, resume=True)
     if nproc is not None:
         _write_recipe(folder, recipe)
     hooks = hooks_of(on_end, notify)
-    return start_run(
-        folder, checked, runs, hooks, screen=not (no_ui or as_json), resume=True, rate=lr, as_json=as_json, quiet=quiet
-    )
+    return start_run(folder, checked, runs, hooks, screen=screen, resume=True, rate=lr, as_json=as_json, quiet=quiet)
 
 
 def check_unfinished(folder: RunFolder, history: History, recipe: Recipe) -> None:

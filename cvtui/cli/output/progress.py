@@ -332,7 +332,7 @@ def started_facts(run: RunStarted) -> list[tuple[str, str]]:
     mean, std = run.data.get("mean"), run.data.get("std")
     if isinstance(mean, list) and isinstance(std, list):
         numbers = " ".join(f"{value:.1f}" for value in mean), " ".join(f"{value:.1f}" for value in std)
-        name, unit = "pixels", "of 0 to 255, training images"
+        name, unit = "pixels", f"of 0 to {run.data.get('white', 255):,.0f}, training images"
         if len(run.data.get("input", ())) == 1:
             name, unit = "features", "training points"
             numbers = " ".join(f"{value:.3f}" for value in mean), " ".join(f"{value:.3f}" for value in std)

@@ -352,10 +352,23 @@ def _larger(obs: Observations, batch: int) -> dict[str, float]:
     return {"batch_size": 16, "lr": short(min(rate * 16 / batch, usual))}
 
 
+def _keeps_statistics(obs: Observations) -> bool:
+    """Return True where `freeze` has frozen all batch norms: they take no means over a batch.
+
+    Of a list of frozen tensors that is cut, those left out may be the norms'.
+    """
+    facts = obs.facts
+    if obs.own_loop or not facts.frozen or obs.recipe.get("unfreeze_at"):
+        return False
+    norms = [f"{one.name}.weight" for one in facts.modules if "BatchNorm" in one.kind]
+    left_out = (facts.frozen_count or 0) - len(facts.frozen)
+    return bool(norms) and sum(name not in facts.frozen for name in norms) <= left_out
+
+
 @rule("F22", "facts", "steps", "epochs")
 def tiny_batch(obs: Observations) -> RuleResult | None:
     batch, step = obs.norm_batch, obs.batch_size
-    if not obs.batch_norm or not batch or not (obs.facts.training_mode is not False):
+    if not obs.batch_norm or not batch or obs.facts.training_mode is False or _keeps_statistics(obs):
         return None
     if batch <= limit("F22", "batch"):
         return RuleResult(
@@ -369,6 +382,8 @@ def tiny_batch(obs: Observations) -> RuleResult | None:
         )
     train = obs.facts.train
     if train and step and train % step == 1 and not obs.own_loop:
+        if obs.run is not None and obs.run.steps_per_epoch == train // step:  # it is part of the batch before
+            return None
         return RuleResult(
             f"The last batch of each epoch holds a single image ({train:,} = {train // step:,} · {step} + 1), and "
             "batch norm takes its means over it.",

@@ -92,6 +92,7 @@ def test_it_is_told_in_the_log_and_counts_every_image(tmp_path: Path) -> None:
     shares = np.array(found.steps.accuracy[:4]) * [359, 359, 359, 360]
     assert shares == pytest.approx(np.round(shares), abs=2e-3), "the last batch's share is of 360 images"
     assert found.epochs[0].train_accuracy == pytest.approx(shares.sum() / 1437, abs=1e-5)
+    assert "F22" not in [finding.id for finding in found.findings], "no batch holds a single image"
 
 
 @pytest.mark.parametrize("command", [("check",), ("--no-ui",)])
