@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# hydra-core 1.3.8, omegaconf 2.4.0: a node that another one names as ${net} is copied as text, and `instantiate` makes
+# hydra-core 1.3.8, omegaconf 2.3.1: a node that another one names as ${net} is copied as text, and `instantiate` makes
 # an object for each place: an EMA, a teacher or an optimizer that is given ${net} holds a net of its own, with other
 # weights. No warning. In a config of a net and a wrapper around ${net}, instantiated as a whole:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'hydra-core==1.3.8' 'omegaconf==2.4.0' 'torch==2.14.1' 'numpy==2.4.6'
+python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'hydra-core==1.3.8' 'omegaconf==2.3.1' 'torch==2.14.1' 'numpy==2.4.6'
 cat >"$work/show.py" <<'PY'
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
