@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ImageHash VERSION: all hashes take a picture to grey without its alpha, so what is seen of a transparent picture
+# ImageHash 4.3.2: all hashes take a picture to grey without its alpha, so what is seen of a transparent picture
 # doesn't count, and what is hidden does: two black icons of other shapes are one (distance 0), and two pictures that
 # look the same but for the colour under their transparency are as far apart as strangers (of 64 bits). Distances:
 set -euo pipefail

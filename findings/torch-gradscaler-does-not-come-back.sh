@@ -29,4 +29,4 @@ for bad in (10, 40, 170):
 PY
 shown=$("$work/venv/bin/python" "$work/show.py" 2>/dev/null)
 [[ $shown == $'10 bad: scale 6e+01, moved by 10\n40 bad: scale 6e-08, moved by 0\n170 bad: scale 0e+00, moved by nan' ]] || { echo "it is otherwise now: $shown"; exit 1; }
-echo "a GradScaler doesn't come back from 40 bad batches, and makes the weights NaN after 170"
+echo "a GradScaler moves nothing in 1,000 batches after 40 bad ones, and makes the weights NaN after 170"

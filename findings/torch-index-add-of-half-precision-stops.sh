@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# torch 2.14.1, CPU: index_add_, index_put_ with accumulate=True and the gradient of indexing a weight add in the
-# tensor's own type, where sum, scatter_add_, cumsum and a product with one-hot rows add in float32. Of 10,000 ones in
-# bfloat16 they stop at 256, in float16 at 2,048: class means of features, prototypes and centres come out too small by
-# the size of the class, and an embedding row that is used often gets a fraction of its gradient. No word.
+# torch 2.14.1, CPU: index_add_, index_put_ with accumulate=True and the gradients of indexing a weight and of an
+# embedding add in the tensor's own type, where sum and scatter_add_ add in float32. Of 10,000 ones in bfloat16 they
+# stop at 256, in float16 at 2,048: class means of features, prototypes and centres come out too small, and an
+# embedding row that is used often gets a fraction of its gradient. No word. Each sum:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'
