@@ -120,7 +120,7 @@ PREPROCESS = Lab(
 
 SHARING = Lab(
     name="sharing",
-    title="Sparse connections and shared parameters, in one dimension",
+    title="Sparse connections and shared parameters, in 1-D",
     page="Sparse connectivity and parameter sharing",
     claim="A unit of a conv sees only F inputs and each input touches only F outputs, with F parameters for all "
     "places; through L layers the field grows to 1 + L(F - 1).",

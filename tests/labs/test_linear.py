@@ -16,15 +16,15 @@ pytestmark = pytest.mark.long
 def test_a_line_fails_where_hidden_layers_do_not(run: Run, data: str) -> None:
     result = run("linear", data=data, steps=300)
     assert result.claim_holds is True
-    assert result.numbers["accuracy single layer"] < 0.8
-    assert result.numbers["accuracy MLP"] > 0.95
+    assert result.numbers["accuracy on new points, single layer"] < 0.8
+    assert result.numbers["accuracy on new points, MLP"] > 0.95
     assert result.numbers["fitted line"][0] < 0.8
     assert result.numbers["fitted line"][-1] > 0.97
 
 
 def test_blobs_need_only_a_line(run: Run) -> None:
     result = run("linear", data="blobs", steps=300)
-    assert result.numbers["accuracy single layer"] > 0.97
+    assert result.numbers["accuracy on new points, single layer"] > 0.97
     assert result.numbers["separable at"] == "the plane"
     assert result.claim_holds is True
 
@@ -38,7 +38,7 @@ def test_the_border_of_a_single_layer_is_straight(run: Run) -> None:
 
 def test_more_classes(run: Run) -> None:
     result = run("linear", data="spiral", classes=4, steps=500, points=400)
-    assert result.numbers["accuracy MLP"] > 0.8
+    assert result.numbers["accuracy on new points, MLP"] > 0.8
     assert len(result.figures[0].points) == 4  # type: ignore[union-attr]
 
 

@@ -13,6 +13,7 @@ from cvtui.calc import Activation
 from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points
 from cvtui.engine.nn.model import Net
+from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build, layer_outputs, points
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, predict, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
@@ -26,7 +27,10 @@ SEPARABLE = 0.97
 
 def run(knobs: Knobs, report: Report) -> LabResult:
     classes = int(knobs["classes"]) or None
-    data = points(str(knobs["data"]), int(knobs["points"]), int(knobs["seed"]), None, classes)
+    try:
+        data = points(str(knobs["data"]), int(knobs["points"]), int(knobs["seed"]), None, classes)
+    except RequestError as error:
+        raise RequestError(f"--classes: {error.message}") from None
     seed, steps = int(knobs["seed"]), int(knobs["steps"])
     single = build("fc", (2,), data.classes, seed)
     mlp = build(str(knobs["net"]), (2,), data.classes, seed)
@@ -62,7 +66,7 @@ def result(
     ]
     figures.append(
         Bars(
-            title="What a line gets right: in the plane "
+            title="Training points that a line gets right: in the plane "
             + ("the best of all lines" if data.classes == 2 else "softmax regression")
             + ", behind each layer softmax regression",
             bars=[Bar(name=name, value=accuracy, text=f"{accuracy:.1%}") for name, accuracy, _ in fits],
@@ -72,20 +76,25 @@ def result(
     first = next((name for name, accuracy, _ in fits if accuracy >= SEPARABLE), None)
     if on_plane >= SEPARABLE:
         holds = one >= SEPARABLE - 0.03
-        words = f"A line separates {knobs['data']} ({on_plane:.1%}): the single layer is enough with {one:.1%}."
+        words = (
+            f"A line separates {knobs['data']} ({on_plane:.1%} of the training points): the single layer is enough with "
+            f"{one:.1%} of new ones."
+        )
     else:
         holds = one <= on_plane + 0.06 and many >= one + 0.05 and at_last >= SEPARABLE
-        where = f"they become separable at {first}" if first else "no layer makes them separable"
+        where = f"They become separable at {first}" if first else "No layer makes them separable"
+        if first and at_last < SEPARABLE:
+            where += f", but are no longer at {fits[-1][0]} ({at_last:.1%})"
         best = "The best of all lines" if data.classes == 2 else "Softmax regression"
         words = (
-            f"{best} gets {on_plane:.1%} of the points of {knobs['data']} right, the trained single layer {one:.1%} of "
-            f"new ones, the MLP {many:.1%}; {where}."
+            f"{best} gets {on_plane:.1%} of the training points of {knobs['data']} right. Of new points the trained "
+            f"single layer gets {one:.1%} right, the MLP {many:.1%}. {where}."
         )
     return LabResult(
         figures=figures,
         numbers={
-            "accuracy single layer": round4(one),
-            "accuracy MLP": round4(many),
+            "accuracy on new points, single layer": round4(one),
+            "accuracy on new points, MLP": round4(many),
             "layers": [name for name, _, _ in fits],
             "fitted line": [round4(accuracy) for _, accuracy, _ in fits],
             "separable at": first,
@@ -139,7 +148,7 @@ def fit_line(values: Tensor, y: Tensor, classes: int) -> tuple[float, Tensor]:
 
 def regions(single: Net, mlp: Net, data: TensorSplit) -> list[AnyFigure]:
     """Draw the plane as either net divides it, with the points on it."""
-    return [region(net, data, name) for net, name in ((single, "A single layer"), (mlp, "With hidden layers"))]
+    return [region(net, data, name) for net, name in ((single, "A single layer"), (mlp, "Hidden layers"))]
 
 
 def region(net: Net, data: TensorSplit, name: str) -> Heat:
@@ -150,7 +159,7 @@ def region(net: Net, data: TensorSplit, name: str) -> Heat:
     shown = outputs.softmax(1)[:, 1] if two else outputs.argmax(1).float()
     right = evaluate(net, data.x, data.y)[1]
     return Heat(
-        title=f"{name}: {right:.1%} right",
+        title=f"{name}, training points: {right:.1%}",
         abreast=2,
         values=[[round(value, 3) for value in row] for row in shown.reshape(ROWS, COLUMNS).tolist()],
         x_low=-REACH,

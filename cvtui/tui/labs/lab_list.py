@@ -31,7 +31,7 @@ class LabList(ItemList):
     ]
     DEFAULT_CSS = """
     LabList {
-        width: 1fr; height: auto; max-height: 1fr; padding: 0; border: none; background: transparent;
+        width: 1fr; height: 1fr; padding: 0; border: none; background: transparent;
         scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
         & > .option-list--option { padding: 0 1; }
         & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }

@@ -39,7 +39,7 @@ class LabsView(Horizontal):
     LabsView {
         width: 1fr; height: 1fr;
         & > #labs-list { width: 1fr; height: 1fr; }
-        & #lab-about { margin: 0 1; }
+        & #lab-about { min-height: 3; }
         & > LabPage, & > LecturePage { display: none; }
         &.-page > #labs-list { display: none; }
         &.-page > .-here { display: block; }
