@@ -87,12 +87,12 @@ def _of_both(obs: Observations) -> RuleResult | None:
     """
     facts, before, rows = obs.facts, 0, []
     images = facts.train or (facts.distinct_images or (0, 0))[1]
-    validated = facts.validation or facts.evaluated or 0
+    validated = facts.evaluated or facts.validation or 0  # (a loader may leave the last batch out)
     if not images or not validated or not obs.batch_size or set(facts.accumulated) - {1}:
         return None
     for epoch in obs.epochs:
         count, before = min(images, (epoch.step - before) * obs.batch_size), epoch.step
-        if epoch.val_accuracy is None or not 0 < epoch.val_accuracy < 1 or _off(1e4 * epoch.val_accuracy) < 1e-5:
+        if epoch.val_accuracy is None or not 0 < epoch.val_accuracy < 1 or _off(1e4 * epoch.val_accuracy) < 1e-3:
             continue  # (rounded to four digits it is whole of any 10,000)
         rows.append((_off(epoch.val_accuracy * (count + validated)), _off(epoch.val_accuracy * validated)))
     if len(rows) < limit("F49", "epochs") or max(both for both, _ in rows) > limit("F49", "whole"):

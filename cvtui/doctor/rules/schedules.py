@@ -113,8 +113,8 @@ def _cut_within(obs: Observations) -> RuleResult | None:
     ends = [0, *(epoch.step for epoch in obs.epochs)]
     for number, (begin, end) in enumerate(itertools.pairwise(ends), 1):
         inside = falls[(falls > begin) & (falls < end)]
-        if len(inside) < cuts:
-            continue
+        if len(inside) < cuts or inside[cuts - 1] > limit("F32", "half") * len(rates):
+            continue  # (late cuts are planned ones, and few epochs are told)
         steps = [f"{int(step):,}" for step in inside[:cuts]]
         return RuleResult(
             f"The rate was multiplied by {factors[inside[0] - 1]:.3g} at the steps {some(steps)}, all within epoch "
