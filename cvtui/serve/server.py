@@ -8,6 +8,7 @@ secret path only, refuses other origins and has a page of its own, which asks fo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import secrets
@@ -21,10 +22,12 @@ from cvtui.errors import RequestError
 
 try:
     from aiohttp import web
-    from textual_serve.server import Server
+    from textual_serve.app_service import AppService
+    from textual_serve.server import Server, to_int
 except ImportError as error:
     raise RequestError(f"serve needs the package textual-serve ({error})", hint="pip install 'cvtui[serve]'") from None
 
+PING_SECONDS = 15.0
 PAGE = Path(__file__).with_name("page.html")
 ELSEWHERE = "Nothing here: open the whole address that `cvtui serve` printed.\n"
 HEADERS = {
@@ -41,7 +44,8 @@ class ScreenServer:
     """Server whose page and socket lie below `/token/`; the screens behind the socket are textual-serve's."""
 
     def __init__(self, command: Sequence[str], token: str) -> None:
-        self._screens = Server(shlex.join(command), title="cvtui")
+        self._command = shlex.join(command)
+        self._screens = Server(self._command, title="cvtui")
         self.token = token
 
     def app(self) -> web.Application:
@@ -69,7 +73,48 @@ class ScreenServer:
         origin = request.headers.get("Origin", "")
         if origin.partition("://")[2] != request.host:
             raise web.HTTPForbidden(text="Only the page of this server may connect.\n")
-        return await self._screens.handle_websocket(request)
+        return await self._show(request)
+
+    async def _show(self, request: web.Request) -> web.WebSocketResponse:
+        """Open a screen as `Server.handle_websocket` does, but take a page for gone only when its connection is.
+
+        That one closes a page that answers no ping for 7.5 s: one that is busy drawing, or behind a slow line with
+        megabytes ahead of the ping.
+        """
+        page = web.WebSocketResponse()
+        await page.prepare(request)
+
+        async def write(data: bytes) -> None:
+            with contextlib.suppress(ConnectionError):  # the page is gone: go on reading, or the screen can't end
+                await page.send_bytes(data)
+
+        async def close() -> None:
+            await page.close()
+
+        screen = AppService(
+            self._command,
+            write_bytes=write,
+            write_str=page.send_str,
+            close=close,
+            download_manager=self._screens.download_manager,
+        )
+        width, height = (to_int(request.query.get(name, ""), usual) for name, usual in (("width", 80), ("height", 24)))
+        await screen.start(width, height)
+        pings = asyncio.create_task(_ping(page))
+        try:
+            await self._screens._process_messages(page, screen)
+        finally:
+            pings.cancel()
+            await screen.stop()
+        return page
+
+
+async def _ping(page: web.WebSocketResponse) -> None:
+    """Keep the connection in use, so that nothing between here and the page closes it as idle, and a cut is noticed."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await page.ping()
 
 
 async def _plainly(

@@ -31,9 +31,18 @@ def test_what_learns_nothing_tests_nothing(run: Run, name: str, knobs: dict[str,
 ENDS: list[tuple[str, dict[str, Any], bool | None, str]] = [
     ("gradcheck", {"h": 1.0, "entries": 2}, None, "it is the numeric one that is off"),
     ("gradcheck", {"net": "fc8-drop-relu-fc", "entries": 5}, True, "gradients agree"),  # one mask for all passes
-    ("linear", {"steps": 1}, None, "The best of all lines gets 77.7% of the training points of xor right. Of new points"),
+    ("linear", {"steps": 1}, None, "77.7% of the training points of xor right. Of new points"),
     ("linear", {"net": "(fc4-relu)*10-fc"}, False, "separable at relu2, but are no longer at relu10"),
     ("init", {"depth": 1, "width": 4096}, None, "after 1 layer"),  # one layer kills and saturates nothing yet
+    ("warmup", {"steps": 20}, None, "before its warm-up does"),
+    ("sharing", {"width": 2}, None, "fc: all 2 at once"),
+    ("toeplitz", {"side": 3}, None, "39.5% zeros"),
+    (
+        "optim",
+        {"condition": 1, "race": False},
+        None,
+        "Saddle: after 100 steps SGD is 0.0061",
+    ),  # nothing ill-conditioned
     ("optim", {"steps": 10, "race": False}, None, "after 10 steps SGD is 0.6 away from it"),
     ("preprocess", {"data": "digits", "images": 2, "units": 1}, None, "No unit is active"),
     ("sharing", {"depth": 1, "filter": 1}, True, "sees 1 input, through 1 layer 1 (fc: all 11 at once), with 1 shared"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +22,14 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps
 from cvtui.runlog.folder import RunFolder
 from tests.serve.chromium import CHROMIUM, page_at
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_async
 
 aiohttp = pytest.importorskip("aiohttp", reason="needs the extra serve")
 pytest.importorskip("textual_serve", reason="needs the extra serve")
+
+from aiohttp import web  # noqa: E402
+
+from cvtui.serve.server import ScreenServer  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -55,6 +62,53 @@ async def test_only_the_secret_path_and_only_its_own_page(tmp_path: Path) -> Non
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                     await session.ws_connect(address + "ws", headers={"Origin": origin})
                 assert refused.value.status == 403
+
+
+FRAMES = """
+import os, pathlib, select, sys
+out, told = sys.stdout.buffer, sys.stdin.buffer.raw
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+out.write(b"__GANGLION__\\n")
+while not (select.select([told], [], [], 0.001)[0] and b"quit" in told.read(1000)):
+    out.write(b"D" + (60_000).to_bytes(4, "big") + bytes(60_000))
+for _ in range(50):
+    out.write(b"D" + (60_000).to_bytes(4, "big") + bytes(60_000))
+out.flush()
+"""
+"""A program that draws without a pause, and at its end what fills every buffer on the way."""
+
+
+def is_alive(process: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return True
+    return False
+
+
+async def test_a_page_slow_to_answer_stays_open_and_one_cut_off_ends_its_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = ScreenServer([sys.executable, "-c", FRAMES, str(tmp_path / "screen")], "token")
+    runner = web.AppRunner(server.app(), shutdown_timeout=2.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    loop = asyncio.get_running_loop()
+    now, later = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: now() + later)
+    async with aiohttp.ClientSession() as session:
+        page = await session.ws_connect(f"{origin}/token/ws", headers={"Origin": origin}, autoping=False)
+        await page.receive()  # the screen draws
+        for _ in range(3):
+            later += 60.0  # a minute passes at once
+            while (message := await page.receive()).type is aiohttp.WSMsgType.BINARY:
+                pass
+            assert message.type is aiohttp.WSMsgType.PING  # and is not answered
+        page._response.connection.transport.abort()  # a closed tab, its line cut
+        screen = int((tmp_path / "screen").read_text())
+        await wait_until_async(lambda: not is_alive(screen), what="end of the screen")
+    await runner.cleanup()
+    assert not caplog.records
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def result(
     if on_plane >= SEPARABLE:
         holds = one >= SEPARABLE - 0.03
         words = (
-            f"A line separates {knobs['data']} ({on_plane:.1%} of the training points): the single layer is enough with "
-            f"{one:.1%} of new ones."
+            f"A line separates {knobs['data']} ({on_plane:.1%} of the training points): the single layer is enough "
+            f"with {one:.1%} of new ones."
         )
     else:
         holds = one <= on_plane + 0.06 and many >= one + 0.05 and at_last >= SEPARABLE

@@ -15,6 +15,7 @@ from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, gue
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.text import compact
 
+NOT_OVER = " The run ends before its warm-up does, so the high rate was not tested."
 TOO_HIGH = " The rate is too high even after the warm-up, so the claim was not tested."
 EXPLODED = 3.0
 """A loss of so many times the first has exploded."""
@@ -106,7 +107,8 @@ def result(
         rows=rows,
     )
     learned = learnt(ends[warm], guess(data.y))
-    tested = learned and peaks[cold] >= EXPLODED and lengths[warm] > 0
+    over = lengths[warm] < int(knobs["steps"])
+    tested = learned and peaks[cold] >= EXPLODED and lengths[warm] > 0 and over
     return LabResult(
         figures=[*figures(losses, rate, lengths, int(knobs["steps"])), table],
         numbers={
@@ -118,7 +120,15 @@ def result(
         claim_holds=peaks[warm] < EXPLODED and not ends[cold] <= ends[warm] if tested else None,
         sentence=f"With rate {rate:g} from the first step on the loss {_climb(peaks[cold])} and ends at "
         f"{compact(ends[cold])}; with the warm-up it {_climb(peaks[warm])} and ends at {compact(ends[warm])}."
-        + ("" if learned else TOO_HIGH if peaks[warm] >= EXPLODED else NOT_LEARNED),
+        + (
+            TOO_HIGH
+            if not learned and peaks[warm] >= EXPLODED
+            else NOT_LEARNED
+            if not learned
+            else ""
+            if over
+            else NOT_OVER
+        ),
     )
 
 
