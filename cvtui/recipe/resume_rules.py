@@ -27,6 +27,8 @@ class Rule:
     why: str
     forks: bool = False
     """Refused: a fork can have it."""
+    where: str = ""
+    """Of which nets that holds, where not of all."""
 
 
 SCHEDULE = ("lr", "scale_lr", "schedule", "schedule_per", "warmup", "epochs")
@@ -36,7 +38,8 @@ RULES: dict[str, Rule] = {
     "data": Rule("refused", "a run is one training on one set; a folder may move, as long as it holds the same classes",
                  forks=True),
     "data_dir": Rule("obeyed", "where the set lies does not change what is in it"),
-    "size": Rule("refused", "the weights were learnt on images of the other size", forks=True),
+    "size": Rule("refused", "the weights were learnt on images of the other size", forks=True,
+                 where="where the net's weights fit both sizes (with gap they do)"),
     "bits": Rule("refused", "the weights were learnt on pixels of the other scale", forks=True),
     "cache": Rule("told", "from this step on: items that draw random numbers are drawn once, or in every epoch"),
     "val_share": Rule("refused", "images that were trained on would become validation images"),
@@ -132,11 +135,12 @@ def obey(before: Mapping[str, Any], now: Recipe, run: Path) -> list[str]:
 
 
 def _way_out(name: str, old: Any, new: Any, rule: Rule, run: Path) -> str:
-    back = f"put {_shown(old)} back"
+    back, anew = f"put {_shown(old)} back", f"`cvtui {shlex.quote(str(run / 'recipe.toml'))}`"
     if rule.forks:
         option = f"--{name.replace('_', '-')} {shlex.quote(_shown(new))}"
-        return f"{back}, and `cvtui fork {shlex.quote(str(run))} {option}` begins a new run there with it"
-    return f"{back}, or `cvtui {shlex.quote(str(run / 'recipe.toml'))}` begins a new run with it"
+        where = f" {rule.where}, else {anew}" if rule.where else ""
+        return f"{back}, and `cvtui fork {shlex.quote(str(run))} {option}` begins a new run there with it{where}"
+    return f"{back}, or {anew} begins a new run with it"
 
 
 def _shown(value: Any) -> str:
@@ -152,5 +156,5 @@ def table_lines() -> Iterator[str]:
     words = {"obeyed": "obeys", "told": "obeys and says so", "refused": "refuses"}
     for name in Recipe.__struct_fields__:
         rule = RULES[name]
-        more = "; `cvtui fork` can" if rule.forks else ""
+        more = f"; `cvtui fork` can {rule.where}".rstrip() if rule.forks else ""
         yield f"| `{name}` | {words[rule.does]}{more} | {rule.why} |"

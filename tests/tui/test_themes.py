@@ -243,12 +243,12 @@ def shows(app: CvtuiApp, kind: type[BaseScreen]) -> bool:
 
 
 def reversed_words(app: CvtuiApp) -> str:
-    """Return what stands in reverse video on the screen."""
+    """Return the words that stand in reverse video on the screen; a scroll bar's ends do on every terminal."""
     return " ".join(
         part.text
         for strip in app.screen._compositor.render_strips()
         for part in strip
-        if part.style is not None and part.style.reverse and part.text.strip()
+        if part.style is not None and part.style.reverse and any(map(str.isalnum, part.text))
     )
 
 

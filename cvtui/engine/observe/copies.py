@@ -32,15 +32,23 @@ _LEAVE: list[Callable[[], None]] = []
 def is_traced() -> bool:
     """Return True while what is called is no plain training or evaluation.
 
-    PyTorch compiles or traces it, transforms it (torch.func), runs it without values (fake tensors) or counts it.
+    PyTorch compiles or traces it, transforms it (torch.func) or runs it without values (fake tensors). What only
+    listens (CommDebugMode, FlopCounterMode, a script's own TorchDispatchMode) may stand around a whole training.
     """
     return (
         torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
-        or torch._C._len_torch_dispatch_stack() > 0
+        or (torch._C._len_torch_dispatch_stack() > 0 and any(map(_dispatch_mode, _WITHOUT_VALUES)))
         or torch._C._functorch.peek_interpreter_stack() is not None
         or _is_symbolic()
     )
+
+
+_WITHOUT_VALUES = [getattr(torch._C._TorchDispatchModeKey, name) for name in ("FAKE", "PROXY", "FUNCTIONAL")]
+
+
+def _dispatch_mode(kind: Any) -> Any:
+    return torch._C._get_dispatch_mode(kind)
 
 
 def _is_symbolic() -> bool:

@@ -107,18 +107,18 @@ class LayersPane(Pane):
         self._say(self.query_one(LayersTable).row)
 
     def _say(self, row: LayerRow | None) -> None:
-        """Show the health of the layer under the cursor, or of the worst, and the sample's step."""
+        """Show the sample's step, and the health of the layer under the cursor or of the worst, where there is room."""
         if self._step is not None:
             when = f"at step {count(self._step)}"
             if self._asked is not None and self._asked != self._step:
-                when += f", the last sample before {count(self._asked)}"
+                when += f", last sample before {count(self._asked)}"
         else:
             when = "no sample yet" if self._asked is None else f"no sample before step {count(self._asked)}"
         if row is None or not (row.health.problem or row.unseen):
             rows = sorted(self._rows, key=lambda row: row.health.level != "bad")
             row = next((row for row in rows if row.health.problem), None)
-        text = f"{row.name}: {row.health.problem or row.unseen} · " if row is not None else ""
+        text = f" · {row.name}: {row.health.problem or row.unseen}" if row is not None else ""
         if self.is_narrowed:
             shown = f"{count(len(self.query_one(LayersTable).rows))} of {count(len(self._rows))}"
-            text = f"{self._group + ' ' if self._group else ''}{shown} layers, esc: all · {text}"
-        self.set_subtitle(text + when)
+            when = f"{self._group + ' ' if self._group else ''}{shown} layers, esc: all · {when}"
+        self.set_subtitle(when + text)

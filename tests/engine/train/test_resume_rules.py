@@ -24,7 +24,7 @@ from tests.cli.running import within
 from tests.engine.making import folder, history, recipe, train
 from tests.engine.stopping import copy_of, edit, stop_after
 
-NET = "conv4s2-bn-relu-drop0.2-fc"
+NET = "conv4s2-bn-relu-gap-drop0.2-fc"
 BASE: dict[str, Any] = {"net": NET, "epochs": 3, "batch_size": 128, "warmup": "3", "freeze": "fc1.bias"}
 """12 steps an epoch."""
 OTHERS: dict[str, Any] = {
