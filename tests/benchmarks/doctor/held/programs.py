@@ -17,6 +17,9 @@ from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cas
     heads,
     healthy,
     second,
+    seventh_data,
+    seventh_heads,
+    seventh_loop,
     sixth_data,
     sixth_heads,
     sixth_healthy,
@@ -37,5 +40,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "sixth"."""
+    """Return "first" to "seventh"."""
     return CASES[program.loop].batch_of
