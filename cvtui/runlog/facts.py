@@ -300,6 +300,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Layers in a plain Python list or dict, whose parameters nothing holds (at most 20)."""
     foreign_leaves: int | None = None
     """Parameters in the loss's graph that neither the model nor the optimiser holds."""
+    foreign_still: int | None = None
+    """Those of them that nothing had written to by the end of the first steps; null: it is not known."""
+    zero_norms: int | None = None
+    """Norms with a scale, where each of them had begun at 0."""
     eval_step: int | None = None
     """The first step that was trained in evaluation mode."""
     evaluations_differ: float | None = None

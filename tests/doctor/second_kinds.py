@@ -210,3 +210,34 @@ def silent(log: SecondReader, parts: Said, _said: Said) -> None:
     need([int(number(parts[name])) for name in ("silent", "images", "only")] == log.facts["silent_images"], "counts")
     if parts.get("told"):
         near(parts["told"], 100 * max(one["val_accuracy"] for one in log.epochs.values()))
+
+
+def head_that_stays(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["count"]) == log.facts["foreign_still"], "how many")
+    if "outputs" in parts:
+        over = [row[1] for row in log.facts["softmax_over"] if row[0] == 1]
+        need(number(parts["outputs"]) == log.facts["outputs"] not in over, "outputs")
+        need(number(parts["scores"]) in over, f"{over}")
+
+
+def softmax_of_softmax(log: SecondReader, parts: Said, _said: Said) -> None:
+    classes = int(number(parts["classes"]))
+    need(sum(row[1] == classes for row in log.facts["softmax_over"]) > 1, f"{log.facts['softmax_over']}")
+    near(parts["most"], 1 / (1 + (classes - 1) / math.e))
+
+
+def counts_nothing(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["cost"], log.facts["cross_entropy"])
+    need(not any(log.loss.values()) and log.facts["output_gradient"] == 0, "it is not 0")
+
+
+def shares_given(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(all(abs(one - 1) < 1e-3 for one in log.facts["given_sums"]), "they don't add up to 1")
+    if "low" in parts:
+        near(parts["low"], log.facts["given_range"][0])
+        near(parts["high"], log.facts["given_range"][1])
+
+
+def zero_norms(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(number(parts["count"]) == log.facts["zero_norms"], "how many")
+    need(log.facts["given_sums"][0] == log.facts["given_sums"][1], "images are told apart")

@@ -88,6 +88,19 @@ from tests.doctor.watched_loops.nets import (
     RandomFrozen,
     UsualMomentum,
 )
+from tests.doctor.watched_loops.outside import (
+    BranchAtZero,
+    FocalOfScores,
+    FocalOfSoftmax,
+    HeadOfItsOwnOptimizer,
+    HeadOutside,
+    HeadOutsideTrained,
+    LogSharesUnderKl,
+    NormsAtZero,
+    SharesUnderKl,
+    SigmoidsUnderCross,
+    WeighedByNothing,
+)
 from tests.doctor.watched_loops.threads import (
     AnyOfTheBatch,
     EmptyRows,
@@ -156,6 +169,12 @@ from tests.doctor.watched_loops.updates import (
         (OneSigmoidForAll, "F41", "There are labels above 1"),
         (SlowMeans, "F23", "of their first values"),
         (PlateauOfBatches, "F32", "all within epoch"),
+        (HeadOutside, "F45", "a head outside of it makes 4 scores"),
+        (FocalOfSoftmax, "F15", "what a softmax has made already"),
+        (WeighedByNothing, "F59", "no image counts in it"),
+        (SigmoidsUnderCross, "F40", "more than 1 apart"),
+        (SharesUnderKl, "F40", "wants log-probabilities first"),
+        (NormsAtZero, "F08", "answered alike"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -171,7 +190,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
              LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
-             HalfOfAScore],
+             HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

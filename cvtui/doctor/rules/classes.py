@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.doctor.rules.graph_signs import scores_are_others
 from cvtui.doctor.run_setup import EVEN, evenness
 
 
@@ -111,6 +112,8 @@ def not_shuffled(obs: Observations) -> RuleResult | None:
 @rule("F27", "facts", "epochs")
 def wrong_outputs(obs: Observations) -> RuleResult | None:
     outputs, classes = obs.facts.outputs, obs.classes
+    if scores_are_others(obs):
+        return None  # what the model gives is no score of a class: a head makes those of it
     few = _from_labels(obs)
     if few is not None:
         return few

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.graph_signs import head_that_stays
 
 
 @rule("F44", "facts", "epochs")
@@ -100,6 +101,8 @@ def python_list(obs: Observations) -> RuleResult | None:
             name="layer made anew in each step",
             advice="Construct layers in __init__ and keep them as attributes.",
         )
+    if not names and (other := head_that_stays(obs)) is not None:
+        return other
     if not names or not obs.facts.foreign_leaves:
         return None  # (a teacher is hidden in a list on purpose: the loss's gradient does not reach it)
     return RuleResult(

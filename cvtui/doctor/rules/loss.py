@@ -7,6 +7,7 @@ import math
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.graph_signs import loss_of_nothing, probabilities_under_kl
 
 CROSS = ("cross-entropy", "cross-entropy of probabilities")
 DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
@@ -120,13 +121,14 @@ def wrong_input(obs: Observations) -> RuleResult | None:
     if wrong:
         return RuleResult(wrong, step=0, evidence=f"targets {facts.target_kind}, {facts.target_range}")
     if not told:
-        return None
+        return probabilities_under_kl(obs)
     span = facts.given_range
     where = f" In the first step it was given {span[0]:.3g} to {span[1]:.3g}." if span else ""
     return RuleResult(
         f"The loss ({facts.loss_kind}) wants {facts.loss_wants}, and is given {told}.{where}",
         step=0,
         evidence=f"before the loss: {', '.join((facts.loss_given or [])[:3])}",
+        severity="warn" if facts.loss_kind == "cross-entropy" and given == "sigmoid" else None,  # (slow, but learns)
     )
 
 
@@ -195,6 +197,8 @@ def _no_logs(obs: Observations, given: str) -> str:
 def _no_logits(obs: Observations, given: str) -> str:
     if obs.facts.loss_kind == "binary cross-entropy with logits" and given in BOUNDED:
         return f"probabilities (the outputs of a {given})"
+    if obs.facts.loss_kind == "cross-entropy" and given == "sigmoid" and (obs.facts.outputs or 0) > 1:
+        return "the outputs of sigmoids: no two scores are more than 1 apart"
     one = obs.facts.outputs == 1
     if given in ("relu", "relu6") and (obs.facts.loss_given or ["", ""])[1:2] == ["linear"]:
         return "the outputs of a ReLU, which are never below 0" if one or not learns(obs) else ""
@@ -210,7 +214,7 @@ def sigmoids_of_classes(obs: Observations) -> RuleResult | None:
         return None
     sums = facts.given_sums
     apart = f" Their sums lie in {sums[0]:.3g} to {sums[1]:.3g}, not at 1." if sums else ""
-    if facts.loss_kind in CROSS:
+    if facts.loss_kind == CROSS[1]:  # (of raw scores: F40)
         words = "Behind sigmoids the outputs are no shares of one whole, but a cross-entropy over classes takes them"
         return _sigmoids(f"{words} for that.{apart}", outputs)
     alone = facts.target_kind == "one-hot" or facts.loss_value == "binary cross-entropy"
@@ -280,7 +284,7 @@ def _bounded(obs: Observations) -> RuleResult | None:
 def class_left_out(obs: Observations) -> RuleResult | None:
     """Find a class whose images the loss doesn't count."""
     facts, count = obs.facts, obs.facts.left_out_images or 0
-    if (other := _heavy_positives(obs) or _empty_rows(obs)) is not None:
+    if (other := _heavy_positives(obs) or _empty_rows(obs) or loss_of_nothing(obs)) is not None:
         return other
     if not facts.left_out_classes or not count:
         return None

@@ -8,6 +8,7 @@ from cvtui.doctor.catalogue import TYPICAL_RATES
 from cvtui.doctor.learning import falls, learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
+from cvtui.doctor.rules.graph_signs import norms_at_zero, softmax_of_softmax
 
 
 @rule("F20", "facts", "epochs")
@@ -125,7 +126,7 @@ def softmax_twice(obs: Observations) -> RuleResult | None:
         return None
     floor = math.log(1 + (classes - 1) / math.e)
     if obs.lowest_loss < floor - 0.02:
-        return None  # what has been below its floor has none
+        return softmax_of_softmax(obs)  # what has been below its floor has none; other losses of it have others
     first, cross, plain = facts.first_loss, facts.cross_entropy, facts.log_loss
     evidence = "all outputs of the first batch lie in 0..1 and add up to 1"
     if not facts.rows_sum_to_one:
@@ -135,7 +136,7 @@ def softmax_twice(obs: Observations) -> RuleResult | None:
     elif first is None or cross is None or plain is None or abs(plain - cross) < limit("F15", "apart") * cross:
         return _at_the_floor(obs, floor)  # −log p of a net that begins even costs what the softmax of p costs
     elif abs(first - plain) < abs(first - cross) or not _is(first, cross):
-        return None  # the loss takes probabilities: −log of them, or something of its own
+        return softmax_of_softmax(obs)  # the loss takes probabilities: −log of them, or something of its own
     return RuleResult(
         "The loss is given probabilities (a softmax has been taken already) and takes the softmax of them again: it "
         f"can't fall below {floor:.4g} with {classes} classes.",
@@ -248,7 +249,9 @@ def _divided_again(obs: Observations, times: float) -> bool:
 def zero_weights(obs: Observations) -> RuleResult | None:
     weights = [w for w in obs.facts.weights if not _is_table(w.name)]
     zero = [w for w in weights if w.std == 0 and w.mean == 0]
-    if not zero or zero == weights[-1:]:  # a last layer of zeros is a known good way to begin, and an only one too
+    if not zero:
+        return norms_at_zero(obs)
+    if zero == weights[-1:]:  # a last layer of zeros is a known good way to begin, and an only one too
         return None
     alone = len(zero) < 0.5 * len(weights)
     return RuleResult(

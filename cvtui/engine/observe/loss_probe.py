@@ -55,6 +55,8 @@ class LossProbe:
         self._hook: Handle | None = None
         self._first: tuple[Tensor, Tensor | None] | None = None
         self._foreign: list[weakref.ref[Tensor]] = []
+        self._written: list[tuple[weakref.ref[Tensor], int]] = []
+        self._own: list[tuple[weakref.ref[Tensor], int]] = []
         self._sharded = is_sharded(model)
         self._foreign_count: int | None = 0
         self._fresh: int | None = None
@@ -115,6 +117,8 @@ class LossProbe:
             self._first = (self._output, self._gradient) if self._output is not None else None
             self._plain = self._plain_leaves(node)
             self._foreign = [weakref.ref(leaf) for leaf in self._foreign_parameters(node)]
+            self._written = versions([leaf for one in self._foreign if (leaf := one()) is not None])
+            self._own = versions([p for p in self.model.parameters() if p.requires_grad][:1])
             self._foreign_count = None if self._sharded else len(self._foreign)
         elif self._steps == 1 and self._foreign:
             self._fresh = self._fresh_leaves(node)
@@ -185,6 +189,8 @@ class LossProbe:
             found["fresh_leaves"] = self._fresh
         if last:
             self.answers = FirstAnswers()
+            if self._written and not self._fresh and self._own and not unwritten(self._own):
+                found["foreign_still"] = unwritten(self._written)  # (while a weight of the model's was written to)
         return found
 
     def facts(self, labels: Tensor | None, first_loss: float | None) -> dict[str, Any]:
@@ -233,6 +239,16 @@ class LossProbe:
         classes = [call for call in self._called if call.name in ("cross_entropy", "nll_loss")]
         given = (classes if classes and read.kind == "cross-entropy" else self._called)[0].input
         return given if given.dim() <= 2 and given.numel() <= LARGEST else None
+
+
+def versions(tensors: list[Tensor]) -> list[tuple[weakref.ref[Tensor], int]]:
+    """Return how often each was written to in place, as autograd counts it."""
+    return [(weakref.ref(one), one._version) for one in tensors]
+
+
+def unwritten(known: list[tuple[weakref.ref[Tensor], int]]) -> int:
+    """Count those that were not written to since."""
+    return sum(one._version == version for ref, version in known if (one := ref()) is not None)
 
 
 def of_the_outputs(calls: list[LossCall], output: Tensor | None) -> list[LossCall]:

@@ -176,6 +176,7 @@ def optimizer_facts(model: nn.Module, optimizers: Sequence[Optimizer]) -> dict[s
         "zero_eps": zero_eps(optimizers),
         "frozen": frozen[:50],
         "frozen_count": len(frozen),
+        "zero_norms": _zero_norms(model),
         "fresh_norms": _fresh_norms(model) if frozen or len(held & own) < len(own) else None,
     }
 
@@ -219,6 +220,16 @@ def _fresh_norms(model: nn.Module) -> int | None:
     if mean.any() or (var != 1).any():
         return 0
     return len(known) if all(not a.any() and bool((b == 1).all()) for a, b in known) else 0
+
+
+@torch.no_grad()
+def _zero_norms(model: nn.Module) -> int | None:
+    """Count PyTorch's norms with a scale, if it is 0 in all of them; None else. Own ones may add 1 to it."""
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+    scales = [one.weight for one in model.modules() if isinstance(one, kinds) and isinstance(one.weight, Tensor)]
+    if not scales or any(one.is_meta or not one.numel() for one in scales) or bool(scales[0].any()):
+        return None
+    return None if any(bool(one.any()) for one in scales) else len(scales)
 
 
 @torch.no_grad()
