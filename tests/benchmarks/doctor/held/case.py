@@ -49,6 +49,8 @@ class Case(Loop):
     def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not abstract and not cls.__name__.startswith("_"):
+            if name_of(cls) in CASES:
+                raise ValueError(f"two programs are called {name_of(cls)}")
             CASES[name_of(cls)] = cls
 
     def data(self) -> Data:

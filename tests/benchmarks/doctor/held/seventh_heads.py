@@ -169,7 +169,7 @@ class NegativeWeight(OneLogit):
         )
 
 
-class SigmoidsUnderCrossEntropy(PractisedCase):
+class SquashedForCrossEntropy(PractisedCase):
     """torch.sigmoid of the scores of the classes, then nn.CrossEntropyLoss: the loss never gets near 0."""
 
     truth, why = ("F40", "F42", "F15"), "cross-entropy takes raw scores; those of sigmoids are never 1 apart"
