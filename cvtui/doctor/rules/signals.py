@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
@@ -36,8 +37,9 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         return None  # the loss of a few images is anything
     if share < low and not obs.own_loop and not obs.facts.label_counts:
         return None  # they are counted beside the first steps; of labels 10 : 1 a guess may cost anything
-    large = gain > limit("F10", "gain")
-    before = share < 1 and obs.own_loop
+    large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs) or _stays(obs, first)
+    right = obs.facts.accuracies[0][1] if obs.facts.accuracies else 0.0
+    before = share < 1 and obs.own_loop and (early or right > 0.5)  # (what then undoes it is a fault of its own)
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
         f"The first loss was {first:.3g}, where random guessing costs {guess:.3g}{where}. The net begins "
@@ -48,11 +50,16 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         threshold=high if share > 1 else low,
         evidence=f"first loss / entropy of the labels = {share:.3g}",
         cure={} if obs.own_loop else {"init": "he"},
-        # Weights of the usual size: the first steps mend it. Better than a guess: it was trained before, and what then
-        # undoes that is a fault of its own.
+        # Weights of the usual size: the first steps mend it. Better than a guess, and right: it was trained before.
         severity="note" if (share > 1 and not large) or before else None,
         advice="Nothing, if the net was trained before; else look for what tells it the labels." if before else "",
     )
+
+
+def _stays(obs: Observations, first: float) -> bool:
+    """Return True if the loss is as low as at first: what is known from a training before isn't lost."""
+    last = obs.windows.loss[-3:]
+    return bool(np.isfinite(last).all() and last.mean() < limit("F10", "stays") * first)
 
 
 def _largest_gain(obs: Observations) -> tuple[str, float]:

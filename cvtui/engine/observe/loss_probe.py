@@ -241,7 +241,7 @@ class LossProbe:
         return given if given.dim() <= 2 and given.numel() <= LARGEST else None
 
 
-def versions(tensors: list[Tensor]) -> list[tuple[weakref.ref[Tensor], int]]:
+def versions(tensors: Sequence[Tensor]) -> list[tuple[weakref.ref[Tensor], int]]:
     """Return how often each was written to in place, as autograd counts it."""
     return [(weakref.ref(one), one._version) for one in tensors]
 
