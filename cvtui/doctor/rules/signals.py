@@ -38,8 +38,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     if share < low and not obs.own_loop and not obs.facts.label_counts:
         return None  # they are counted beside the first steps; of labels 10 : 1 a guess may cost anything
     large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs) or _stays(obs, first)
-    right = obs.facts.accuracies[0][1] if obs.facts.accuracies else 0.0
-    before = share < 1 and obs.own_loop and (early or right > 0.5)  # (what then undoes it is a fault of its own)
+    before = share < 1 and obs.own_loop and early
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
         f"The first loss was {first:.3g}, where random guessing costs {guess:.3g}{where}. The net begins "
