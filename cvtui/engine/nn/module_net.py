@@ -226,9 +226,15 @@ only_logits.part_of_model = True  # type: ignore[attr-defined]  # not one of the
 
 
 def _look(model: nn.Module, target: NetTarget, size: Size) -> ForwardPass:
-    """Run two images of zeros through a copy without numbers; where the code asks for numbers, through the model."""
+    """Run two images of zeros through a copy without numbers; through the model where the code asks for numbers.
+
+    So too where its first pass makes layers: the optimizer and a checkpoint have to know them.
+    """
     with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
-        return _pass(meta_copy(model), torch.empty(_shape(size), device="meta"))
+        twin = meta_copy(model)
+        found = _pass(twin, torch.empty(_shape(size), device="meta"))
+        if len(list(twin.parameters())) == len(list(model.parameters())):  # else its first pass makes layers
+            return found
     return _real_pass(model, target, size)
 
 

@@ -15,6 +15,7 @@ from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import ranks_here
+from cvtui.engine.runtime.plain_random import set_plain_state
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
@@ -106,6 +107,7 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         raise RequestError(f"the checkpoint does not fit the recipe: {what}") from None
     training.clock = Clock(seconds)
     torch.set_rng_state(random["torch"])
+    set_plain_state(random)
     if training.device.type == "cuda" and "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"], training.device)
     return messages
