@@ -186,6 +186,13 @@ class MadeInForward(nn.Module):
             self.out = nn.Linear(x[0].numel(), self.classes, device=x.device)
         return self.out(x.flatten(1))
 
+class Viewed(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv, self.more, self.out = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4 * 4 * 4, num_classes)
+    def forward(self, x):
+        return self.out(self.more(self.conv(x)).view(x.size(0), -1))
+
 def hooked(num_classes=10):
     return nn.Sequential(nn.Flatten(), nn.utils.weight_norm(nn.Linear(64, num_classes)))
 
@@ -378,7 +385,7 @@ def test_what_cannot_be_trained_is_one_line(net: str, words: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
 @pytest.mark.parametrize(
-    "net", ["Small(channels=1, num_classes=10)", "Draws(num_classes=10)", "MadeInForward", "hooked"]
+    "net", ["Small(channels=1, num_classes=10)", "Draws(num_classes=10)", "MadeInForward", "Viewed", "hooked"]
 )
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(net: str, tmp_path: Path) -> None:
     made = recipe(net, epochs=2, ema=0.9)
