@@ -97,7 +97,8 @@ def _views_maps(model: nn.Module, size: Size) -> bool:
 
 def in_order(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Lay images in the usual order of memory (a forward pre-hook, which copies of the model keep)."""
-    return tuple(one.contiguous() if isinstance(one, Tensor) else one for one in inputs)
+    # (not .contiguous(): images of one channel are so either way, but a convolution goes by their strides)
+    return tuple(one.clone(memory_format=torch.contiguous_format) if isinstance(one, Tensor) else one for one in inputs)
 
 
 in_order.part_of_model = True  # type: ignore[attr-defined]  # not one of the hooks that watch
