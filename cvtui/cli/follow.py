@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cvtui import door
 from cvtui.cli import process
 from cvtui.cli.exit import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_WRONG
+from cvtui.cli.out import escaped
 from cvtui.cli.output.progress import RunReport
 from cvtui.job_share import tell_share
 from cvtui.notify.start import log_size, watch_end
@@ -122,11 +123,11 @@ def make_folder(checked: Checked, runs: Path, strict_name: bool) -> RunFolder:
 
 
 def _pass_on(records: Tail) -> None:
-    """Print the new records exactly as they were logged."""
-    lines = [line for _, line in records.lines()]
+    """Print the new records as they were logged; what a terminal could obey is escaped."""
+    lines = [escaped(line.decode("utf-8", "surrogateescape")) for _, line in records.lines()]
     if lines:
         with process.tolerate_output_errors():
-            sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
+            sys.stdout.buffer.write("\n".join(lines).encode() + b"\n")
             sys.stdout.buffer.flush()
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -87,19 +88,26 @@ def pick(history: History, *, epoch: int | None = None, checkpoint: str = "") ->
 def checkpoint_file(folder: RunFolder, name: str = "") -> Path:
     """Return the path of the checkpoint of that name (`last`, `epoch-0010.pt`); without one the best, else the last.
 
-    Its log is not read. RequestError names those that are there.
+    Its log is not read, so with neither (`--keep every=1`) it is the newest by name. RequestError names those
+    that are there.
     """
     check_here(folder.path, "asked for its checkpoints")
     there = door.names(folder.checkpoints, ".pt")
     if not there:
         raise RequestError(f"{folder.name!r} has no checkpoint", hint="one is saved after each epoch")
-    wanted = [name.removesuffix(".pt") + ".pt"] if name else ["best.pt", "last.pt", there[-1]]
+    wanted = [name.removesuffix(".pt") + ".pt"] if name else ["best.pt", "last.pt", max(there, key=_newness)]
     for file in wanted:
         if file in there:
             return folder.checkpoints / file
     raise RequestError(
         f"--checkpoint: {name!r} not found; {folder.name!r} has {', '.join(there)}{nearest(name, there)}"
     )
+
+
+def _newness(name: str) -> tuple[bool, bool, int, str]:
+    """Sort key: a fork's start.pt is what its parent had learnt; epoch-10000.pt is newer than epoch-9999.pt."""
+    number = re.search(r"\d+", name)
+    return (name != START, name.startswith("epoch-"), int(number[0]) if number else 0, name)
 
 
 def fork(parent: RunFolder, saved: CheckpointSaved, base: Path, name: str, recipe_toml: str) -> RunFolder:

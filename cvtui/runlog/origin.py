@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import find_source
+from cvtui.recipe.datasets.data_facts import at_size
 from cvtui.recipe.datasets.facts import folder_of, place_of
 from cvtui.recipe.datasets.fingerprint import same_classes
 from cvtui.recipe.recipe import Recipe
@@ -92,7 +93,30 @@ def recipe_of(folder: RunFolder, what: str) -> Recipe:
         recipe = load(folder.recipe)
     except RequestError as error:
         raise RequestError(f"{folder.name!r} can't be {what}: {error.message}", hint=error.hint) from None
-    return recipe if run is None else with_known_paths(recipe, run)
+    if run is None:
+        return recipe
+    if what == "resumed" and recipe.size == run.recipe.get("size") and size_was_ignored(run):
+        recipe = msgspec.structs.replace(recipe, size="")
+    return with_known_paths(recipe, run)
+
+
+def size_was_ignored(run: RunStarted) -> bool:
+    """Return True for a run of before built-in sets could be scaled: they kept their own size."""
+    data, size = str(run.recipe.get("data", "")).strip(), str(run.recipe.get("size", ""))
+    source = find_source(data)
+    known = source.sets.get(data) if source is not None else None
+    if known is None or not size:
+        return False
+    try:
+        asked = at_size(known, size).size
+    except RequestError:
+        return True
+    return list(known.size) == run.data.get("input") != list(asked)
+
+
+def recorded_recipe(recipe: Mapping[str, Any], run: RunStarted | None) -> Mapping[str, Any]:
+    """Return what a record or a checkpoint of `run` says of its recipe, without a size that was ignored."""
+    return {**recipe, "size": ""} if run is not None and size_was_ignored(run) else recipe
 
 
 def check_resumable(folder: RunFolder, run: RunStarted | None, recipe: Recipe, classes: Sequence[str] = ()) -> None:
@@ -103,7 +127,7 @@ def check_resumable(folder: RunFolder, run: RunStarted | None, recipe: Recipe, c
     """
     if run is None or set(door.names(folder.checkpoints, ".pt")) <= {START}:
         return  # it begins anew: anything can be
-    obey(run.recipe, recipe, folder.path)
+    obey(recorded_recipe(run.recipe, run), recipe, folder.path)
     if classes:
         check_same_classes(folder, run, classes)
 

@@ -8,6 +8,10 @@ from cvtui.errors import RequestError
 from cvtui.runlog.folder import RunFolder, is_run
 from cvtui.runlog.fork import checkpoint_file
 
+SOURCE = "weights: "
+TOLD = (SOURCE, "head left out (", "left out, of another shape (", "missing, begin as drawn (", "not in this net (")
+"""How the lines of the log begin that tell which weights fit, and which don't."""
+
 
 def weights_in(text: str, runs: Path) -> str:
     """Return `text`, or the path of the run that it names below `runs`, where that is another folder than ./runs."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from cvtui.cli.follow import _pass_on
 from cvtui.runlog.folder import RunFolder
+from cvtui.runlog.fork import checkpoint_file
+from cvtui.runlog.tail import Tail
 from tests.cli.running import within
 from tests.engine.making import folder, train
 
@@ -80,3 +85,30 @@ def test_a_wrong_rate_is_told_before_anything_starts(done: RunFolder, tmp_path: 
     found = within("resume", str(done.path), "--no-ui", "--lr", "fast", cwd=tmp_path)
     assert found.returncode == 2
     assert "--lr: 'fast' is no rate" in found.stderr
+
+
+def test_without_best_and_last_the_newest_epoch_is_meant_and_never_what_the_parent_had(tmp_path: Path) -> None:
+    run = folder(tmp_path, "forked")
+    for names in (("start",), ("epoch-9999", "step-000012"), ("epoch-10000",), ("last",), ("best",)):
+        for name in names:
+            (run.checkpoints / f"{name}.pt").touch()
+        assert checkpoint_file(run).stem == names[0]
+
+
+def test_a_resume_without_a_terminal_leaves_the_recipe_as_it_was(done: RunFolder, tmp_path: Path) -> None:
+    """--nproc was written into it before the screen was refused."""
+    before = done.recipe.read_text()
+    done.recipe.write_text(re.sub(r"\nepochs = \d+", "\nepochs = 99", before))
+    edited = done.recipe.read_text()
+    found = within("resume", str(done.path), "--nproc", "2", cwd=tmp_path)
+    assert done.recipe.read_text() == edited != before
+    done.recipe.write_text(before)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "the screen needs a terminal, and this is none; --no-ui resumes without a screen" in found.stderr
+
+
+def test_records_that_are_passed_on_command_no_terminal(tmp_path: Path, capfdbinary: Any) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes('{"a":"é \u202e\x9b2J"}\n{"b":1}\n'.encode())
+    _pass_on(Tail(path))
+    assert capfdbinary.readouterr().out == '{"a":"é \\u202e\\u009b2J"}\n{"b":1}\n'.encode()

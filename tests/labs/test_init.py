@@ -75,6 +75,9 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(run: Run) -> 
 
 def test_what_the_claim_says_nothing_about(run: Run) -> None:
     assert run("init", width=64, activation="sigmoid", scheme="he").claim_holds is None
+    alone = run("init", width=64, scheme="he")
+    assert alone.claim_holds is None  # it says what one scheme does beside the others
+    assert "all of the lecture's are judged" in alone.sentence
 
 
 def test_schemes() -> None:

@@ -57,9 +57,6 @@ def doctor(
 
     Root causes come first; what follows from them is named behind them.
     """
-    from cvtui.doctor import Doctor
-    from cvtui.runlog.history import History
-
     if fault is not None:
         if run is not None or columns or ci or as_json or everything or cure or trial:
             raise RequestError("--explain prints the page of a fault: give it alone")
@@ -73,6 +70,14 @@ def doctor(
     if columns:
         raise RequestError("--column names a column of another program's log: a run of cvtui needs none")
     assert folder is not None
+    return _examine(folder, as_json=as_json, everything=everything, cure=cure, trial=trial, ci=ci)
+
+
+def _examine(folder: RunFolder, *, as_json: bool, everything: bool, cure: bool, trial: bool, ci: str | None) -> int:
+    """Examine a run; print what is found, or train what would prove or cure it."""
+    from cvtui.doctor import Doctor
+    from cvtui.runlog.history import History
+
     history = History(folder)
     history.poll()
     examiner = Doctor(history)

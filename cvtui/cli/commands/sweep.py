@@ -19,7 +19,7 @@ from cvtui.job_share import tell_share
 from cvtui.recipe.fields import FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cvtui.compare import Judge, Race
     from cvtui.compare.cluster import Cluster
@@ -72,16 +72,10 @@ def sweep(
     """
     from cvtui.compare import Race, expand
     from cvtui.compare.differences import compared
-    from cvtui.compare.grid import split_values
     from cvtui.runlog.refused import was_refused
 
     given = {name: text for name, text in options.items() if text is not None}
-    lists = {name: split_values(text) for name, text in given.items() if name not in NOT_VARIED}
-    for name, values in lists.items():
-        if not values:
-            raise RequestError(f"{FIELDS[name].option}: {given[name]!r} holds no value")
-    if not any(len(values) > 1 for values in lists.values()):
-        raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
+    lists = _lists(given)
     first = {name: values[0] for name, values in lists.items()}
     fitted: list[str] = []
     base = make_recipe(recipe, first, runs, fit=fit, tell=fitted.append).asked
@@ -110,6 +104,19 @@ def sweep(
         for racer in refused:
             racer.folder.discard()
     return 0 if any(outcome.state in ("finished", "diverged") for outcome in result.outcomes) else 1
+
+
+def _lists(given: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the values of each option that is given. RequestError where there is nothing to compare."""
+    from cvtui.compare.grid import split_values
+
+    lists = {name: split_values(text) for name, text in given.items() if name not in NOT_VARIED}
+    for name, values in lists.items():
+        if not values:
+            raise RequestError(f"{FIELDS[name].option}: {given[name]!r} holds no value")
+    if not any(len(values) > 1 for values in lists.values()):
+        raise RequestError("sweep: nothing to compare", hint="give an option a list, as in --lr 1e-1,1e-2,1e-3")
+    return lists
 
 
 def _named(entrants: Sequence[Entrant], varied: Sequence[str], runs: Path) -> list[Entrant]:

@@ -12,6 +12,7 @@ from cvtui.cli import out, process
 from cvtui.cli.exit import say
 from cvtui.recipe.auto_batch import AUTO_BATCH
 from cvtui.recipe.ending import is_planned
+from cvtui.runlog.weights_file import SOURCE, TOLD
 from cvtui.text import binary_size, duration, harmless, percent
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class RunReport:
         self._seen: dict[str, int] = {"epochs": 0, "commands": 0, "findings": 0}
         self._last_log: object = None
         self._started = False
+        self._goes_on = False
         self._signals = 0
         self._trouble = ""
 
@@ -53,6 +55,7 @@ class RunReport:
 
     def skip(self, history: History) -> None:
         """Mark what is in the log already as printed: a resumed run continues from there."""
+        self._goes_on = True
         history.poll()
         for name in self._seen:
             self._seen[name] = len(getattr(history, name))
@@ -85,6 +88,10 @@ class RunReport:
         self._line(f"{'folder':<9} {self.folder.path}")
         for label, words in started_facts(run):
             self._line(f"{label:<9} {words}")
+        if self.checked.recipe.weights and not self._goes_on:
+            told = [log.text for log in history.logs if log.text.startswith(TOLD)]
+            for number, text in enumerate(told):
+                self._line(f"{'' if number else 'weights':<9} {text.removeprefix(SOURCE)}")
         for log in history.logs if self.checked.auto else ():
             if log.text.startswith(AUTO_BATCH):
                 self._line(f"{'batch':<9} {log.text.removeprefix('batch size ')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -97,44 +98,53 @@ def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResu
 
 @rule("F33", "facts", "steps", "layers", "end", "epochs")
 def clipped(obs: Observations) -> RuleResult | None:
-    capped = obs.facts.capped_gradient
-    if len(capped) == 2:
-        return RuleResult(
-            f"{percent(capped[1])} of all gradients' entries have the same size, {capped[0]:.3g}, before the second "
-            "update: they are cut value by value, and hardly more than their signs is left.",
-            step=1,
-            value=capped[1],
-            threshold=limit("F33", "entries"),
-            evidence=f"{percent(capped[1])} of the entries at {capped[0]:.3g}",
-            severity="note" if obs.adaptive or learns(obs) else None,
-            advice="Raise clip_grad_value_'s limit to what nine in ten entries stay under, or clip the norm.",
-        )
+    if len(obs.facts.capped_gradient) == 2:
+        return _cut_by_value(obs, obs.facts.capped_gradient)
     asked = float(obs.recipe.get("clip") or 0.0)
     windows = obs.windows
     rows = max(1, int(limit("F33", "steps")) // 10)
     if len(windows) < rows or (obs.facts.gradient_of_one_number and not asked):
         return None  # their norms are all the same by themselves
+    norms, cut = _cut_windows(obs, asked)
+    row = np.convolve(cut.astype(float), np.ones(rows), "valid") / rows
+    found = np.flatnonzero(row >= limit("F33", "share"))
+    return _cut_by_norm(obs, asked, norms, int(found[0]), rows) if len(found) else None
+
+
+def _cut_by_value(obs: Observations, capped: Sequence[float]) -> RuleResult:
+    return RuleResult(
+        f"{percent(capped[1])} of all gradients' entries have the same size, {capped[0]:.3g}, before the second "
+        "update: they are cut value by value, and hardly more than their signs is left.",
+        step=1,
+        value=capped[1],
+        threshold=limit("F33", "entries"),
+        evidence=f"{percent(capped[1])} of the entries at {capped[0]:.3g}",
+        severity="note" if obs.adaptive or learns(obs) else None,
+        advice="Raise clip_grad_value_'s limit to what nine in ten entries stay under, or clip the norm.",
+    )
+
+
+def _cut_windows(obs: Observations, asked: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the windows' norms, and whether all gradients of each were cut to far less than they were."""
+    windows = obs.windows
     if asked > 0:
         norms = windows.grad
-        far = norms > limit("F33", "times") * asked
-        tight = windows.grad_low > asked
-    else:  # a custom training loop: the norms that arrive are all the same
-        norms = windows.grad_high
-        tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
-        if not tight.any():
-            return None
-        far = tight & ((norms < limit("F33", "norm")) | _hardly_moves(obs))
-    if not (tight & far).any():
-        return None
-    row = np.convolve((tight & far).astype(float), np.ones(rows), "valid") / rows
-    found = np.flatnonzero(row >= limit("F33", "share"))
-    if not len(found):
-        return None
-    place = int(found[0]) + rows - 1
+        return norms, (windows.grad_low > asked) & (norms > limit("F33", "times") * asked)
+    norms = windows.grad_high  # a custom training loop: the norms that arrive are all the same
+    tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
+    if not tight.any():
+        return norms, tight
+    return norms, tight & ((norms < limit("F33", "norm")) | _hardly_moves(obs))
+
+
+def _cut_by_norm(obs: Observations, asked: float, norms: np.ndarray, first: int, rows: int) -> RuleResult:
+    """Tell of `rows` windows of cut gradients, from window `first` on."""
+    windows = obs.windows
+    place = first + rows - 1
     step = int(windows.end[place]) - 1
     bound = asked or float(windows.grad_high[place])
-    begun = windows.start(int(found[0]))
-    low, high = windows.grad_low[int(found[0]) : place + 1].min(), windows.grad_high[int(found[0]) : place + 1].max()
+    begun = windows.start(first)
+    low, high = windows.grad_low[first : place + 1].min(), windows.grad_high[first : place + 1].max()
     sentence = (
         f"The gradients of the steps {begun:,} to {step:,} had norms of {low:.3g} to {high:.3g}, nearly the same for "
         "ten steps in a row each: they seem to be cut."

@@ -176,59 +176,73 @@ def not_zeroed(obs: Observations) -> RuleResult | None:
 
 @rule("F26", "facts", "steps", "layers")
 def not_trained(obs: Observations) -> RuleResult | None:
-    facts = obs.facts
-    count = facts.parameters or 0
-    if facts.left_out:
-        missing = max(facts.left_out_count or 0, len(facts.left_out))
-        everything = missing >= count
-        if not everything and not facts.batch_sizes and obs.steps_done <= FIRST_LOOKS:
-            return None  # whether they get gradients is known after so many steps
-        idle = facts.left_out_idle
-        if not everything and (set(facts.left_out) <= set(facts.no_gradient) if idle is None else idle == missing):
-            words = "left out of the optimiser and get no gradient (no_grad or detach)"
-            return _kept(facts.left_out, missing, count, words)
-        if not everything and facts.holds_tail and (missing >= TAIL or count - missing <= HEAD < missing):
-            if facts.fresh_norms:
-                words = "are not in the optimiser, which holds the last layers alone"
-                return _random(facts.left_out, missing, count, words)
-            if (stuck := not_learning(obs)) is not None:
-                return _body_left_out(facts.left_out, missing, count, stuck.sentence)
-            return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
-        whose = " It holds the parameters of another model." if facts.foreign else ""
-        which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
-        return RuleResult(
-            f"The optimiser does not hold {which}: {'nothing will ever' if everything else 'that part will never'} "
-            f"move.{whose}",
-            layer="" if everything else facts.left_out[0].rpartition(".")[0],
-            value=missing,
-            threshold=0,
-            evidence=f"{missing:,} of {count:,} parameters are not in the optimiser",
-            severity="stop" if everything else "warn",
-        )
-    if facts.no_gradient and not facts.emptied:  # (deleted before the update: F44)
-        missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
-        idle = missing == len(facts.no_gradient) and all(is_auxiliary(name) for name in facts.no_gradient)
-        return RuleResult(
-            f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
-            "depends on it, or the graph was cut (detach, no_grad).",
-            step=0,
-            layer=facts.no_gradient[0].rpartition(".")[0],
-            value=missing,
-            threshold=0,
-            evidence=f"{missing:,} parameters without a gradient",
-            severity="stop" if missing >= count else "note" if idle else "warn",
-            advice=UNUSED_HEAD if idle else NO_GRADIENT,
-        )
-    if facts.frozen:
-        frozen = max(facts.frozen_count or 0, len(facts.frozen))
-        at = obs.recipe.get("unfreeze_at")
-        until = at if isinstance(at, int) and not obs.own_loop else 0
-        if facts.fresh_norms and obs.own_loop and _is_body(obs):
-            return _random(facts.frozen, frozen, frozen + count, "are frozen (requires_grad is False)")
-        asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
-        advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
-        return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
-    return _stands_still(obs)
+    if obs.facts.left_out:
+        return _left_out(obs)
+    if obs.facts.no_gradient and not obs.facts.emptied:  # (deleted before the update: F44)
+        return _without_gradient(obs)
+    return _frozen(obs) if obs.facts.frozen else _stands_still(obs)
+
+
+def _left_out(obs: Observations) -> RuleResult | None:
+    """Judge parameters that the optimizer does not hold."""
+    facts, count = obs.facts, obs.facts.parameters or 0
+    missing = max(facts.left_out_count or 0, len(facts.left_out))
+    everything = missing >= count
+    if not everything and not facts.batch_sizes and obs.steps_done <= FIRST_LOOKS:
+        return None  # whether they get gradients is known after so many steps
+    idle = facts.left_out_idle
+    if not everything and (set(facts.left_out) <= set(facts.no_gradient) if idle is None else idle == missing):
+        words = "left out of the optimiser and get no gradient (no_grad or detach)"
+        return _kept(facts.left_out, missing, count, words)
+    if not everything and facts.holds_tail and (missing >= TAIL or count - missing <= HEAD < missing):
+        if facts.fresh_norms:
+            words = "are not in the optimiser, which holds the last layers alone"
+            return _random(facts.left_out, missing, count, words)
+        if (stuck := not_learning(obs)) is not None:
+            return _body_left_out(facts.left_out, missing, count, stuck.sentence)
+        return _kept(facts.left_out, missing, count, "not in the optimiser, which holds the last layers alone,")
+    whose = " It holds the parameters of another model." if facts.foreign else ""
+    which = "any parameter of the model" if everything else some(facts.left_out, count=missing)
+    return RuleResult(
+        f"The optimiser does not hold {which}: {'nothing will ever' if everything else 'that part will never'} "
+        f"move.{whose}",
+        layer="" if everything else facts.left_out[0].rpartition(".")[0],
+        value=missing,
+        threshold=0,
+        evidence=f"{missing:,} of {count:,} parameters are not in the optimiser",
+        severity="stop" if everything else "warn",
+    )
+
+
+def _without_gradient(obs: Observations) -> RuleResult:
+    """Judge parameters that got no gradient in the first steps."""
+    facts, count = obs.facts, obs.facts.parameters or 0
+    missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
+    idle = missing == len(facts.no_gradient) and all(is_auxiliary(name) for name in facts.no_gradient)
+    return RuleResult(
+        f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
+        "depends on it, or the graph was cut (detach, no_grad).",
+        step=0,
+        layer=facts.no_gradient[0].rpartition(".")[0],
+        value=missing,
+        threshold=0,
+        evidence=f"{missing:,} parameters without a gradient",
+        severity="stop" if missing >= count else "note" if idle else "warn",
+        advice=UNUSED_HEAD if idle else NO_GRADIENT,
+    )
+
+
+def _frozen(obs: Observations) -> RuleResult:
+    """Tell of parameters that are frozen on purpose."""
+    facts, count = obs.facts, obs.facts.parameters or 0
+    frozen = max(facts.frozen_count or 0, len(facts.frozen))
+    at = obs.recipe.get("unfreeze_at")
+    until = at if isinstance(at, int) and not obs.own_loop else 0
+    if facts.fresh_norms and obs.own_loop and _is_body(obs):
+        return _random(facts.frozen, frozen, frozen + count, "are frozen (requires_grad is False)")
+    asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
+    advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
+    return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
 
 
 def _is_body(obs: Observations) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
 from cvtui.doctor.learning import falls, learns
@@ -21,16 +22,24 @@ def overlap(obs: Observations) -> RuleResult | None:
     share = facts.overlap / facts.validation
     if share <= limit("F20", "share"):
         return None
-    pairs = some([f"{a} = {b}" for a, b in facts.overlap_pairs[:3]])
     return RuleResult(
         f"{facts.overlap:,} of the {facts.validation:,} validation images ({percent(share)}) are also training images "
-        f"(training = validation: {pairs}).",
+        f"({_twins(facts.overlap_pairs[:3])}).",
         value=share,
         threshold=limit("F20", "share"),
         evidence=f"{facts.overlap:,} images in both sets",
         files=tuple(" = ".join(pair) for pair in facts.overlap_names),
         severity="note" if share < limit("F20", "small") else None,
     )
+
+
+def _twins(pairs: Sequence[Sequence[int]]) -> str:
+    """Name equal images by their numbers, in words: 0 of the one set may equal 0 of the other."""
+    if not pairs:
+        return "their numbers are not known"
+    (first, second), *more = pairs
+    told = f"number {first} of the training images is number {second} of the validation images"
+    return some([told, *(f"{one} is {other}" for one, other in more)])
 
 
 def _evaluated_again(obs: Observations) -> RuleResult | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,13 +15,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cvtui.engine.data.batch_workers import read_ahead
+from cvtui.engine.data.batch_workers import LOOK_EVERY, read_ahead
 from cvtui.engine.data.images import ChannelStats, Images, channel_stats
 from cvtui.engine.data.labels import Label
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.data.random_state import Generators, item_seed, preserved
 from cvtui.engine.data.user_items import BadItem, Format, read_item
-from cvtui.engine.runtime import forks  # noqa: F401  # the loader's workers are forked beside threads that import
+from cvtui.engine.runtime import (
+    forks,  # noqa: F401  # the loader's workers are forked beside threads that import
+    stop_asked,
+)
 from cvtui.engine.runtime.seeds import ITEMS, stream_seed
 from cvtui.runlog.worker_process import usable_cores
 from cvtui.text import error_line
@@ -200,6 +204,13 @@ def _pieces(numbers: list[int], size: int) -> list[list[int]]:
 def _here(reading: _Reading, numbers: list[list[int]]) -> Iterator[Tensor | str]:
     """Read in this process, whose own random numbers stay as they were."""
     for some in numbers:
-        with preserved():
-            images = [reading[number] for number in some]
+        images: list[Tensor | str] = []
+        while len(images) < len(some):
+            with preserved():
+                until = time.monotonic() + LOOK_EVERY
+                for number in some[len(images) :]:
+                    images.append(reading[number])
+                    if time.monotonic() > until:
+                        break
+            stop_asked.look()  # where the generators are the run's own: a checkpoint may be saved
         yield _collated(images)

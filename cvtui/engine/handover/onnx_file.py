@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import logging
 import re
@@ -30,6 +29,7 @@ from cvtui.engine.handover.exact_forms import ExactForms
 from cvtui.engine.handover.extras import check_onnx_installed
 from cvtui.engine.handover.programs import as_program
 from cvtui.engine.handover.trained import HandedOver, Trained
+from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.errors import RequestError
 from cvtui.runlog.model_metadata import encode
 from cvtui.text import error_line
@@ -138,7 +138,7 @@ def _runtime(file: Path) -> Run:
 
 def _differing_layer(whole: HandedOver, images: Tensor, near: Path) -> str:
     """Say which layer is the first whose output differs; "" where that can't be found out."""
-    model = copy.deepcopy(whole)
+    model = deep_copy(whole)
     tapped = LayerOutputs(model, model.model)
     file = near.with_name(f"{near.name}.layers.onnx")
     try:

@@ -15,9 +15,9 @@ from torch.nn.utils.parametrize import ParametrizationList
 from cvtui.calc.sizes import InputShape, as_read
 from cvtui.calc.table import ReceptiveField
 from cvtui.engine.nn.field_trace import FieldTrace
-from cvtui.engine.nn.meta_copy import attribute_tensors
 from cvtui.engine.nn.net_errors import way_out
 from cvtui.engine.nn.torchvision_models import dense_part, is_detector
+from cvtui.engine.runtime.model_tensors import attribute_tensors
 from cvtui.errors import RequestError
 
 

@@ -13,31 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from cvtui.engine.runtime.model_tensors import tensors_in
+
 
 def meta_copy(model: nn.Module) -> nn.Module:
     """Make a deep copy in which every tensor has its shape but no numbers: even a huge model costs nothing."""
     memo: dict[int, Any] = {}
     for module in model.modules():
-        held = [*module._parameters.values(), *module._buffers.values(), *_tensors_in(vars(module))]
+        held = [*module._parameters.values(), *module._buffers.values(), *tensors_in(vars(module))]
         for tensor in held:
             if tensor is not None and id(tensor) not in memo:
                 memo[id(tensor)] = _meta(tensor)
     return copy.deepcopy(model, memo)
-
-
-def attribute_tensors(model: nn.Module) -> Iterator[Tensor]:
-    """Tensors of a model that are neither parameters nor buffers, but plain attributes of its modules."""
-    for module in model.modules():
-        yield from _tensors_in(vars(module))
-
-
-def _tensors_in(attributes: dict[str, Any]) -> Iterator[Tensor]:
-    """Tensors that are plain attributes, by themselves or in a list, tuple or dict."""
-    for name, value in attributes.items():
-        if name.startswith("_") and name in ("_parameters", "_buffers", "_modules"):
-            continue
-        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else (value,)
-        yield from (one for one in inside if isinstance(one, Tensor))
 
 
 def _meta(tensor: Tensor) -> Tensor:

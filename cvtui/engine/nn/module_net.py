@@ -19,6 +19,7 @@ from cvtui.engine.nn.meta_copy import meta_copy, random_state_kept
 from cvtui.engine.nn.module_source import build, check_classifier, load_code
 from cvtui.engine.nn.net_errors import is_too_small, way_out
 from cvtui.engine.nn.summary import summarize_module
+from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
@@ -72,7 +73,35 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: 
             raise RequestError(
                 f"{target}: does not run any more with another {told[0]}; let it take num_classes"
             ) from error
+    if not target.library and _views_maps(model, size):
+        model.register_forward_pre_hook(in_order)
     return ModuleNet(model, table, told)
+
+
+def _views_maps(model: nn.Module, size: Size) -> bool:
+    """Return True for code that reshapes maps by `view`, as many a tutorial's does: not possible in channels_last."""
+    images = torch.zeros(_shape(size))
+    if images.dim() != 4:
+        return False
+    twin = deep_copy(model)  # with numbers: a convolution on the meta device forgets the order of memory
+    to_channels_last(twin)
+    try:
+        with random_state_kept():
+            _pass(twin, images.contiguous(memory_format=torch.channels_last))
+    except RuntimeError as error:
+        return "view size is not compatible" in str(error)
+    except (Exception, SystemExit):  # code that asks for numbers
+        return False
+    return False
+
+
+def in_order(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Lay images in the usual order of memory (a forward pre-hook, which copies of the model keep)."""
+    # (not .contiguous(): images of one channel are so either way, but a convolution goes by their strides)
+    return tuple(one.clone(memory_format=torch.contiguous_format) if isinstance(one, Tensor) else one for one in inputs)
+
+
+in_order.part_of_model = True  # type: ignore[attr-defined]  # not one of the hooks that watch
 
 
 def _check_weights(model: nn.Module, target: NetTarget, size: Size) -> None:
@@ -173,6 +202,8 @@ def check_single_images(model: nn.Module, net: str, size: Size) -> None:
 
 def to_channels_last(model: nn.Module) -> None:
     """Lay weights of convolutions as pictures lie in memory; a model's own `to` refuses those of five axes."""
+    if in_order in model._forward_pre_hooks.values():
+        return
     tensors = [*model.parameters(), *model.buffers()]
     if not any(tensor.dim() == 5 for tensor in tensors):
         model.to(memory_format=torch.channels_last)
@@ -226,9 +257,15 @@ only_logits.part_of_model = True  # type: ignore[attr-defined]  # not one of the
 
 
 def _look(model: nn.Module, target: NetTarget, size: Size) -> ForwardPass:
-    """Run two images of zeros through a copy without numbers; where the code asks for numbers, through the model."""
+    """Run two images of zeros through a copy without numbers; through the model where the code asks for numbers.
+
+    So too where its first pass makes layers: the optimizer and a checkpoint have to know them.
+    """
     with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
-        return _pass(meta_copy(model), torch.empty(_shape(size), device="meta"))
+        twin = meta_copy(model)
+        found = _pass(twin, torch.empty(_shape(size), device="meta"))
+        if len(list(twin.parameters())) == len(list(model.parameters())):  # else its first pass makes layers
+            return found
     return _real_pass(model, target, size)
 
 

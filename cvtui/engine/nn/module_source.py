@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 import inspect
 import warnings
@@ -16,6 +15,7 @@ from cvtui.calc import Size
 from cvtui.calc.sizes import InputShape
 from cvtui.engine.nn import torchvision_models
 from cvtui.engine.nn.torchvision_models import DEFAULT_SIDE
+from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.engine.runtime.user_code import import_user_module
 from cvtui.errors import RequestError, nearest
 from cvtui.recipe.net_target import NetTarget
@@ -161,7 +161,7 @@ def _own(target: NetTarget, classes: int | None) -> nn.Module:
     if isinstance(found, nn.Module):
         if target.arguments:
             raise RequestError(f"{target}: is a model already, and takes no arguments")
-        return copy.deepcopy(found)  # each training has its own
+        return deep_copy(found)  # each training has its own
     if not callable(found):
         raise RequestError(f"{target}: is of type {type(found).__name__}, not a function or class that builds a model")
     options: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -82,13 +83,20 @@ def _is_layer(module: nn.Module) -> bool:
     return not inside and any(True for _ in module.parameters())
 
 
+def _meets(first: nn.Linear, given: InputShape, text: str) -> bool:
+    """Return True where PyTorch's error (two wordings) is about the input's own numbers meeting this layer's."""
+    sizes = re.search(r"\(\d+x(\d+) and (\d+)x\d+\)|\[\d+, (\d+)\] X \[(\d+), \d+\]", text)
+    found = [int(one) for one in sizes.groups() if one] if sizes else []
+    return found in ([given.shape[-1], first.in_features], [math.prod(given.shape), first.in_features])
+
+
 def _first_layer(model: nn.Module, given: InputShape, failed: tuple[str, nn.Module] | None, text: str) -> WayOut | None:
     """Return the way out where the layer that the input reaches wants other channels or another number of them."""
     first: Any = next((one for one in model.modules() if _is_layer(one)), None)
     if failed is not None and first is not failed[1]:
         return None  # the input had come further
     if isinstance(first, nn.Linear):
-        if len(given.shape) == 3 and given.shape[-1] != first.in_features:
+        if len(given.shape) == 3 and given.shape[-1] != first.in_features and (failed or _meets(first, given, text)):
             said = f"begins with a linear layer, which wants {first.in_features:,} numbers, not {inputs_text((given,))}"
             return WayOut(said, str(first.in_features))
         return None

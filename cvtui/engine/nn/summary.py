@@ -7,7 +7,6 @@ the model, its mode, its buffers, its hooks and the random state stay as they we
 
 from __future__ import annotations
 
-import copy
 import io
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from cvtui.engine.nn.meta_copy import empty_parameters, meta_copy, random_state_
 from cvtui.engine.nn.module_source import build, usual_shapes
 from cvtui.engine.nn.net_errors import CONVOLUTIONS
 from cvtui.engine.nn.torchvision_models import detector_shape, is_detector
+from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
 
@@ -89,7 +89,7 @@ def summarize_module(model: nn.Module, size: Size | tuple[InputShape, ...], targ
         except RequestError:
             if any(tensor.is_meta for tensor in model.state_dict().values()):
                 raise
-            twin = copy.deepcopy(model)
+            twin = deep_copy(model)
             twin.eval()
             run = CountedRun(twin, inputs, target, "cpu")
     rows = _rows(twin, run)

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+
+from cvtui.engine.runtime.model_tensors import deep_copy
 
 BEGIN = 10
 """How fast the mean follows at first: see `decay_at`."""
@@ -32,7 +33,7 @@ class Ema:
 
     def __init__(self, source: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.model = copy.deepcopy(source)
+        self.model = deep_copy(source)
         self.model.eval()  # a user's own may return nothing
         self.model.requires_grad_(False)
         self._pairs = list(zip(_tensors(self.model), _tensors(source), strict=True))

@@ -29,6 +29,7 @@ from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
 from cvtui.engine.runtime.device import make_scaler, pick_device, repeat, set_threads
 from cvtui.engine.runtime.memory import check_fits
+from cvtui.engine.runtime.plain_random import seed_global
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, generator, stream_seed
 from cvtui.engine.train.data_print import DataPrint
 from cvtui.engine.train.initial_weights import Weights, put_weights, read_weights
@@ -101,7 +102,7 @@ def prepare(
         data_print=data_print,
         unit=preprocess.unit,
     )
-    torch.manual_seed(stream_seed(recipe.seed, DROPOUT))
+    seed_global(stream_seed(recipe.seed, DROPOUT))
     return state
 
 

@@ -15,6 +15,7 @@ from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import ranks_here
+from cvtui.engine.runtime.plain_random import set_plain_state
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.state import TrainingState
 from cvtui.errors import RequestError
@@ -24,6 +25,7 @@ from cvtui.recipe.learning_rate import parse_rate
 from cvtui.recipe.resume_rules import SCHEDULE, changes, obey
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import START
+from cvtui.runlog.origin import first_run, recorded_recipe
 
 ORDER = ("last.pt", "last-1.pt")
 """The newest state and the one before it."""
@@ -79,7 +81,7 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
     RequestError when the checkpoint belongs to another net, to other classes, or to a recipe that a resume can't change
     into this one (see recipe/resume_rules.py for each field).
     """
-    messages = obey(state.get("recipe", {}), training.recipe, run)
+    messages = obey(recorded_recipe(state.get("recipe", {}), first_run(RunFolder(run))), training.recipe, run)
     same_classes(state.get("classes", training.checked.data.classes), training.checked.data.classes, run)
     messages += differences(state["data"], training.fingerprint) if "data" in state else []
     try:
@@ -106,6 +108,7 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
         raise RequestError(f"the checkpoint does not fit the recipe: {what}") from None
     training.clock = Clock(seconds)
     torch.set_rng_state(random["torch"])
+    set_plain_state(random)
     if training.device.type == "cuda" and "cuda" in random:
         torch.cuda.set_rng_state(random["cuda"], training.device)
     return messages

@@ -25,6 +25,7 @@ from cvtui.engine.optim.factory import add_parameters
 from cvtui.engine.optim.loss import Loss
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import autocast, describe
+from cvtui.engine.runtime.plain_random import plain_state
 from cvtui.engine.train.data_print import DataPrint
 from cvtui.engine.train.validation_batch import batch_of_state
 from cvtui.recipe.choices.schedules import Schedule
@@ -243,7 +244,7 @@ class TrainingState:
 
     def state(self) -> dict[str, Any]:
         """Return all that a checkpoint holds, to go on from here and to use the model elsewhere."""
-        random: dict[str, Any] = {"torch": torch.get_rng_state()}
+        random: dict[str, Any] = {"torch": torch.get_rng_state(), **plain_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
         return {

@@ -177,12 +177,15 @@ def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
     worst = max((far for far, _ in apart), default=None)
     conv = knobs["layer"] == "conv"
     deep = int(knobs["depth"]) > 2  # before, the smallest weights kill no signal
-    enough = deep and scatter(6, width) < 0.7 and (conv or width * int(knobs["batch"]) >= 16_000)
+    every = set(LECTURE) <= {(way.activation, way.scheme) for way in judged}  # it compares them
+    enough = every and deep and scatter(6, width) < 0.7 and (conv or width * int(knobs["batch"]) >= 16_000)
     holds = all(far <= allowed for far, allowed in apart) if apart and enough else None
     if worst is not None:
         numbers["furthest from the lecture"] = round4(worst)
     ends = "; ".join(f"{way.words}: {way.stds[-1]:.2g}" for way in ways)
     near = f". At most {worst:.3f} from the lecture's numbers" if worst is not None else ""
+    if apart and deep and not every:
+        near += "; the claim compares schemes: without --scheme and --activation all of the lecture's are judged"
     return LabResult(
         figures=figures(ways),
         numbers=numbers,

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from cvtui.engine.data.images import Images
 from cvtui.engine.data.live import LiveImages
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.data.user_dataset import read_callable
+from cvtui.engine.runtime.stop_asked import looked_for
 from cvtui.engine.train.checkpoint import load
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
@@ -349,3 +350,19 @@ def test_a_stop_is_heard_while_a_batch_is_waited_for(way: str, tmp_path: Path, m
     assert end is not None
     assert (end.status, end.reason) == ("stopped", "stopped by SIGTERM" if way == "signal" else "stopped when asked")
     assert load(run.checkpoints / "last.pt")["step"] == end.step
+
+
+def test_a_stop_is_heard_between_items_that_this_process_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint may be saved in it: the generators are then the run's own, not the item's."""
+    monkeypatch.setattr(live, "LOOK_EVERY", -1.0)
+    state, states = torch.get_rng_state(), []
+
+    class Reading:
+        def __getitem__(self, number: int) -> torch.Tensor:
+            return torch.rand(2) + number
+
+    with looked_for(lambda: states.append(torch.get_rng_state())):
+        found = list(live._here(cast(Any, Reading()), [[0, 1, 2], [3]]))
+    assert [[int(one[0]) for one in batch] for batch in found if not isinstance(batch, str)] == [[0, 1, 2], [3]]
+    assert len(states) == 4
+    assert all(torch.equal(state, one) for one in states)

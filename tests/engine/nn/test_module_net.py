@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.nn.summary import summarize_target
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
+from cvtui.engine.train import checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.preparation import prepare
 from cvtui.engine.worker import train_folder
@@ -32,6 +33,8 @@ from tests.engine.making import history, train
 pytestmark = pytest.mark.torch
 
 CODE = """
+import random
+import numpy
 import torch
 from collections import namedtuple
 from torch import nn
@@ -158,6 +161,40 @@ def scripted(num_classes=10):
 def nowhere(num_classes=10):
     with torch.device("meta"):
         return Flat(num_classes=num_classes)
+
+class Patches(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.embed, self.mix, self.out = nn.Linear(4, 6), nn.Linear(9, 9), nn.Linear(6, num_classes)
+    def forward(self, x):
+        tokens = self.embed(nn.functional.unfold(x, 2, stride=2).transpose(1, 2))
+        return self.out(self.mix(tokens.transpose(1, 2)).mean(2))
+
+class Draws(Small):
+    "Stochastic depth and noise by the generators of Python and NumPy, as many a repository has it."
+    def forward(self, x):
+        if self.training:
+            x = x * (0.5 + random.random()) + numpy.random.rand()
+        return super().forward(x)
+
+class MadeInForward(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.classes, self.out = num_classes, None
+    def forward(self, x):
+        if self.out is None:
+            self.out = nn.Linear(x[0].numel(), self.classes, device=x.device)
+        return self.out(x.flatten(1))
+
+class Viewed(nn.Module):
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv, self.more, self.out = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4 * 4 * 4, num_classes)
+    def forward(self, x):
+        return self.out(self.more(self.conv(x)).view(x.size(0), -1))
+
+def hooked(num_classes=10):
+    return nn.Sequential(nn.Flatten(), nn.utils.weight_norm(nn.Linear(64, num_classes)))
 
 def complex():
     model = fixed()
@@ -330,6 +367,7 @@ def test_the_seed_decides_the_weights(net: str) -> None:
         ("mine_for_a_test:Flat(kind='bare')", "puts out 10 for 2 images; an image classifier gives N x classes"),
         ("mine_for_a_test:Masked", "its forward takes x, mask; in training it gets the images alone"),
         ("mine_for_a_test:Rows", "on images of 8x8x1: RuntimeError: input.size(-1) must be equal to input_size"),
+        ("mine_for_a_test:Patches", "mat1 and mat2 shapes cannot be multiplied (12x16 and 9x9)"),
         ("mine_for_a_test:scripted", "is TorchScript, which calc counts"),
         ("mine_for_a_test:nowhere", "its weights have no numbers (device meta); build it on the CPU"),
         ("mine_for_a_test:complex", "has complex64 weights phase"),
@@ -345,8 +383,12 @@ def test_what_cannot_be_trained_is_one_line(net: str, words: str) -> None:
     assert "\n" not in raised.value.message
 
 
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    made = recipe("Small", epochs=2)
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+@pytest.mark.parametrize(
+    "net", ["Small(channels=1, num_classes=10)", "Draws(num_classes=10)", "MadeInForward", "Viewed", "hooked"]
+)
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(net: str, tmp_path: Path) -> None:
+    made = recipe(net, epochs=2, ema=0.9)
     whole, half = (RunFolder.create(tmp_path / "runs", name, dumps(made)) for name in ("whole", "half"))
     assert train(whole)[0] == 0
     stop = Signals()
@@ -354,6 +396,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None
     assert train_folder(half.path, stop) == 128 + signal.SIGTERM
     assert train(half, resume=True)[0] == 0
     assert history(half).steps.loss.tolist() == history(whole).steps.loss.tolist()
+    first, last = (checkpoint.load(run.checkpoints / "last.pt") for run in (whole, half))
+    assert all(torch.equal(value, last["model"][name]) for name, value in first["model"].items())
+    assert all(state["step"] > 0 for state in last["optimizer"]["state"].values())
+    assert sum(len(group["params"]) for group in last["optimizer"]["param_groups"]) >= 2
 
 
 def test_the_screen_expects_no_number_of_parameters_that_it_cannot_count(tmp_path: Path) -> None:

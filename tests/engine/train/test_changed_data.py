@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from cvtui.cli.output.progress import started_facts
 from cvtui.engine.data.image_folder import _read
 from cvtui.engine.train import checkpoint
+from cvtui.errors import RequestError
 from cvtui.recipe.datasets.fingerprint import differences, fingerprint
 from cvtui.recipe.datasets.image_folder import _known
 from cvtui.recipe.toml import dumps, load
@@ -19,6 +23,7 @@ from cvtui.runlog.axes import position
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.fork import fork, pick
 from cvtui.runlog.history import History
+from cvtui.runlog.origin import check_resumable
 from cvtui.tui.panes.predictions import UpcomingRates, predict
 from tests.cli.running import within
 from tests.engine.data.deep_pictures import png16
@@ -250,6 +255,14 @@ def test_a_larger_value_makes_all_images_others_and_it_is_told(tmp_path: Path) -
     run = folder(tmp_path / "runs", "deep", data=f"folder:{pics}", **{**SET, "size": "8", "epochs": 1})
     assert train(run) == (0, "", "")
     assert checkpoint.load(run.checkpoints / "last.pt")["data"]["scale"] == "0 is black, 1,023 is white"
+    begun = history(run).run
+    assert begun is not None
+    pixels = dict(started_facts(begun))["pixels"]
+    values = np.array([1000 + number for number in range(10)]) / 1023 * 65535
+    low, high = values.min(), values.max()
+    mean = re.fullmatch(r"mean ([\d.]+) .+, std .+ \(of 0 to 65,535, training images\)", pixels)
+    assert mean is not None, pixels
+    assert low <= float(mean[1]) <= high
     path, size = pics / "ants" / "0.png", (pics / "ants" / "0.png").stat().st_size
     png16(path, np.full((8, 8), 5000, np.uint16))
     assert path.stat().st_size == size
@@ -259,3 +272,22 @@ def test_a_larger_value_makes_all_images_others_and_it_is_told(tmp_path: Path) -
     assert train(run, resume=True)[0] == 0
     assert "on another scale (0 is black, 1,023 is white → 0 is black, 8,191 is white)" in words(history(run))
     assert "not the same files" not in words(history(run))
+
+
+def test_a_run_whose_size_was_ignored_goes_on_at_the_size_of_its_net(tmp_path: Path) -> None:
+    """Built-in sets were not scaled once: the record says 16, the images were of 8x8. Behind gap any size fits."""
+    run = stop_after(folder(tmp_path / "runs", "old", net="conv4-relu-gap-fc", limit=96, batch_size=32, epochs=2), 4)
+    text = run.recipe.read_text()
+    run.recipe.write_text(text.replace('size = ""', 'size = "16"'))
+    run.events.write_bytes(run.events.read_bytes().replace(b'"size":""', b'"size":"16"'))
+    state = torch.load(run.checkpoints / "last.pt", weights_only=True)
+    state["recipe"]["size"] = "16"
+    state["checksum"] = checkpoint.checksum(state)
+    torch.save(state, run.checkpoints / "last.pt")
+    assert train(run, resume=True)[0] == 0
+    whole = folder(tmp_path / "runs", "whole", net="conv4-relu-gap-fc", limit=96, batch_size=32, epochs=2)
+    assert train(whole)[0] == 0
+    assert history(run).steps.loss.tolist() == history(whole).steps.loss.tolist()
+    run.recipe.write_text(text.replace('size = ""', 'size = "12"'))
+    with pytest.raises(RequestError, match=r"size: recipe\.toml says 12, the checkpoint was trained with nothing"):
+        check_resumable(run, history(run).run, load(run.recipe))

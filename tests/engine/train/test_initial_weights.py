@@ -359,12 +359,14 @@ def test_a_resume_does_without_the_file(given: dict[str, Tensor], tmp_path: Path
 
 
 def test_from_the_command_line(given: dict[str, Tensor], tmp_path: Path) -> None:
-    torch.save(given, "w.pt")
-    small = f"--net {NET} --limit 96 --epochs 1 --threads 1 --device cpu --no-ui --quiet".split()
+    torch.save({"other" if name == "fc1.bias" else name: value for name, value in given.items()}, "w.pt")
+    small = f"--net {NET} --limit 96 --epochs 1 --threads 1 --device cpu --no-ui".split()
     done = within(*small, "--weights", "w.pt", "--name", "one", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert f"\nweights   {len(given) - 1} of the net's {len(given)} tensors are from w.pt\n" in done.stdout
+    assert "\n          missing, begin as drawn (1): fc1.bias\n          not in this net (1): other\n" in done.stdout
     logs = [log.text for log in history(RunFolder.open(tmp_path / "runs" / "one")).logs]
-    assert any(line.startswith(f"weights: {len(given)} of the net's") for line in logs)
+    assert any(line.startswith(f"weights: {len(given) - 1} of the net's") for line in logs)
 
 
 def test_timms_own_weights_are_taken_from_the_hubs_cache_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
