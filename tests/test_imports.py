@@ -22,7 +22,7 @@ COMPILER = "torch._dynamo.eval_frame"
 
 
 def run(*words: str) -> str:
-    return f"sys.argv = ['cvtui', *{list(words)!r}]\nfrom cvtui.cli.main import main\nmain()"
+    return f"from cvtui.cli.main import main\nmain({list(words)!r})"
 
 
 def loaded(steps: Sequence[str], cwd: Path) -> list[set[str]]:
@@ -76,7 +76,11 @@ LIGHT = [
 COMMANDS = [
     ("import cvtui.cli.main", HEAVY - {"click"} | {"cvtui.recipe", "cvtui.calc", "cvtui.runlog"}),
     (run("--help"), HEAVY - {"click", "msgspec"} | {"cvtui.runlog", "cvtui.tui", "cvtui.engine"}),
-    (run("runs"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
+    (run("note", "none"), HEAVY - {"click", "msgspec"} | {"cvtui.tui", "cvtui.engine"}),
+    (run("explain", "none", "0"), HEAVY - {"click", "msgspec"} | {"cvtui.tui", "cvtui.engine"}),
+    (run("mistakes", "none"), {"torch", "textual", "numpy", "cvtui.tui", "cvtui.engine"}),
+    (run("evaluate", "none"), {"torch", "textual", "numpy", "cvtui.tui", "cvtui.engine"}),
+    (run("runs"), {"torch", "textual", "numpy", "cvtui.tui", "cvtui.engine"}),
     (run("--no-ui", "--lr", "-1"), {"torch", "textual", "cvtui.tui", "cvtui.engine"}),
 ]
 ENGINE = [

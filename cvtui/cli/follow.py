@@ -208,8 +208,7 @@ class TrainingProcess:
     def wait(self, seconds: float) -> bool:
         """Wait at most `seconds`, passing on signals. Return False once the process has ended."""
         assert self._process is not None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+        process.wait_for_end(self._process, seconds)
         while self._handed_on < len(self.signals):
             if self._process.poll() is None:
                 number = self.signals[self._handed_on]

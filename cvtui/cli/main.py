@@ -93,7 +93,7 @@ cli = Program(
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line `args` (sys.argv by default) and exit with its code: the console script."""
+    """Run the command line `args` and exit with its code; without `args` sys.argv, and the process ends."""
     words = list(sys.argv[1:] if args is None else args)
     process.open_streams()
     process.watch_output()
@@ -107,7 +107,10 @@ def main(args: list[str] | None = None) -> NoReturn:
         code = _report_lost_output(error, code)
     elif process.write_error is not None:
         code = code or EXIT_FAILED
-    sys.exit(128 + process.received if process.received else code)
+    code = 128 + process.received if process.received else code
+    if args is None:
+        process.end(code)
+    sys.exit(code)
 
 
 def _take_debug(words: list[str]) -> bool:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Terminated(KeyboardInterrupt):
@@ -147,3 +152,39 @@ def discard_output() -> None:
         sys.stdout.flush()
     if _stdout is not None:
         _stdout.error = None
+
+
+def wait_for_end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait at most `seconds` for the end of a process: woken by it, where the system can (Linux).
+
+    `Popen.wait` looks after it, seven times in 0.05 s, and sees the end up to 0.02 s late.
+    """
+    import select  # `cvtui calc` needs neither
+    import subprocess
+
+    try:
+        number = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        return
+    try:
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        poll.poll(1000 * seconds)
+    finally:
+        os.close(number)
+
+
+def end(code: int) -> NoReturn:
+    """End the process after exit handlers and flushes, without Python's taking itself apart (0.01 to 0.05 s).
+
+    Where a thread is left, Python waits for it as ever.
+    """
+    if threading.active_count() > 1:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # what main() could not write it has told
+            stream.flush()
+    os._exit(code)

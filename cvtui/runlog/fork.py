@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,10 +17,12 @@ from cvtui import door
 from cvtui.errors import RequestError, nearest
 from cvtui.runlog.events import CheckpointSaved
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.history import History
 from cvtui.runlog.other_hosts import check_here
 from cvtui.runlog.record_limits import sanitized
 from cvtui.runlog.run_names import child_name
+
+if TYPE_CHECKING:
+    from cvtui.runlog.history import History
 
 START = "start.pt"
 NOTE = "fork.json"

@@ -12,9 +12,9 @@ from cvtui import door
 from cvtui.runlog import disk_note as worker_note
 from cvtui.runlog import events
 from cvtui.runlog.folder import RunFolder
-from cvtui.runlog.history import state_without_end
 from cvtui.runlog.manage import is_pinned, note_of
 from cvtui.runlog.record_limits import BROKEN, LIMITS, recipe_values, sanitized
+from cvtui.runlog.run_state import state_without_end
 from cvtui.runlog.tail import Tail
 
 _decoder = msgspec.json.Decoder(

@@ -2,6 +2,7 @@
 
     --seed N         other nets with every seed (1)
     --count N        how many (12)
+    --only A,B       of the nets, by number
     --seconds S      CPU seconds of each turn (1.5)
     --rounds N       turns of everybody, in turn (3)
     --watch-every N  0: what is left without watching (10)
@@ -111,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--only", default="")
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--watch-every", type=int, default=10)
@@ -120,7 +122,8 @@ def main() -> None:
 
     who = {"plain": HERE, **({"old": asked.against.resolve()} if asked.against else {}), "cvtui": HERE}
     ratios: dict[str, list[float]] = {name: [] for name in who if name != "plain"}
-    for number in range(asked.count):
+    numbers = [int(word) for word in asked.only.split(",") if word] or list(range(asked.count))
+    for number in numbers:
         net = f"held-{asked.seed}-{number}"
         found: dict[str, list[float]] = {name: [] for name in who}
         for _ in range(asked.rounds):

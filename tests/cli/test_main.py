@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cvtui import __version__
+from cvtui.cli.process import wait_for_end
 from cvtui.cli.registry import COMMANDS
 from cvtui.recipe.fields import FIELDS
 from tests.cli.running import command, cvtui, environment, within
@@ -15,6 +17,41 @@ from tests.cli.running import command, cvtui, environment, within
 
 def test_version(tmp_path: Path) -> None:
     assert within("--version", cwd=tmp_path).stdout == f"cvtui {__version__}\n"
+
+
+END = """
+import atexit, sys, threading
+from cvtui.cli.main import main
+class Late:
+    def __del__(self):
+        print("taken apart")
+late = Late()
+atexit.register(print, "at exit")
+if sys.argv.pop() == "thread":
+    threading.Thread(target=lambda: (threading.main_thread().join(), print("a thread has ended"))).start()
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "told"), [("alone", ["at exit"]), ("thread", ["a thread has ended", "at exit", "taken apart"])]
+)
+def test_a_command_ends_without_taking_python_apart(what: str, told: list[str], tmp_path: Path) -> None:
+    """Into a pipe, which buffers: all is written. A thread that is left is waited for, in Python's own way."""
+    words = [sys.executable, "-c", END, "--no-such-option", what]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (done.returncode, done.stdout.splitlines()) == (2, told)
+
+
+def test_a_process_is_waited_for_until_it_ends() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        wait_for_end(child, 0.01)
+        assert child.poll() is None
+        child.communicate(b"\n")
+    wait_for_end(child, 60.0)  # it has been reaped
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        wait_for_end(child, 60.0)
+        assert child.poll() == 0, "woken by its end, which can be asked for at once"
 
 
 def test_help_lists_every_option_and_every_choice_with_a_line_each(tmp_path: Path) -> None:

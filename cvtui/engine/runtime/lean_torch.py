@@ -40,14 +40,34 @@ LEFT_OUT = frozenset(
         "torchgen.model",
     }
 )
+OF_CUDA = frozenset({"torch._native"})
+"""Kernels for NVIDIA devices alone (and the fake tensors that they import): left out where there is no such device."""
 FUNCTIONS = {"torch.func": ("vmap",), "torch._higher_order_ops": ("cond", "while_loop")}
 """What torch/__init__.py takes out of them: until then, functions that load them and call the real ones."""
 NOT_YET = {"torch.compiler": ("is_compiling", "is_dynamo_compiling", "is_exporting")}
 """Asked at every step of a layer with hooks; until they are loaded, nothing is compiled."""
 ALONE = frozenset({"torch", "torchgen", "cvtui", "numpy", "msgspec", "psutil", "PIL", *sys.stdlib_module_names})
 """Packages whose modules need nothing of PyTorch, or are seen to by name."""
-LATER = frozenset({"torch.utils.serialization", "torch.utils.serialization.config"})
-"""Parts of PyTorch that a checkpoint imports, and that need nothing of what is left out."""
+LATER = frozenset(
+    {
+        "torch._custom_op",
+        "torch._dispatch",
+        "torch._dispatch.python",
+        "torch._library.fake_profile",
+        "torch._subclasses",
+        "torch._subclasses._fake_tensor_utils",
+        "torch._subclasses.fake_impls",
+        "torch._subclasses.fake_tensor",
+        "torch._subclasses.fake_utils",
+        "torch._subclasses.meta_utils",
+        "torch.utils._mode_utils",
+        "torch.utils._stats",
+        "torch.utils.serialization",
+        "torch.utils.serialization.config",
+    }
+)
+"""Parts of PyTorch that a checkpoint imports (its reader asks for fake tensors), and that need nothing of what is left
+out."""
 TRIED = ("2.14.",)
 """Beginnings of the versions that are loaded so."""
 WHOLE = "CVTUI_WHOLE_TORCH"
@@ -178,7 +198,7 @@ def lean_torch() -> Iterator[None]:
     if os.name != "posix" or "torch" in sys.modules or os.environ.get(WHOLE) == "1" or not _is_tried():
         yield
         return
-    _finder.left, _finder.complete = set(LEFT_OUT), False
+    _finder.left, _finder.complete = set(LEFT_OUT if _has_nvidia() else LEFT_OUT | OF_CUDA), False
     sys.meta_path.insert(0, _finder)
     try:
         with _no_cuda_bindings():
@@ -209,6 +229,11 @@ def _touch(package: ModuleType) -> Callable[[str], Any]:
     return ask
 
 
+def _has_nvidia() -> bool:
+    """Return True unless this is a Linux without NVIDIA's driver (WSL has a device of its own)."""
+    return sys.platform != "linux" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg")))
+
+
 def _is_tried() -> bool:
     try:
         return importlib.metadata.version("torch").startswith(TRIED)
@@ -232,7 +257,7 @@ def _try_out() -> None:
 def _no_cuda_bindings() -> Iterator[None]:
     """Let PyTorch do without NVIDIA's Python package (0.05 s) where there is no NVIDIA device."""
     name = "cuda.bindings"
-    absent = sys.platform == "linux" and name not in sys.modules and not os.path.exists("/dev/nvidiactl")
+    absent = name not in sys.modules and not _has_nvidia()
     if absent:
         sys.modules[name] = None  # type: ignore[assignment]
     try:

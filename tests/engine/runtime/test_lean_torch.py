@@ -28,12 +28,18 @@ with loading():
     from cvtui.engine.train.control import Signals
     from cvtui.engine.worker import train_folder
 import torch
-assert train_folder(Path(sys.argv[1] if len(sys.argv) > 1 else FOLDER), Signals()) == 0
+assert train_folder(Path(FOLDER), Signals()) == 0
 inspect.getmodule(inspect.currentframe())
+folder = Path(FOLDER)
+torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
 left = [name for name in ("torch.export", "torch._meta_registrations", "torch.func") if "_LeftOut" in
         type(sys.modules[name]).__name__]
 assert len(left) == 3, f"loaded all the same: {left}"
 assert not torch.compiler.is_compiling()
+from cvtui.engine.runtime.lean_torch import _has_nvidia
+kernels = torch._native
+assert _has_nvidia() == (type(kernels).__name__ == "module")
+assert kernels.registry._graphs and torch._native is kernels, "a touch loads the kernels"
 # an oracle on what was left out: meta kernels, vmap, compile
 assert torch.vmap(torch.dot)(torch.ones(2, 3), torch.ones(2, 3)).tolist() == [3, 3]
 assert torch.vmap is torch.func.vmap and torch.cond is torch._higher_order_ops.cond
