@@ -81,7 +81,9 @@ def test_what_programs_name_exists_and_everything_is_named():
 )
 def test_each_program_trains_two_steps(programs: list[Program], tmp_path: Path):
     for program in programs:
-        short = msgspec.structs.replace(program, steps=2, batch=min(program.batch, 8))
+        # (our own know their batch: ten images and ten classes are what is wrong with one)
+        batch = min(program.batch, 8) if program.net else program.batch
+        short = msgspec.structs.replace(program, steps=2, batch=batch)
         accuracy = train(loop_of(short), tmp_path, program.id, told=False)
         assert 0 <= accuracy <= 1, program.id
         assert (tmp_path / program.id).is_dir()
