@@ -25,6 +25,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.custom_loop.extras import LoopExtras, layers_of
 from cvtui.engine.custom_loop.leader import Leader
+from cvtui.engine.custom_loop.quick_steps import QuickSteps
 from cvtui.engine.custom_loop.ranks import JoinedRun
 from cvtui.engine.custom_loop.told import RateFollower, announce
 from cvtui.engine.custom_loop.user_loop import UserLoop
@@ -51,6 +52,7 @@ from cvtui.engine.observe.loop_arguments import (
 from cvtui.engine.observe.parameter_groups import ParameterGroups
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.shards import class_name
+from cvtui.engine.observe.step_metrics import Quick
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import job_rank
@@ -162,11 +164,13 @@ class WatchedRun:
         self._extras = LoopExtras(self.folder.path, self, self._writer, self._probe)
         self._recorder.percent = self._extras.training
         self._recorder.add_sources(self._probe, self._extras)
+        self._quick = QuickSteps(self._recorder, self._probe, wanted=self._leader.is_alone)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Remove the hooks and end the run: finished, stopped (from a screen, by ctrl+c), or failed."""
+        self._quick.interrupt()
         self._recorder.close()
         try:
             self._recorder.flush()
@@ -267,16 +271,16 @@ class WatchedRun:
         if self._over and self._is_over("step"):
             return
         self.step_count += 1
-        groups = self.groups.named()
+        groups, quick = self.groups.named(), self._quick
         rate = float(groups[0][1]["lr"])
-        self._recorder.step(
-            rate,
-            loss,
-            logits=logits,
-            labels=labels,
-            accuracy=accuracy,
-            groups={name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None,
-        )
+        rates = {name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None
+        if quick.left:
+            loss = loss.detach() if isinstance(loss, Tensor) else loss
+            quick.note(Quick(loss, rate, self.clock.seconds(), accuracy, rates, logits, labels))
+            return
+        quick.begin()
+        self._recorder.step(rate, loss, logits=logits, labels=labels, accuracy=accuracy, groups=rates)
+        quick.end(self.step_count)
         self._recorder.flush_when_due()
         if told := self._rate.see(rate):
             self._recorder.write(Log(time=time.time(), text=told, step=self.step_count, level="warning"))
@@ -300,6 +304,7 @@ class WatchedRun:
         if self._is_over("epoch"):
             return
         counts = checked_confusion(confusion)
+        self._quick.interrupt()
         self._extras.epoch()
         self._recorder.flush()
         sums, self.sums = self.sums, EpochSums()
@@ -344,6 +349,7 @@ class WatchedRun:
             raise TypeError(f'run.log("text") or run.log(iou=…) is meant, not run.log of a {type(text).__name__}')
         if self._is_over("log"):
             return
+        self._quick.interrupt()
         if text:
             self._recorder.write(Log(time=time.time(), text=text, step=self.step_count))
         if scalars:

@@ -48,6 +48,12 @@ class Fingerprints:
         self._counts = {"trained": 0, "evaluated": 0, "again": 0}
         self._epochs = 0 if wanted else 2
 
+    @property
+    def is_done(self) -> bool:
+        """True when no more batches that are trained on are kept."""
+        name, most = ("trained", TRAINED) if self._epochs == 0 else ("again", AGAIN)
+        return self._epochs > 1 or self._counts[name] >= most
+
     def train(self, images: Tensor) -> None:
         """Take a batch (N x …) as the model is trained on it."""
         if self._epochs < 2 and may_compile():
