@@ -23,7 +23,14 @@ from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
-from cvtui.engine.observe.forward_hooks import Handle, Subscription, first_tensor, forward_hooks, is_compiled, uncompiled
+from cvtui.engine.observe.forward_hooks import (
+    Handle,
+    Subscription,
+    first_tensor,
+    forward_hooks,
+    is_compiled,
+    uncompiled,
+)
 from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs

@@ -34,10 +34,10 @@ class Quick(NamedTuple):
     loss: Tensor | float
     rate: float
     seconds: float
-    accuracy: Tensor | float | None
     groups: dict[str, float] | None
-    logits: Tensor | None
-    labels: Tensor | None
+    accuracy: Tensor | float | None = None
+    logits: Tensor | None = None
+    labels: Tensor | None = None
 
 
 @dataclass
