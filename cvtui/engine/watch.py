@@ -296,6 +296,9 @@ class WatchedRun:
         self._recorder.flush_when_due()
         if told := self._rate.see(rate):
             self._recorder.write(Log(time=time.time(), text=told, step=self.step_count, level="warning"))
+        if quick.message:
+            text, quick.message = quick.message, ""
+            self.log(text)
         if self._hooks.called and not self._told_compiled:
             self._told_compiled = True
             self.log("the model runs through torch.compile: its layers' outputs are read inside the compiled code")
@@ -368,7 +371,7 @@ class WatchedRun:
             self._extras.log(self.step_count, scalars)
 
 
-_OF_THE_BLOCK = frozenset(("folder", "_recorder", "_extras"))
+_OF_THE_BLOCK = frozenset(("folder", "_recorder", "_extras", "_quick"))
 """What `__enter__` makes, and the loop's calls need first."""
 _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that would repeat it.\n"
 

@@ -47,6 +47,9 @@ class QuickSteps:
         """Loss, rate and time of those after them, where a loop tells no more."""
         self.group: dict[str, Any] | None = None
         """The optimizer's parameters and rate, where it has one group."""
+        self.message = ""
+        """What is to be told in the log."""
+        self._told = False
         self._row = 0
         """Steps in a row that are only noted, as last measured."""
         self._costs: list[float] = []
@@ -117,6 +120,12 @@ class QuickSteps:
             return
         share = statistics.median(self._costs) / max(statistics.median(self._steps), 1e-9)
         self._row = min(MOST, int(share / SHARE)) if share > SHARE else 0
+        if self._row and not self._told:
+            self._told = True
+            self.message = (
+                f"looks at each step would take {share:.0%} of the loop's time: gradients' norms, and after the first "
+                "epoch batches, are looked at in some steps alone (each tenth at the least)"
+            )
         self._costs, self._steps, self._last = [], [], None
         self._kept, recorder.norm_seconds = PLAIN_LOOKS, None
 
