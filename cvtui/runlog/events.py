@@ -112,12 +112,12 @@ class Steps(Record, tag="steps", frozen=True, kw_only=True):
     accuracy: list[float | None] = []
     """Accuracy of the batch, 0..1."""
     grad_norm: list[float | None] = []
-    """2-norm over all parameters, before clipping."""
+    """2-norm over all parameters, before clipping. Of a custom loop with short steps: of each tenth at the least."""
     seconds: list[float | None] = []
     """Time since the run began, pauses not counted."""
     not_finite: dict[str, dict[str, list[int]]] = {}
     """What nulls were: {"loss": {"inf": [3]}, "grad_norm": {"nan": [3, 4]}}, by place in the list. A norm that is null
-    and not named here was not there: no gradient was."""
+    and not named here was not there: no gradient was, or the step was one that a custom loop only noted."""
 
     def __post_init__(self) -> None:
         if self.rate is not None and not self.lr:

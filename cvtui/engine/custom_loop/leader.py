@@ -41,6 +41,11 @@ class Leader:
         """A forward pass in training mode needs all ranks: rank 0 must make none of its own."""
 
     @property
+    def is_alone(self) -> bool:
+        """True for a process that is none of several ranks."""
+        return self._me is None
+
+    @property
     def model(self) -> nn.Module:
         """The model whose layers are watched: without DDP around it, whose forward passes need all ranks."""
         return inside_ddp(self._outer)

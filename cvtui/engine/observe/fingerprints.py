@@ -40,13 +40,19 @@ class Fingerprints:
 
     def __init__(self, wanted: bool, within_memory: Callable[[], AbstractContextManager[None]]) -> None:
         self._within_memory = within_memory
-        self._places: dict[tuple[int, torch.device], Tensor] = {}
+        self._places: dict[tuple[int, int, torch.device], Tensor] = {}
         self._trained: list[Tensor] = []
         self._mirrored: list[Tensor] = []
         self._evaluated: list[Tensor] = []
         self._again: list[Tensor] = []
         self._counts = {"trained": 0, "evaluated": 0, "again": 0}
         self._epochs = 0 if wanted else 2
+
+    @property
+    def is_done(self) -> bool:
+        """True when no more batches that are trained on are kept."""
+        name, most = ("trained", TRAINED) if self._epochs == 0 else ("again", AGAIN)
+        return self._epochs > 1 or self._counts[name] >= most
 
     def train(self, images: Tensor) -> None:
         """Take a batch (N x …) as the model is trained on it."""
@@ -56,8 +62,12 @@ class Fingerprints:
         if self._epochs == 0:
             if images.dim() == 4 and self._counts["trained"] < TRAINED:
                 with torch.no_grad(), self._within_memory():
-                    self._mirrored.append(self._values(images.detach(), mirrored=True))
-            self._take(self._trained, "trained", images, TRAINED)
+                    both = self._values(images.detach(), mirrored=True)  # (two gathers took a tenth of a small step)
+                    self._trained.append(both[:, : both.shape[1] // 2])
+                    self._mirrored.append(both[:, both.shape[1] // 2 :])
+                self._counts["trained"] += len(images)
+            else:
+                self._take(self._trained, "trained", images, TRAINED)
         elif self._epochs == 1:
             self._take(self._again, "again", images, AGAIN)
 
@@ -75,14 +85,18 @@ class Fingerprints:
         self._counts[name] += len(images)
 
     def _values(self, images: Tensor, mirrored: bool = False) -> Tensor:
-        """Return the values of each image (N x …) that are compared, N x PLACES; mirrored: of its mirror image."""
-        flat = images.flatten(1)
-        key = flat.shape[1], flat.device
+        """Return the values of each image (N x …) that are compared, N x PLACES.
+
+        mirrored: those of its mirror image behind them.
+        """
+        flat, width = images.flatten(1), images.shape[-1]
+        key = flat.shape[1], width if mirrored else 0, flat.device
         if key not in self._places:
-            drawn = torch.randperm(key[0], generator=torch.Generator().manual_seed(key[0]))[:PLACES]
-            self._places[key] = drawn.sort().values.to(flat.device)
-        places, width = self._places[key], images.shape[-1]
-        return flat.index_select(1, places + width - 1 - 2 * (places % width) if mirrored else places)
+            drawn = torch.randperm(key[0], generator=torch.Generator().manual_seed(key[0]))[:PLACES].sort().values
+            if mirrored:
+                drawn = torch.cat([drawn, drawn + width - 1 - 2 * (drawn % width)])
+            self._places[key] = drawn.to(flat.device)
+        return flat.index_select(1, self._places[key])
 
     # ------------------------------------------------------------------ at an epoch's end
 

@@ -23,7 +23,14 @@ from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
-from cvtui.engine.observe.forward_hooks import Handle, first_tensor, forward_hooks, is_compiled, uncompiled
+from cvtui.engine.observe.forward_hooks import (
+    Handle,
+    Subscription,
+    first_tensor,
+    forward_hooks,
+    is_compiled,
+    uncompiled,
+)
 from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
@@ -44,6 +51,8 @@ STEPS = 5
 """First steps that are observed with hooks."""
 BATCHES = 10
 """First batches whose labels are counted."""
+LATE = 1000
+"""Steps of a loop that tells no epoch, after which its first one is taken to be over."""
 UNMOVED = 64
 """Steps without one update, after which the optimizer is taken to be never asked."""
 
@@ -106,7 +115,7 @@ class Probe:
         self._trouble = ""
         self._reported_trouble = False
         self._handles: list[Handle] = []
-        self._root: list[Handle] = []
+        self._root: list[Subscription] = []
         self._quiet = False
         # (No dataset was given that could be compared.)
         self._prints = Fingerprints(scan_inputs, self._within_memory)
@@ -134,6 +143,29 @@ class Probe:
         self._casts = KeptCasts(self._within_memory)
         self._capped: Tensor | None = None
         self._handles += self._stale.handles + self._passes.handles
+
+    @property
+    def is_early(self) -> bool:
+        """True as long as each step's gradients and update are looked at."""
+        return self.seen < BATCHES or bool(self._handles or self._update_handles) or self._new_epoch
+
+    @property
+    def can_rest(self) -> bool:
+        """True once a batch now and then tells as much as each one: after the first epoch."""
+        known = self._reported_batches and (self._epochs > 0 or self.number >= LATE)
+        return known and self._prints.is_done and not self.is_early and not self.left
+
+    def rest(self) -> None:
+        """Look at no batch until `look_again`."""
+        for one in self._root:
+            one.remove()
+
+    def look_again(self, steps: int) -> None:
+        """Look at each batch; `steps` were made meanwhile."""
+        self.number += steps
+        if not self.left:
+            for one in self._root:
+                one.put_on()
 
     def close(self) -> None:
         self._after.remove()
@@ -406,6 +438,6 @@ class Probe:
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
 
 
-def _remove(handles: list[Handle]) -> None:
+def _remove(handles: list[Any]) -> None:
     while handles:
         handles.pop().remove()

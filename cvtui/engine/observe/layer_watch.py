@@ -30,6 +30,8 @@ __all__ = ["LayerWatch", "watched_layers"]
 PLAIN_STEPS = 3
 """Steps before each that may be sampled, which are timed to compare it with. (The clock of a thread is a system call,
 0.6 µs and more where other threads wait for the processor: three of them at every step were 0.5 % of one of 2.4 ms.)"""
+MOST_IDLE = 10
+"""Steps in a row that are not looked at, and of which no time is taken."""
 NO_FUNCTIONS = 3
 """Samples without an activation or attention that is a function, after which no more are looked for."""
 
@@ -127,6 +129,23 @@ class LayerWatch:
             self._sample = self._hooks
             self._hooks.begin(step, self._sees_functions(), timed=not self.budget.can_compare)
             self._hooks.seconds += self._clock() - self._begun
+
+    def idle_steps(self, step: int) -> int:
+        """Return for how many steps, from the one that `begin(step)` has begun, nothing is looked at or timed.
+
+        A sample for which there is no budget yet is passed over, with the steps that it would have been compared with.
+        """
+        if not self.every:
+            return MOST_IDLE
+        if self._sample is not None or self._follows:
+            return 0
+        left = self.every - step % self.every
+        if left > PLAIN_STEPS and left < self.every:
+            return min(left - PLAIN_STEPS, MOST_IDLE)
+        if self.budget.allows_sample():
+            return 0
+        self._timed = False
+        return max(1, min(self.every - PLAIN_STEPS if left == self.every else self.every, MOST_IDLE))
 
     def _sees_functions(self) -> bool:
         """Return True if this sample looks at functions: not where torch.compile could trace a graph under a mode."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from cvtui.engine.observe.first_steps import BATCHES, Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.percent import PercentAccuracy
 from cvtui.engine.observe.shards import own_shard
-from cvtui.engine.observe.step_metrics import Norm, Readings, StepMetrics, joined, whole_norm
+from cvtui.engine.observe.step_metrics import Norm, Quick, Readings, StepMetrics, joined, whole_norm
 from cvtui.engine.observe.weight_sample import has_closure
 from cvtui.runlog.events import GroupRates, Log, Record, Steps
 from cvtui.runlog.nonfinite import places_of
@@ -149,6 +149,12 @@ class StepRecorder:
         self._handles = [one.register_step_pre_hook(self._before_update) for one in self._optimizers]
         self._late: set[int] = set()
         """Optimizers that were given a closure."""
+        self.resting = False
+        """The gradients' norm of the step under way is left out (custom_loop/quick_steps.py)."""
+        self.norm_seconds: float | None = None
+        """What norms took, where that is measured."""
+        self.saw_bad_loss = False
+        """A loss that was written was not finite."""
         self._norms: dict[int, Tensor] = {}
         self._groups: list[dict[str, float] | None] = []
         watch.begin(training.step)
@@ -179,14 +185,21 @@ class StepRecorder:
         return norm
 
     def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
+        if self.resting:
+            return
         if not has_closure(*call):
-            self._take_norm(optimizer)
+            if self.norm_seconds is None:
+                self._take_norm(optimizer)
+            else:
+                begun = self.watch.budget.clock()
+                self._take_norm(optimizer)
+                self.norm_seconds += self.watch.budget.clock() - begun
         elif id(optimizer) not in self._late:
             self._late.add(id(optimizer))
             self._handles.append(optimizer.register_step_post_hook(self._after_update))
 
     def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
-        if has_closure(*call):  # which has made the gradients of this step
+        if has_closure(*call) and not self.resting:  # which has made the gradients of this step
             self._take_norm(optimizer)
 
     def _take_norm(self, optimizer: Optimizer) -> None:
@@ -238,6 +251,13 @@ class StepRecorder:
         self._rates.append(rate)
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)
+
+    def add_quick(self, steps: Sequence[Quick]) -> None:
+        """Add steps that were held meanwhile: of none was a gradient or a batch looked at."""
+        self._metrics.add_quick(steps)
+        self._groups += [one.groups for one in steps]
+        self._rates += [one.rate for one in steps]
+        self._seconds += [one.seconds for one in steps]
 
     @property
     def pending(self) -> int:
@@ -299,6 +319,7 @@ class StepRecorder:
         if self.merge is not None:
             readings = self.merge(readings)
         count, diverged = self._until_diverged(readings)
+        self.saw_bad_loss = self.saw_bad_loss or not math.isfinite(sum(readings.loss))
         self._sum_up(readings, count)
         first, rates, seconds, groups = self._first, self._rates, self._seconds, self._groups
         self._first, self._rates, self._seconds, self._groups = first + len(rates), [], [], []

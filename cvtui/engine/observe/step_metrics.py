@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +26,18 @@ _UNKNOWN = torch.full((1,), math.nan)
 
 Norm = Tensor | Sequence[Tensor] | None
 """Norm of all gradients: a scalar, or those of each parameter, of which `read` makes it; None where there are none."""
+
+
+class Quick(NamedTuple):
+    """A step of a custom loop of which nothing is kept but what the loop tells."""
+
+    loss: Tensor | float
+    rate: float
+    seconds: float
+    groups: dict[str, float] | None
+    accuracy: Tensor | float | None = None
+    logits: Tensor | None = None
+    labels: Tensor | None = None
 
 
 @dataclass
@@ -84,6 +97,14 @@ class StepMetrics:
         # (A tensor made of None at every step took 6 µs.)
         share = _UNKNOWN if accuracy is None else torch.as_tensor(accuracy).detach().float().reshape(1)
         self._right.append(share)
+
+    def add_quick(self, steps: Sequence[Quick]) -> None:
+        """Take steps of which no gradient was looked at."""
+        for one in steps:
+            if one.logits is not None and one.labels is not None and isinstance(one.loss, Tensor):
+                self.add(one.loss, None, one.logits, one.labels)
+            else:
+                self.add_share(one.loss, None, one.accuracy)
 
     def add_reduced(self, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
         """Take one step whose accuracy (a share, of shape 1) was worked out on the device."""

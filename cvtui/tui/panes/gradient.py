@@ -15,6 +15,9 @@ from cvtui.tui.plot.line_plot import Line
 if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
+APART = 9
+"""Steps between two norms, at most, where they are looked for."""
+
 
 class GradientPane(CurvePane):
     NAME = "gradient"
@@ -43,5 +46,6 @@ class GradientPane(CurvePane):
         if not len(norms):
             return ""
         at = len(norms) - 1 if view.cursor is None else min(max(view.cursor - history.steps.first, 0), len(norms) - 1)
-        value = float(norms[at])
-        return f"norm {significant(value)}" if np.isfinite(value) else ""
+        # A short custom loop has one at every tenth step alone.
+        known = np.flatnonzero(np.isfinite(norms[max(0, at - APART) : at + 1]))
+        return f"norm {significant(float(norms[max(0, at - APART) + known[-1]]))}" if len(known) else ""
