@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,9 @@ class LayerSamples:
         self._steps: Array = np.zeros(ROOM)
         self._answers: Array = np.full(ROOM, np.nan)
         self._count = 0
+        self.memo: dict[str, Any] = {}
+        """What rules worked out of all samples: it holds until the next one. (Most looks of a run bring none, and
+        asked for anew these were half a percent of it.)"""
 
     def __len__(self) -> int:
         return self._count
@@ -55,13 +60,19 @@ class LayerSamples:
 
     def weighted(self) -> list[int]:
         """Return the indices of the layers that have weights."""
-        return [place for place, kind in enumerate(self.kinds) if kind in WEIGHTED and "#" not in self.names[place]]
+        found: list[int] | None = self.memo.get("weighted")
+        if found is None:
+            kinds = enumerate(self.kinds)
+            found = [place for place, kind in kinds if kind in WEIGHTED and "#" not in self.names[place]]
+            self.memo["weighted"] = found
+        return found
 
     def behind(self, place: int) -> int | None:
         """Return the index of the layer with weights before this one; None without."""
         return next((i for i in range(place - 1, -1, -1) if self.kinds[i] in WEIGHTED), None)
 
     def take(self, sample: LayersSampled) -> None:
+        self.memo.clear()
         if not self.names:
             rows = [row for row in sample.layers if row.kind in READ][:MOST_LAYERS]
             self.names, self.kinds = [row.name for row in rows], [row.kind for row in rows]

@@ -59,11 +59,12 @@ def _never_recovered(obs: Observations) -> bool:
 
 def ratios(obs: Observations) -> tuple[Array, list[int]]:
     """Update ratios, samples x layers with weights; NaN where a layer began at 0 or did not move at all."""
-    if "ratios" not in obs.memo:
+    memo = obs.layers.memo
+    if "ratios" not in memo:
         places = obs.layers.weighted()
         values = obs.layers.of("update_ratio")[:, places]
-        obs.memo["ratios"] = np.where(np.isfinite(values) & (values > 0), values, np.nan), places
-    return obs.memo["ratios"]  # type: ignore[no-any-return]
+        memo["ratios"] = np.where(np.isfinite(values) & (values > 0), values, np.nan), places
+    return memo["ratios"]  # type: ignore[no-any-return]
 
 
 def middles(values: Array) -> Array:
@@ -84,8 +85,9 @@ def _by_ratio(obs: Observations, later: bool) -> StepSize | None:
     values, places = ratios(obs)
     if not places:
         return None
-    logs = np.log(values)
-    pairs = (logs[1:] + logs[:-1]) / 2
+    if (pairs := obs.layers.memo.get("pairs")) is None:
+        logs = np.log(values)
+        pairs = obs.layers.memo["pairs"] = (logs[1:] + logs[:-1]) / 2
     over = pairs > math.log(limit("F01", "ratio"))
     if not later:
         over &= values[1:] > limit("F01", "healthy")
@@ -164,7 +166,8 @@ def _by_death(obs: Observations) -> StepSize | None:
     guess, places = obs.guess, obs.layers.weighted()
     if guess is None or len(obs.layers) < 3 or not places:
         return None
-    gone = (obs.layers.of("grad_norm")[:, places] == 0).all(1)
+    if (gone := obs.layers.memo.get("gone")) is None:
+        gone = obs.layers.memo["gone"] = (obs.layers.of("grad_norm")[:, places] == 0).all(1)
     values, _ = ratios(obs)
     for sample in np.flatnonzero(gone[1:] & gone[:-1]):
         before = values[:sample]
@@ -194,8 +197,9 @@ def _slow(obs: Observations) -> StepSize | None:
     values, places = ratios(obs)
     if guess is None or len(obs.layers) < 3 or not places:
         return None
-    with np.errstate(all="ignore"):
-        middle = middles(values)
+    if (middle := obs.layers.memo.get("middle")) is None:
+        with np.errstate(all="ignore"):
+            middle = obs.layers.memo["middle"] = middles(values)
     low = middle < limit("F02", "ratio")
     for sample in np.flatnonzero(low[2:] & low[1:-1]) + 2:
         step = int(obs.layers.steps[sample])

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parents[2]
+FIRST = 20
+"""Steps that are slow because a training has just begun."""
 WAYS = {"watched": 10, "unwatched": 0, "again": 0}
 
 
@@ -38,10 +40,14 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
     from cvtui.runlog.folder import RunFolder
 
     clock, parts, trainers = time.thread_time, defaultdict[str, list[float]](list), []
+    steps: list[tuple[str, float]] = []
+    charges: dict[str, float] = defaultdict(float)
 
     class Timed(Trainer):
         def __init__(self, *given: Any) -> None:
             turns.wait()
+            parts["whole run"].append(-clock())
+            parts["other threads"].append(clock() - time.process_time())
             super().__init__(*given)
             trainers.append(self)
             recorder, self.since, self.ended = self.recorder, 1 << 30, clock()
@@ -58,13 +64,23 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
 
                 return called
 
+            def charged(part: str, what: Callable[..., Any]) -> Callable[..., Any]:
+                def called(*given: Any) -> Any:
+                    before = self.watch.budget.samples
+                    try:
+                        return what(*given)
+                    finally:
+                        charges[part] += self.watch.budget.samples - before
+
+                return called
+
             def timed_step(*given: Any, **named: Any) -> None:
                 sampled = recorder.watch.is_looking
                 self.since = 0 if sampled else self.since + 1
                 step(*given, **named)
                 now = clock()
                 part = "sampled" if sampled else "after" if self.since == 1 else "plain"
-                parts[part].append(now - self.ended)
+                steps.append((part, now - self.ended))
                 self.ended = now
 
             def flush_in_turn() -> None:
@@ -74,6 +90,9 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
 
             own: Any = self
             replaced: Any = recorder
+            watch: Any = self.watch
+            watch.end, watch.take = charged("steps", watch.end), charged("records", watch.take)
+            replaced._write_samples = charged("flush", recorder._write_samples)
             replaced.step, replaced.flush, replaced.flush_when_due = timed_step, timed("flush", flush), flush_in_turn
             own.evaluate, own.record_epoch = timed("evaluate", self.evaluate), timed("epoch", self.record_epoch)
 
@@ -84,19 +103,26 @@ def turn(name: str, epochs: str, watch_every: str) -> None:
         folder = RunFolder.create(Path(base), "run", recipe_of(name, int(epochs), int(watch_every), 1))
         assert train_folder(folder.path, Signals()) == 0
     budget = trainers[0].watch.budget
-    told = {"samples": budget.samples, "pictures": budget.pictures}
-    print("end", json.dumps({"parts": parts, "told": told}), flush=True)
+    parts["whole run"].append(clock())
+    parts["other threads"].append(time.process_time() - clock())
+    told = {"samples": budget.samples, "pictures": budget.pictures, **charges}
+    print("end", json.dumps({"parts": parts, "steps": steps, "told": told}), flush=True)
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
     """Return what each part of a run took beyond the same of another, in milliseconds; a plain step's in percent."""
-    parts, plain = one["parts"], other["parts"]["plain"]
-    usual = statistics.median(plain)
+    parts, usual = one["parts"], statistics.median(seconds for _, seconds in other["steps"])
+    # The first steps of a training are slow, watched or not: each is compared with the same one of the other run.
+    plain = [min(seconds, 20 * usual) for _, seconds in other["steps"]]
     mean = statistics.fmean(min(seconds, 2 * usual) for seconds in plain)
-    found = {"plain step (median, %)": 100 * (statistics.median(parts["plain"]) / usual - 1)}
+    beyond = defaultdict[str, float](float)
+    for number, ((part, seconds), of_other) in enumerate(zip(one["steps"], plain, strict=True)):
+        beyond[part] += min(seconds, 20 * usual) - (of_other if number < FIRST else mean)
+    own = statistics.median(seconds for part, seconds in one["steps"] if part == "plain")
+    found = {"plain step (median, %)": 100 * (own / usual - 1)}
     for part in ("sampled", "after"):
-        found[f"{part} (ms)"] = 1000 * sum(min(one, 20 * usual) - mean for one in parts.get(part, []))
-    for part in ("flush", "evaluate", "epoch"):
+        found[f"{part} (ms)"] = 1000 * beyond[part]
+    for part in ("flush", "evaluate", "epoch", "whole run", "other threads"):
         found[f"{part} (ms)"] = 1000 * (sum(parts.get(part, [])) - sum(other["parts"].get(part, [])))
     return found
 

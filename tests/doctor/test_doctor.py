@@ -118,6 +118,26 @@ def test_what_follows_is_told_with_its_cause_once() -> None:
     assert arrange(list(reversed(everything))) == roots, "in whatever order they came up"
 
 
+@pytest.mark.parametrize("ratio", [0.4, 1e-7, 1e-3])
+def test_looks_after_every_sample_end_in_what_one_look_at_all_says(ratio: float) -> None:
+    """What is kept between two looks follows each new sample: the first ones here are healthy."""
+    records = story(
+        run=started(own=False, lr=0.1),
+        loss=lambda step: 2.3 + 0.02 * step * (ratio > 0.1),
+        look=lambda step: sample(
+            step, update_ratio=1e-3 if step < 40 else ratio, weight_norm=9.0 if step < 60 else 1.0
+        ),
+    )
+    live, once = Doctor(), Doctor()
+    for record in records:
+        live.take(record)
+        live.update()
+        once.take(record)
+    once.update()
+    assert live.all == once.all
+    assert live.all
+
+
 def test_a_diagnosis_becomes_a_record_of_the_log() -> None:
     (one, *_) = attended(sick()).update()
     record = one.as_finding()
