@@ -87,7 +87,7 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F05": lambda: story(loss=flat, look=sigmoid(0.7)),
     "F06": lambda: story(loss=flat, look=faint),
     "F07": lambda: story(loss=flat, grad=lambda s: 5000.0 if s > 40 else 1.0),
-    "F08": lambda: own(weights=weights(0.0)),
+    "F08": lambda: story(known=facts(weights=weights(0.0)), loss=flat, accuracy=lambda _: 0.1, epochs=()),
     "F09": lambda: own(weights=weights(0.0, 0.02)),
     "F10": lambda: own(first_loss=6.0, cross_entropy=6.0, weights=weights(1.7)),
     "F11": lambda: own(input_mean=77.0, input_std=95.0, input_min=0.0, input_max=255.0),
@@ -296,6 +296,11 @@ def test_the_fault_is_found(fault: str) -> None:
     assert one.step < 300
     assert one.advice
     assert 0 < one.sure <= 1
+
+
+def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
+    told = found(own(weights=weights(0.0)))["F08"]
+    assert (told.severity, told.sentence.endswith("that part begins as nothing.")) == ("note", True)
 
 
 def test_what_the_recipe_freezes_is_not_put_down_to_the_optimizer() -> None:
