@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -104,7 +106,8 @@ def test_what_is_past_needs_no_cure() -> None:
 def test_what_the_recipe_says_already_is_no_cure() -> None:
     same = [WeightFact(name=f"{name}.weight", layer=name, fan_in=64, mean=0.0, std=0.0) for name in "abc"]
     ill = facts(weights=same)
-    told = {init: roots(story(run=started(own=False, init=init), known=ill)) for init in ("zeros", "he")}
+    stuck: dict[str, Any] = {"known": ill, "loss": lambda _: 2.3, "accuracy": lambda _: 0.1, "epochs": ()}
+    told = {init: roots(story(run=started(own=False, init=init), **stuck)) for init in ("zeros", "he")}
     assert [cure for name, cure, _ in told["zeros"] if name == "F08"] == [{"init": "he"}]
     assert [cure for name, cure, _ in told["he"] if name == "F08"] == [{}]
 

@@ -11,7 +11,7 @@ import pytest
 
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.registry import RULES
-from cvtui.runlog.events import Record, WeightFact
+from cvtui.runlog.events import ModuleFact, Record, WeightFact
 from tests.doctor.making import attended, epoch, facts, found, learning, modules, sample, started, story
 from tests.doctor.test_rank_rules import OF_RANKS
 
@@ -87,7 +87,7 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F05": lambda: story(loss=flat, look=sigmoid(0.7)),
     "F06": lambda: story(loss=flat, look=faint),
     "F07": lambda: story(loss=flat, grad=lambda s: 5000.0 if s > 40 else 1.0),
-    "F08": lambda: own(weights=weights(0.0)),
+    "F08": lambda: story(known=facts(weights=weights(0.0)), loss=flat, accuracy=lambda _: 0.1, epochs=()),
     "F09": lambda: own(weights=weights(0.0, 0.02)),
     "F10": lambda: own(first_loss=6.0, cross_entropy=6.0, weights=weights(1.7)),
     "F11": lambda: own(input_mean=77.0, input_std=95.0, input_min=0.0, input_max=255.0),
@@ -99,7 +99,8 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "F17": lambda: story(known=facts(first_loss=-GUESS), loss=lambda s: -GUESS - s),
     "F18": lambda: story(epochs=overfit(10)),
     "F19": lambda: story(
-        known=facts(modules=modules("Linear", "ReLU", "Linear", out_features=2)), loss=lambda s: max(1.8, learning(s))
+        known=facts(modules=modules("Linear", "ReLU", "Linear", in_features=2, out_features=2)),
+        loss=lambda s: max(1.8, learning(s)),
     ),
     "F20": lambda: own(overlap=10, overlap_pairs=[[3, 4]]),
     "F21": lambda: own(neighbours_validation=0.1),
@@ -179,11 +180,21 @@ SICK: dict[str, Callable[[], list[Record]]] = {
     "L04": lambda: recipe(net="conv8-pool-pool-pool-conv8f3p1-relu-fc"),
     "L05": lambda: recipe(net="conv8f3s2p0-relu-fc"),
     "L06": lambda: recipe(net="conv8-relu-fc1000-relu-fc"),
-    "L08": lambda: own(modules=modules("Linear", "ReLU", "Linear", out_features=1)),
+    "L08": lambda: own(modules=modules("Linear", "ReLU", "Linear", in_features=1, out_features=1)),
     "L07": lambda: recipe(net="fc100-relu-fc"),
 }
 
 HEALTHY: dict[str, Callable[[], list[Record]]] = {
+    "a head of one unit beside another": lambda: own(
+        modules=[*modules("Linear", in_features=64, out_features=1), *modules("Linear", in_features=64, out_features=5)]
+    ),
+    "squeeze and excitation": lambda: own(
+        modules=[
+            *modules("Linear", in_features=16, out_features=1),
+            *modules("ReLU", "Linear", in_features=1, out_features=16),
+            *modules("Conv2d", in_channels=16, out_channels=16),
+        ]
+    ),
     "own loop": story,
     "recipe": lambda: recipe(),
     "large steps while it learns": lambda: story(look=lambda s: sample(s, update_ratio=0.2 if s < 15 else 0.02)),
@@ -287,11 +298,25 @@ def test_the_fault_is_found(fault: str) -> None:
     assert 0 < one.sure <= 1
 
 
+def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
+    told = found(own(weights=weights(0.0)))["F08"]
+    assert (told.severity, told.sentence.endswith("that part begins as nothing.")) == ("note", True)
+
+
 def test_what_the_recipe_freezes_is_not_put_down_to_the_optimizer() -> None:
     known = facts(frozen=["a.weight", "a.bias"])
     asked = found(story(run=started(own=False, freeze="until:a"), known=known))["F26"]
     assert asked.advice == "The recipe's freeze is until:a: a fork with another one, or with none, trains more."
     assert "check requires_grad" in found(story(known=known))["F26"].advice
+
+
+@pytest.mark.parametrize(("named", "severity"), [("bn.weight", "note"), ("fc.weight", "warn"), ("linear.bias", "warn")])
+def test_a_norm_that_forward_leaves_out_is_a_note(named: str, severity: str) -> None:
+    """A matrix may be of a forgotten layer; a vector of a layer that was called hangs by a cut graph."""
+    matrices = [WeightFact(name=name, fan_in=8, mean=0.0, std=0.1) for name in ("linear.weight", "fc.weight")]
+    called = [ModuleFact(name="linear", kind="Linear")]
+    known = facts(no_gradient=[named], no_gradient_count=1, parameters=5, weights=matrices, modules=called)
+    assert found(story(known=known))["F26"].severity == severity
 
 
 @pytest.mark.parametrize("name", HEALTHY)

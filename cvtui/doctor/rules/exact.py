@@ -218,7 +218,9 @@ def _without_gradient(obs: Observations) -> RuleResult:
     """Judge parameters that got no gradient in the first steps."""
     facts, count = obs.facts, obs.facts.parameters or 0
     missing = max(facts.no_gradient_count or 0, len(facts.no_gradient))
-    idle = missing == len(facts.no_gradient) and all(is_auxiliary(name) for name in facts.no_gradient)
+    whole = missing == len(facts.no_gradient)
+    idle = whole and all(map(is_auxiliary, facts.no_gradient))
+    unused = whole and missing < count and _never_called(obs)
     return RuleResult(
         f"In the first steps {some(facts.no_gradient, count=missing)} got no gradient at all: nothing of the loss "
         "depends on it, or the graph was cut (detach, no_grad).",
@@ -227,7 +229,7 @@ def _without_gradient(obs: Observations) -> RuleResult:
         value=missing,
         threshold=0,
         evidence=f"{missing:,} parameters without a gradient",
-        severity="stop" if missing >= count else "note" if idle else "warn",
+        severity="stop" if missing >= count else "note" if idle or unused else "warn",
         advice=UNUSED_HEAD if idle else NO_GRADIENT,
     )
 
@@ -243,6 +245,16 @@ def _frozen(obs: Observations) -> RuleResult:
     asked = "" if obs.own_loop else str(obs.recipe.get("freeze", ""))
     advice = f"The recipe's freeze is {asked}: a fork with another one, or with none, trains more." if asked else ""
     return _kept(facts.frozen, frozen, frozen + count, "frozen (requires_grad is False)", until, advice)
+
+
+def _never_called(obs: Observations) -> bool:
+    """Return True where all without a gradient are vectors of modules that forward() leaves out: norms as a rule.
+
+    (A matrix that is left out may be a layer that was forgotten; a norm that is left out takes nothing from the rest.)
+    """
+    called, matrices = {one.name for one in obs.facts.modules}, {one.name for one in obs.facts.weights}
+    owners = {name.rpartition(".")[0] for name in obs.facts.no_gradient}
+    return bool(matrices and called) and not owners & (called | {""}) and matrices.isdisjoint(obs.facts.no_gradient)
 
 
 def _is_body(obs: Observations) -> bool:

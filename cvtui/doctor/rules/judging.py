@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from cvtui.doctor.first_epoch import errors, unseen, validated
 from cvtui.doctor.learning import beyond
@@ -365,12 +366,14 @@ def one_unit(obs: Observations) -> RuleResult | None:
 
 
 def _narrowest(obs: Observations) -> str:
-    """Name the bottleneck layer, where it has no more than two outputs for more than three classes."""
+    """Name the layer of at most two outputs that all goes through, for more than three classes."""
     if obs.classes <= 3:
         return ""
     layers = [m for m in obs.facts.modules if "out_features" in m.options or "out_channels" in m.options]
-    for module in layers[:-1]:
-        width = module.options.get("out_features", module.options.get("out_channels", 99))
-        if width <= limit("F19", "narrow") and "out_features" in module.options:
-            return f"{module.name} with its {width:.0f} unit{'s' if width > 1 else ''}"
+    for module, after in pairwise(layers):
+        width = module.options.get("out_features", 99)
+        if width > limit("F19", "narrow") or after.options.get("in_features") != width:
+            continue  # (a head or a gate beside the others: what follows takes in something else)
+        if after is layers[-1] or after.options.get("out_features") != module.options.get("in_features"):
+            return f"{module.name} with its {width:.0f} unit{'s' if width > 1 else ''}"  # (else squeeze and excitation)
     return ""

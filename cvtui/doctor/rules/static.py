@@ -262,7 +262,8 @@ def zero_weights(obs: Observations) -> RuleResult | None:
         return norms_at_zero(obs)
     if zero == weights[-1:]:  # a last layer of zeros is a known good way to begin, and an only one too
         return None
-    alone = len(zero) < 0.5 * len(weights)
+    # (Past so many branches of zeros a residual net learns by its shortcuts.)
+    alone = len(zero) < 0.5 * len(weights) or learns(obs)
     return RuleResult(
         f"The weights of {some([w.layer or w.name for w in zero])} are 0 everywhere"
         + (": that part begins as nothing." if alone else ": no gradient gets through, and nothing can be learnt."),
