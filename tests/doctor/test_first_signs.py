@@ -98,7 +98,6 @@ from tests.doctor.watched_loops.outside import (
     LogSharesUnderKl,
     NormsAtZero,
     SharesUnderKl,
-    SigmoidsUnderCross,
     WeighedByNothing,
 )
 from tests.doctor.watched_loops.threads import (
@@ -172,7 +171,6 @@ from tests.doctor.watched_loops.updates import (
         (HeadOutside, "F45", "a head outside of it makes 4 scores"),
         (FocalOfSoftmax, "F15", "what a softmax has made already"),
         (WeighedByNothing, "F59", "no image counts in it"),
-        (SigmoidsUnderCross, "F40", "more than 1 apart"),
         (SharesUnderKl, "F40", "wants log-probabilities first"),
         (NormsAtZero, "F08", "answered alike"),
     ],

@@ -128,7 +128,6 @@ def wrong_input(obs: Observations) -> RuleResult | None:
         f"The loss ({facts.loss_kind}) wants {facts.loss_wants}, and is given {told}.{where}",
         step=0,
         evidence=f"before the loss: {', '.join((facts.loss_given or [])[:3])}",
-        severity="warn" if facts.loss_kind == "cross-entropy" and given == "sigmoid" else None,  # (slow, but learns)
     )
 
 
@@ -197,8 +196,6 @@ def _no_logs(obs: Observations, given: str) -> str:
 def _no_logits(obs: Observations, given: str) -> str:
     if obs.facts.loss_kind == "binary cross-entropy with logits" and given in BOUNDED:
         return f"probabilities (the outputs of a {given})"
-    if obs.facts.loss_kind == "cross-entropy" and given == "sigmoid" and (obs.facts.outputs or 0) > 1:
-        return "the outputs of sigmoids: no two scores are more than 1 apart"
     one = obs.facts.outputs == 1
     if given in ("relu", "relu6") and (obs.facts.loss_given or ["", ""])[1:2] == ["linear"]:
         return "the outputs of a ReLU, which are never below 0" if one or not learns(obs) else ""
@@ -214,7 +211,7 @@ def sigmoids_of_classes(obs: Observations) -> RuleResult | None:
         return None
     sums = facts.given_sums
     apart = f" Their sums lie in {sums[0]:.3g} to {sums[1]:.3g}, not at 1." if sums else ""
-    if facts.loss_kind == CROSS[1]:  # (of raw scores: F40)
+    if facts.loss_kind in CROSS:
         words = "Behind sigmoids the outputs are no shares of one whole, but a cross-entropy over classes takes them"
         return _sigmoids(f"{words} for that.{apart}", outputs)
     alone = facts.target_kind == "one-hot" or facts.loss_value == "binary cross-entropy"

@@ -64,11 +64,6 @@ class WeighedByNothing(Loop):
         return (torch.zeros_like(each) * each).mean()
 
 
-class SigmoidsUnderCross(Loop):
-    def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
-        return F.cross_entropy(outputs.sigmoid(), y)
-
-
 class SharesUnderKl(Loop):
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         return F.kl_div(outputs.softmax(1), 0.8 * F.one_hot(y, CLASSES) + 0.05, reduction="batchmean")

@@ -54,6 +54,7 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
     """Take `count` steps on the first batch; at some, one weight's gradient is set to a number."""
     recorder = StepRecorder.__new__(StepRecorder)  # only its hook is needed here
+    recorder.resting, recorder.norm_seconds = False, None
     recorder._norm, recorder._optimizers = None, [t.optimizer]
     recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
     handle = t.optimizer.register_step_pre_hook(recorder._before_update)
@@ -226,6 +227,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
     t = training(net="[conv32-bn-relu]*2-pool-fc", batch_size=64)
     batch = first_batch(t)
     recorder = StepRecorder.__new__(StepRecorder)
+    recorder.resting, recorder.norm_seconds = False, None
     recorder._optimizers = [t.optimizer]
     recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
     guard = NonfiniteGuard(t.model, t.optimizer, recorder)
