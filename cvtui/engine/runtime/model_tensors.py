@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 
-def deep_copy(model: nn.Module) -> nn.Module:
+M = TypeVar("M", bound=nn.Module)
+
+
+def deep_copy(model: M) -> M:
     """Make a deep copy also where hooks work weights out (`nn.utils.weight_norm`), which `copy.deepcopy` refuses.
 
     In the copy these are plain values until its first pass works them out anew.
