@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-
 M = TypeVar("M", bound=nn.Module)
 
 
