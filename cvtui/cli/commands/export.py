@@ -172,4 +172,6 @@ def _write_models(folder: RunFolder, checkpoint: str, models: dict[str, Path], w
             f"{path}  ({about.checkpoint}, epoch {about.epoch}{mean}; on {found.images} validation images at most "
             f"{found.difference:.2g} from PyTorch)"
         )
+        if found.note:
+            out.line(f"{path}: {found.note}", err=True)
         _write_script(kind, path, about, with_preprocess)
