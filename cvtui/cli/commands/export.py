@@ -66,8 +66,9 @@ def export(
 ) -> None:
     """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights, the model.
 
-    --onnx, --pt2 and --torchscript are compared with PyTorch on 64 validation images and refused where they differ; a
-    short Python file beside each, and beside --safetensors, loads it and predicts, without cvtui.
+    --onnx, --pt2 and --torchscript are compared with PyTorch on 64 validation images and three hard pictures, and
+    refused where they differ; a short Python file beside each, and beside --safetensors, loads it and predicts, without
+    cvtui.
     """
     from cvtui import export as room
     from cvtui.cli.run_argument import find_run

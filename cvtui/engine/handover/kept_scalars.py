@@ -30,7 +30,7 @@ def keep_small_scalars(model: Any) -> int:
 
 
 def _is_near(value: Any, neutral: float, tolerance: float) -> bool:
-    import onnx_ir as ir
+    from onnxscript import ir
 
     tensor = ir.convenience.get_const_tensor(value)
     if tensor is None:
@@ -45,7 +45,7 @@ def _is_near(value: Any, neutral: float, tolerance: float) -> bool:
 
 def _with_an_axis(node: Any, place: int, scalar: bool) -> None:
     """Reshape the constant to one axis, and the result to none where it had none."""
-    import onnx_ir as ir
+    from onnxscript import ir
 
     one = ir.node("Constant", [], attributes={"value_ints": [1]})
     reshaped = ir.node("Reshape", [node.inputs[place], one.outputs[0]])

@@ -160,7 +160,7 @@ def _layer_finder(whole: HandedOver, near: Path) -> Differs:
 def _differing_layer(whole: HandedOver, images: Tensor, near: Path) -> str:
     """Say which layer is the first whose output differs; "" where that can't be found out."""
     model = deep_copy(whole)
-    tapped = LayerOutputs(model, model.model)
+    tapped = LayerOutputs(model, model.get_submodule("model"))
     file = near.with_name(f"{near.name}.layers.onnx")
     try:
         with torch.no_grad():
