@@ -66,8 +66,9 @@ def export(
 ) -> None:
     """Export RUN (a name or a folder; the newest by default): report, pictures, tables, weights, the model.
 
-    --onnx, --pt2 and --torchscript are compared with PyTorch on 64 validation images and refused where they differ; a
-    short Python file beside each, and beside --safetensors, loads it and predicts, without cvtui.
+    --onnx, --pt2 and --torchscript are compared with PyTorch on 64 validation images and three hard pictures, and
+    refused where they differ; a short Python file beside each, and beside --safetensors, loads it and predicts, without
+    cvtui.
     """
     from cvtui import export as room
     from cvtui.cli.run_argument import find_run
@@ -172,4 +173,6 @@ def _write_models(folder: RunFolder, checkpoint: str, models: dict[str, Path], w
             f"{path}  ({about.checkpoint}, epoch {about.epoch}{mean}; on {found.images} validation images at most "
             f"{found.difference:.2g} from PyTorch)"
         )
+        if found.note:
+            out.line(f"{path}: {found.note}", err=True)
         _write_script(kind, path, about, with_preprocess)

@@ -16,6 +16,9 @@ from cvtui.engine.nn.model import layers_by_name
 TOLERANCE = 1e-4
 """Largest difference allowed, of logits beyond 1 relative to the largest."""
 
+ROUNDINGS = 64
+"""On a hard picture the output may be this many times as far as a change in the last bits of its pixels moves it."""
+
 Run = Callable[[Tensor], Tensor]
 """The exported model: images -> its output."""
 
@@ -29,25 +32,67 @@ class Agreement(NamedTuple):
 
     images: int
     difference: float
-    """The largest, absolute."""
+    """The largest, absolute, on the images."""
+    note: str = ""
+    """What whoever uses the file should know of it."""
 
 
-def compare(model: nn.Module, run: Run, images: Tensor, differs: Callable[[], str] = str) -> Agreement:
-    """Compare outputs on the first image alone and on the others at once. Refused where they differ.
+Differs = Callable[[Tensor], str]
+"""Called with images on which the outputs differ; names the layer."""
 
-    differs: called then, names the layer.
-    """
+
+def compare(model: nn.Module, run: Run, images: Tensor, differs: Differs | None = None) -> Agreement:
+    """Compare outputs on the first image alone, on the others at once, on hard pictures. Refused where they differ."""
+    layer: Differs = differs or (lambda _: "")
     with torch.no_grad():
         wanted = torch.cat([model(part) for part in _parts(images)])
         if not wanted.isfinite().all():
             raise Refused("the model gives values that are not finite: there is nothing to hand over")
         given = torch.cat([run(part) for part in _parts(images)])
     if given.shape != wanted.shape:
-        raise Refused(f"its output has the shape {tuple(given.shape)}, PyTorch's {tuple(wanted.shape)}{differs()}")
+        raise Refused(f"its output has the shape {tuple(given.shape)}, PyTorch's {tuple(wanted.shape)}{layer(images)}")
     worst = difference(wanted, given)
     if not worst <= tolerance(wanted):
-        raise Refused(f"its output is {worst:.2g} from PyTorch's (allowed: {tolerance(wanted):.2g}){differs()}")
+        raise Refused(f"its output is {worst:.2g} from PyTorch's (allowed: {tolerance(wanted):.2g}){layer(images)}")
+    for name, picture in hard_pictures(images).items():
+        _compare_hard(model, run, name, picture, layer)
     return Agreement(len(images), worst)
+
+
+def hard_pictures(images: Tensor) -> dict[str, Tensor]:
+    """Return by name one picture each on which forms part that agree on others: no spread, zeros, large values."""
+    one, kind = images[:1], images.dtype
+    if kind.is_floating_point:
+        middle, large = 0.5, one * 10
+    else:
+        most, values = torch.iinfo(kind).max, one.to(torch.float64)
+        middle, large = most // 2 + 1, torch.where(values > values.mean(), float(most), 0.0).to(kind)
+    return {
+        "a picture of zeros": torch.zeros_like(one),
+        "a flat picture": torch.full_like(one, middle),
+        "a picture with large values": large,
+    }
+
+
+def _compare_hard(model: nn.Module, run: Run, name: str, picture: Tensor, layer: Differs) -> None:
+    """Compare the outputs on one picture where PyTorch's is finite. Refused beyond what rounding explains."""
+    with torch.no_grad():
+        wanted = model(picture)
+        if not wanted.isfinite().all():
+            return
+        worst, allowed = difference(wanted, run(picture)), tolerance(wanted)
+        if worst <= allowed:
+            return
+        allowed += ROUNDINGS * difference(wanted, model(_nudged(picture)))
+    if not worst <= allowed:
+        raise Refused(f"on {name} its output is {worst:.2g} from PyTorch's (allowed: {allowed:.2g}){layer(picture)}")
+
+
+def _nudged(picture: Tensor) -> Tensor:
+    """Change each value by about its last bits, up or down."""
+    x = picture.to(torch.float32)
+    signs = torch.randint(0, 2, x.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return x + signs * (2.0**-22 * max(1.0, float(x.abs().max())))
 
 
 def _parts(images: Tensor) -> list[Tensor]:

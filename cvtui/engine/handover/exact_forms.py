@@ -2,8 +2,9 @@
 
 Tried with torch 2.14.1, onnxscript 0.7.2 and onnxruntime 1.32.0 on every layer of net expressions, 50 of torch.nn and
 on the models that docs/export.md names: `divisor_override` is ignored without a word (a sum pool comes out as a mean),
-an adaptive max pool whose input is no multiple of its output is refused, and so is RReLU. What else is wrong is found
-by the check of each export.
+an adaptive max pool whose input is no multiple of its output is refused, and so is RReLU; a mean by `scatter_reduce`
+is the last value of each group, and `logsigmoid` minus infinity below about -18. What else is wrong is found by the
+check of each export.
 """
 
 from __future__ import annotations
@@ -94,6 +95,28 @@ def _rrelu(
     return None if training else F.leaky_relu(x, (lower + upper) / 2, inplace)
 
 
+def _scatter_reduce(
+    x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor | None:
+    """Mean as a sum over a count."""
+    if reduce != "mean" or not x.is_floating_point():
+        return None
+    count = torch.zeros_like(x).scatter_add(dim, index, torch.ones_like(index, dtype=x.dtype))
+    if include_self:
+        return x.scatter_add(dim, index, src) / (count + 1)
+    mean = torch.zeros_like(x).scatter_add(dim, index, src) / count.clamp_min(1)
+    return torch.where(count > 0, mean, x)
+
+
+def _scatter_reduce_in_place(x: Tensor, *args: Any, **kwargs: Any) -> Tensor | None:
+    mean = _scatter_reduce(x, *args, **kwargs)
+    return None if mean is None else x.copy_(mean)
+
+
+def _log_sigmoid(x: Tensor) -> Tensor:
+    return -F.softplus(-x)
+
+
 FORMS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
     F.avg_pool2d: _average_pool(2, F.avg_pool2d),
     F.avg_pool3d: _average_pool(3, F.avg_pool3d),
@@ -102,5 +125,9 @@ FORMS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
     F.adaptive_max_pool3d: _adaptive_max_pool(3),
     torch.adaptive_max_pool1d: _adaptive_max_pool(1),
     F.rrelu: _rrelu,
+    F.logsigmoid: _log_sigmoid,
+    torch.scatter_reduce: _scatter_reduce,
+    Tensor.scatter_reduce: _scatter_reduce,
+    Tensor.scatter_reduce_: _scatter_reduce_in_place,
 }
 """By the function of PyTorch; None from a form: this call is exported as it is."""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cvtui.engine.handover.checking import (
     Agreement,
+    Differs,
     LayerOutputs,
     Refused,
     Run,
@@ -27,12 +28,15 @@ from cvtui.engine.handover.checking import (
 )
 from cvtui.engine.handover.exact_forms import ExactForms
 from cvtui.engine.handover.extras import check_onnx_installed
+from cvtui.engine.handover.kept_scalars import keep_small_scalars
 from cvtui.engine.handover.programs import as_program
 from cvtui.engine.handover.trained import HandedOver, Trained
 from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.errors import RequestError
 from cvtui.runlog.model_metadata import encode
 from cvtui.text import error_line
+
+NOT_OPTIMISED = "written without the exporter's optimisation (more operations, slower)"
 
 MOST_BYTES = 2_000_000_000
 """A protobuf message, which the file is, holds 2 GB."""
@@ -63,21 +67,34 @@ def write_onnx(trained: Trained, path: Path, with_preprocess: bool) -> Agreement
         raise RequestError("--onnx: zca's matrix fits no metadata", hint="--with-preprocess puts it into the graph")
     names = ("pixels", "probabilities") if with_preprocess else ("images", "logits")
     with written(path) as file:
-        program = _exported(whole, images, [names[0]], [names[1]])
-        program.model.metadata_props.update(encode(about))
-        program.save(str(file))
-        return compare(whole, _runtime(file), images, lambda: _differing_layer(whole, images, file))
+        program = as_program(_Forms(whole).eval(), images)
+        for optimize in (True, False):
+            made = _exported(program, [names[0]], [names[1]], optimize)
+            made.model.metadata_props.update(encode(about))
+            made.save(str(file))
+            try:
+                found = compare(whole, _runtime(file), images, None if optimize else _layer_finder(whole, file))
+            except Refused as refusal:
+                if not optimize:
+                    raise
+                why = refusal
+            else:
+                return found if optimize else found._replace(note=f"{NOT_OPTIMISED}: with it, {why}")
+    raise AssertionError("one of the two returns or raises")
 
 
-def _exported(module: nn.Module, images: Tensor, inputs: list[str], outputs: list[str]) -> Any:
-    """Return torch's ONNXProgram, its batch dynamic. Refused, with the layer where it is known."""
-    program = as_program(_Forms(module).eval(), images)
+def _exported(program: Any, inputs: list[str], outputs: list[str], optimize: bool) -> Any:
+    """Return torch's ONNXProgram of torch.export's, its batch dynamic. Refused, with the layer where it is known."""
     try:
         with _quiet():
-            return torch.onnx.export(
+            made: Any = torch.onnx.export(
                 program, (), dynamo=True, verbose=False, input_names=inputs, output_names=outputs,
-                external_data=False, optimize=True,
+                external_data=False, optimize=False,
             )  # fmt: skip
+            if optimize:
+                keep_small_scalars(made.model)
+                made.optimize()
+            return made
     except Exception as error:  # torch's exporter raises kinds of its own, and whatever it meets
         raise Refused(f"torch's exporter can't write {_failing_layer(program, error)}") from error
 
@@ -136,17 +153,22 @@ def _runtime(file: Path) -> Run:
     return run
 
 
+def _layer_finder(whole: HandedOver, near: Path) -> Differs:
+    return lambda images: _differing_layer(whole, images, near)
+
+
 def _differing_layer(whole: HandedOver, images: Tensor, near: Path) -> str:
     """Say which layer is the first whose output differs; "" where that can't be found out."""
     model = deep_copy(whole)
-    tapped = LayerOutputs(model, model.model)
+    tapped = LayerOutputs(model, model.get_submodule("model"))
     file = near.with_name(f"{near.name}.layers.onnx")
     try:
         with torch.no_grad():
             wanted = tapped(images)
             names = list(tapped.names)
         outputs = [f"layer{number}" for number in range(len(names))]
-        _exported(tapped, images, ["images"], outputs).save(str(file))
+        program = as_program(_Forms(tapped).eval(), images)
+        _exported(program, ["images"], outputs, optimize=False).save(str(file))
         session = _session(file)
         given = session.run(outputs, {session.get_inputs()[0].name: images.numpy()})
     except Exception:  # the refusal stands without it

@@ -53,6 +53,29 @@ def test_adaptive_maximum_keeps_every_bit(size: int | tuple[int | None, int]) ->
         assert torch.equal(nn.AdaptiveMaxPool1d(4)(line), wanted)
 
 
+@pytest.mark.parametrize("include_self", [True, False])
+def test_means_over_groups(include_self: bool) -> None:
+    """A group without values, more values than indices, and both spellings; a sum stays what it is."""
+    x, src, groups = torch.randn(2, 4), torch.randn(3, 6), torch.tensor([[0, 0, 3, 1, 0]]).repeat(2, 1)
+    for reduce in ("mean", "sum"):
+        wanted = x.scatter_reduce(1, groups, src, reduce, include_self=include_self)
+        given = x.clone()
+        with ExactForms():
+            assert torch.allclose(torch.scatter_reduce(x, 1, groups, src, reduce, include_self=include_self), wanted)
+            assert given.scatter_reduce_(1, groups, src, reduce, include_self=include_self) is given
+        assert torch.allclose(given, wanted)
+    whole = torch.zeros(2, dtype=torch.int64)
+    with ExactForms():
+        assert whole.scatter_reduce(0, torch.tensor([0, 0]), torch.tensor([3, 4]), "mean", include_self=False)[0] == 3
+
+
+def test_log_sigmoid() -> None:
+    x = torch.tensor([-200.0, -30, -1, 0, 1, 30, 200])
+    with ExactForms():
+        assert torch.allclose(nn.LogSigmoid()(x), F.logsigmoid(x), rtol=1e-6)
+        assert torch.allclose(nn.LogSigmoid()(x), torch.tensor([-200, -30, -1.3132617, -0.6931472, -0.3132617, 0, 0]))
+
+
 def targets(module: nn.Module, x: torch.Tensor) -> set[str]:
     """Return the operations of torch.export's graph, whose forms the exporter sees."""
 
@@ -67,9 +90,9 @@ def targets(module: nn.Module, x: torch.Tensor) -> set[str]:
 
 def test_the_graph_has_none_of_what_the_exporter_gets_wrong() -> None:
     x = torch.randn(2, 3, 7, 7)
-    for module in (nn.AdaptiveMaxPool2d(3), nn.RReLU().eval()):
+    for module in (nn.AdaptiveMaxPool2d(3), nn.RReLU().eval(), nn.LogSigmoid()):
         found = targets(module, x)
-        assert not any("adaptive_max" in name or "rrelu" in name for name in found)
+        assert not any(wrong in name for wrong in ("adaptive_max", "rrelu", "log_sigmoid") for name in found)
     graph = torch.export.export(nn.AdaptiveMaxPool2d(3), (x,)).graph
     assert any("adaptive_max" in str(node.target) for node in graph.nodes)  # so it would be without them
 

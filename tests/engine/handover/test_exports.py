@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cvtui.engine.handover import exact_forms
-from cvtui.engine.handover.checking import Refused, compare
+from cvtui.engine.handover import exact_forms, onnx_file
+from cvtui.engine.handover.checking import Refused, compare, hard_pictures
 from cvtui.engine.handover.extras import ONNX
 from cvtui.engine.handover.onnx_file import write_onnx
 from cvtui.engine.handover.programs import write_pt2, write_torchscript
@@ -83,12 +83,43 @@ def test_what_is_not_finite_or_of_another_shape_is_refused() -> None:
     with pytest.raises(Refused, match="not finite"):
         compare(torch.nn.Softsign(), lambda x: x, x * float("nan"))
     with pytest.raises(Refused, match=r"shape \(3, 4\), PyTorch's \(3, 2\); layer"):
-        compare(torch.nn.Identity(), lambda x: x.repeat(1, 2), x, lambda: "; layer")
+        compare(torch.nn.Identity(), lambda x: x.repeat(1, 2), x, lambda _: "; layer")
     with pytest.raises(Refused, match=r"0\.001 from PyTorch's"):
         compare(torch.nn.Identity(), lambda x: x + 1e-3, x)
     with pytest.raises(Refused, match="nan from"):
         compare(torch.nn.Identity(), lambda x: x * float("nan"), x)
-    assert compare(torch.nn.Identity(), lambda x: x + 1e-3, x * 100).difference == pytest.approx(1e-3, rel=0.1)
+    large = compare(torch.nn.Identity(), lambda x: x * (1 + 1e-5), x * 100)
+    assert large.difference == pytest.approx(1e-3, rel=0.1)
+
+
+def test_hard_pictures_are_compared() -> None:
+    """What is wrong on one of them alone is refused; where PyTorch's is not finite, or as rough, nothing is said."""
+    x = torch.rand(3, 4)
+
+    class Of(torch.nn.Module):
+        def __init__(self, of: Any) -> None:
+            super().__init__()
+            self.forward = of
+
+    def standardised(x: Tensor) -> Tensor:
+        return (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)
+
+    for name, model, run in (
+        ("a picture of zeros", lambda x: (x + 1e-8).log(), torch.log),
+        ("a flat picture", lambda x: x / (x.std() + 1e-8), lambda x: torch.where(x == 0, x, x / x.std())),
+        (
+            "a picture with large values",
+            lambda x: torch.nn.functional.softplus(x, 20),
+            lambda x: (x * 20).exp().log1p() / 20,
+        ),
+    ):
+        images = x if "large" not in name else x.fill_(0.9)
+        with pytest.raises(Refused, match=rf"on {name} its output is (inf|nan) from PyTorch's .*; layer"):
+            compare(Of(model), run, images, lambda shown: "; layer" if shown.shape[0] == 1 else "")
+    compare(Of(standardised), standardised, torch.rand(3, 4))  # NaN of a flat picture in both
+    compare(Of(lambda x: (x * 1e6).sin()), lambda x: (x * (1 + 2**-23) * 1e6).sin(), torch.zeros(3, 4))
+    bytes_ = torch.tensor([[0, 100, 200, 255]], dtype=torch.uint8)
+    assert [one.tolist() for one in hard_pictures(bytes_).values()] == [[[0] * 4], [[128] * 4], [[0, 0, 255, 255]]]
 
 
 def test_metadata() -> None:
@@ -116,6 +147,46 @@ def session(path: Path) -> Any:
     import onnxruntime
 
     return onnxruntime.InferenceSession(path)
+
+
+HARD = """
+import torch
+class Hard(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.small, self.fc = torch.nn.Parameter(torch.tensor(1e-9)), torch.nn.Linear(24, 3)
+        self.register_buffer("groups", torch.arange(192) % 8)
+    def forward(self, x):
+        x = x.flatten(1)
+        x = (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-8) * 1.000009
+        groups = self.groups.expand_as(x)
+        means = x.new_zeros(x.shape[0], 8).scatter_reduce(1, groups, x, "mean", include_self=False)
+        logs = (means.abs() - -1e-8).log() + (means.abs().sum() + self.small).log()
+        return self.fc(torch.cat([means, torch.nn.functional.logsigmoid(means * 100), logs / 20], 1))
+"""
+
+
+@needs_onnx
+def test_onnx_on_hard_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each small constant stays, optimised; were one lost, the file is written without optimisation, and it is said."""
+    (tmp_path / "hard_net.py").write_text(HARD)
+    monkeypatch.syspath_prepend(tmp_path)
+    trained, path = trained_of("hard_net:Hard"), tmp_path / "m.onnx"
+    operations = []
+    for shields in (True, False):
+        if not shields:
+            monkeypatch.setattr(onnx_file, "keep_small_scalars", lambda _: 0)
+        note = write_onnx(trained, path, False).note
+        found = session(path)
+        for count in (1, 2):
+            for x in (torch.zeros(count, 3, 8, 8), torch.full((count, 3, 8, 8), 0.5), torch.randn(count, 3, 8, 8)):
+                given = torch.from_numpy(found.run(["logits"], {"images": x.numpy()})[0])
+                assert torch.allclose(given, trained.model(x), atol=1e-4, rtol=1e-4), (shields, count, given)
+        assert bool(note) is not shields
+        operations.append(path.stat().st_size)
+    assert note.startswith(onnx_file.NOT_OPTIMISED)
+    assert "on a picture of zeros its output is nan from PyTorch's" in note
+    assert operations[0] < operations[1]
 
 
 @needs_onnx
