@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from cvtui.doctor.catalogue import FAULTS as CATALOGUE
+from cvtui.engine.observe import watch_budget
 from tests.benchmarks.doctor import faults, healthy, running
 from tests.benchmarks.doctor.cases import Case
 from tests.benchmarks.doctor.held import programs as own
@@ -90,8 +91,13 @@ def test_there_are_healthy_runs_of_all_kinds() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault_id", faults.FAULTS)
-def test_the_other_strengths_and_nets(fault_id: str, tmp_path: Path) -> None:
-    """On digits, at one odd seed."""
+def test_the_other_strengths_and_nets(fault_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On digits, at one odd seed, all samples taken.
+
+    (By its budget of time a slower machine takes fewer: without those of steps 90 to 110 one run of F31 in nine showed
+    no death, and was told as F36.)
+    """
+    monkeypatch.setattr(watch_budget, "START", 60.0)
     own = [case for case in faults.cases((1,), {fault_id}) if case.data == "digits"]
     named = [verdict_of(case, tmp_path).first for case in own]
 

@@ -122,7 +122,7 @@ def warm_up_missing(obs: Observations) -> RuleResult | None:
         evidence=_evidence(pace),
         cure={**cure, "warmup": str(steps)} if cure else {},
         test="rate/10",
-        severity="note" if obs.recovered or (obs.own_loop and learns(obs)) else None,
+        severity="note" if obs.recovered or (obs.own_loop and learns(obs) and falls(obs)) else None,
     )
 
 
