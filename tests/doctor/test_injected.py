@@ -25,7 +25,7 @@ MISSED: dict[str, str] = {}
 NEEDED = 0.8
 """Share of a fault's runs to be named first, where they are all tried (the table has the exact numbers)."""
 LEARNT = 0.85
-"""Validation accuracy beyond which a run of a fault that nets are known to get over is no miss: nothing is wrong with it.
+"""Validation accuracy beyond which a run is no miss, of a fault that nets are known to get over: it has learnt.
 
 One of F31's nine here (Adam at 0.1, a perceptron) comes to 0.90; the table counts it as a miss.
 """
