@@ -89,6 +89,11 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     input_std: float | None = None
     input_min: float | None = None
     input_max: float | None = None
+    input_generated: bool | None = None
+    """True: a gradient was asked of the first batch's images, which another net or an attack made."""
+    first_layer_mean: float | None = None
+    first_layer_std: float | None = None
+    """Of what comes to the first layer with parameters: behind whatever forward itself does to the input."""
     validation_mean: float | None = None
     validation_std: float | None = None
     """Of the first validation batch, as the model gets it."""
@@ -306,6 +311,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Norms with a scale, where each of them had begun at 0."""
     eval_step: int | None = None
     """The first step that was trained in evaluation mode."""
+    updates_in_eval: list[int] = []
+    """[step, updates]: so many updates behind passes in evaluation mode, told as no step, came before this one."""
     evaluations_differ: float | None = None
     """How far two evaluations of the same images lay apart, as a share of the outputs' standard deviation."""
     training_mode: bool | None = None

@@ -30,6 +30,11 @@ def body_left_out(log: SecondReader, parts: Said, _said: Said) -> None:
     near(parts["loss"], sum(loss or 0.0 for loss in losses) / len(losses))
 
 
+def trained_in_validation(log: SecondReader, parts: Said, said: Said) -> None:
+    need([number(parts["step"]), number(parts["updates"])] == log.facts["updates_in_eval"], "the updates")
+    need(said["step"] == number(parts["step"]), "the step")
+
+
 def idle_norms(log: SecondReader, parts: Said, _said: Said) -> None:
     need(number(parts["norms"]) == log.facts["idle_norms"], f"{log.facts['idle_norms']}")
 

@@ -55,6 +55,7 @@ from tests.doctor.watched_loops.heads import (
 )
 from tests.doctor.watched_loops.images import (
     BothEvaluated,
+    BrighterInTraining,
     Copied,
     FewImages,
     Mirrored,
@@ -86,6 +87,7 @@ from tests.doctor.watched_loops.nets import (
     OverTheRows,
     RandomBody,
     RandomFrozen,
+    ScaledInForward,
     UsualMomentum,
 )
 from tests.doctor.watched_loops.outside import (
@@ -117,9 +119,11 @@ from tests.doctor.watched_loops.updates import (
     DividedTwice,
     Emptied,
     GentlyPenalised,
+    GradientsInValidation,
     OnceAnEpoch,
     Penalised,
     SetToZero,
+    StepsInValidation,
 )
 
 
@@ -173,6 +177,7 @@ from tests.doctor.watched_loops.updates import (
         (WeighedByNothing, "F59", "no image counts in it"),
         (SharesUnderKl, "F40", "wants log-probabilities first"),
         (NormsAtZero, "F08", "answered alike"),
+        (StepsInValidation, "F46", "Before step 10 the optimiser made 1 update of"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
@@ -188,7 +193,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              CutGently, PlanesAsRows, StoredLast, Unlabelled, Important, FewImages, TurnedAtRandom, FixedFirst,
              LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
-             HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero],
+             HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
+             GradientsInValidation, ScaledInForward, BrighterInTraining],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ LARGE = [WeightFact(name="text.weight", layer="text", fan_in=16, fan_out=40, mea
 FEW = {"batch_labels": [40] * 8, "batch_sizes": [32] * 10, "batch_classes": [8] * 10, "outputs": 10}
 
 
+UNLIKE = {"input_mean": 0.8, "input_std": 1.0, "validation_mean": 0.0, "validation_std": 1.0, "validation_mode": False,
+          "train": 500, "validation": 500, "batch_size": 500, "outputs": 10}  # fmt: skip
 NEIGHBOURS = {"neighbours_train": 0.99, "neighbours_chance": 0.083, "neighbours_count": 120}
 
 
@@ -76,6 +78,11 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
         ("F45", {"plain_tensors": ["weight"]}, {"plain_tensors": []}),
         ("F46", {"training_mode": False, "modules": NORMS},
          {"training_mode": False, "modules": NORMS, "frozen": ["0.weight", "1.weight", "1.bias"], "frozen_count": 3}),
+        ("F46", {"updates_in_eval": [15, 4]}, {"updates_in_eval": []}),
+        ("F11", {"input_mean": 77.0, "input_std": 95.0, "input_min": 0.0, "input_max": 255.0, "first_layer_mean": 77.0,
+                 "first_layer_std": 95.0},
+         {"input_mean": 77.0, "input_std": 95.0, "input_min": 0.0, "input_max": 255.0, "first_layer_mean": 0.1,
+          "first_layer_std": 0.9}),
         ("F11", {"norm_spread": 0.21, "norm_shift": 1.0, "norm_frozen": True},
          {"norm_spread": 0.21, "norm_shift": 1.0, "norm_frozen": False}),
         ("F11", {"norm_spread": 1.1, "norm_shift": 4.0, "norm_frozen": True},
@@ -94,6 +101,13 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
 def test_a_sign_is_told_and_what_looks_like_it_is_not(fault: str, sick: dict[str, Any], sound: dict[str, Any]) -> None:
     assert named(sick)[:1] == [fault]
     assert fault not in named(sound)
+
+
+def test_inputs_apart_are_a_fault_where_validation_is_worse() -> None:
+    """An augmentation of training alone moves them too; what another net made is no training image."""
+    worse, as_good = (epoch(1, 0.9, 0.5),), (epoch(1, 0.6, 0.7),)
+    assert [named(UNLIKE, one) for one in (worse, as_good, ())] == [["F21"], [], []]
+    assert named({**UNLIKE, "input_generated": True}, worse) == []
 
 
 def test_of_one_class_alone_the_order_is_no_matter() -> None:

@@ -117,7 +117,7 @@ def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> Rule
     )
 
 
-@rule("F21", "facts", "epochs")
+@rule("F21", "facts", "epochs", "end")
 def validation_differs(obs: Observations) -> RuleResult | None:
     train, other, chance, count = neighbours(obs)
     few = train - other > limit("F21", "fit") and other < chance + 0.1
@@ -139,6 +139,8 @@ def _inputs_differ(obs: Observations) -> RuleResult | None:
     """
     facts = obs.facts
     if facts.validation_mode is not None:
+        if facts.input_generated:
+            return None  # another net made them, or an attack: they are no images of the set
         rows = [[facts.input_mean, facts.input_std], [facts.validation_mean, facts.validation_std]]
         count, where = facts.batch_size or obs.batch_size or 1, "reach the model"
     else:
@@ -148,14 +150,27 @@ def _inputs_differ(obs: Observations) -> RuleResult | None:
     (mean, std), (val_mean, val_std) = [[float(number or 0.0) for number in row] for row in rows]
     if std <= 0 or not _far((mean, std), (val_mean, val_std), count):
         return None
+    note = facts.validation_mode is not None and _no_worse(obs)
+    why = "an augmentation of training alone may do so" if note else "they are not prepared alike"
     return RuleResult(
         f"The training images {where} with mean {mean:.3g} and spread {std:.3g}, the validation images with "
-        f"{val_mean:.3g} and {val_std:.3g}: they are not prepared alike.",
+        f"{val_mean:.3g} and {val_std:.3g}: {why}.",
         step=obs.epochs[0].step if obs.epochs else max(facts.step, 0),
         value=val_mean,
         threshold=limit("F21", "mean"),
         evidence=f"mean {mean:.3g} and {val_mean:.3g}",
+        severity="note" if note else None,
     )
+
+
+def _no_worse(obs: Observations) -> bool:
+    """Return True while validation is as good as training: an augmentation may brighten training's images alone."""
+    last = obs.epochs[-1] if obs.epochs else None
+    if last is None:
+        return obs.own_loop and obs.end is None  # the first validation is under way
+    if last.val_accuracy is None or last.train_accuracy is None:
+        return False
+    return last.val_accuracy > max(last.train_accuracy - limit("F21", "near"), beyond(obs, limit("F21", "some")))
 
 
 def _far(ours: tuple[float, float], theirs: tuple[float, float], count: int) -> bool:

@@ -137,6 +137,8 @@ def has_modes(obs: Observations) -> bool:
 @rule("F46", "facts")
 def trained_in_eval(obs: Observations) -> RuleResult | None:
     facts = obs.facts
+    if facts.updates_in_eval:
+        return _trained_in_validation(*facts.updates_in_eval)
     step = 0 if facts.training_mode is False else facts.eval_step
     if facts.idle_norms and (step is None or not has_modes(obs)):
         return RuleResult(
@@ -158,6 +160,19 @@ def trained_in_eval(obs: Observations) -> RuleResult | None:
         step=step,
         value=0,
         evidence=f"model.training is False in training step {step:,}",
+    )
+
+
+def _trained_in_validation(step: int, updates: int) -> RuleResult:
+    return RuleResult(
+        f"Before step {step:,} the optimiser made {updates:,} update{'s' if updates > 1 else ''} of which no step was "
+        "told, each behind a pass in evaluation mode, and training mode came back: the validation trains.",
+        step=step,
+        value=updates,
+        threshold=0,
+        evidence=f"{updates:,} updates in evaluation mode before step {step:,}",
+        name="trained in the validation",
+        advice="Leave backward() and step() out of the validation's loop, and put it under torch.no_grad().",
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cvtui.doctor.catalogue import TYPICAL_RATES
-from cvtui.doctor.learning import falls, log_of_zero
+from cvtui.doctor.learning import falls, learns, log_of_zero
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import beside, change, change_text, guess, loss_by, rise
 from cvtui.doctor.registry import RuleResult, limit, nice, percent, rule, short
@@ -105,7 +105,7 @@ def rate_too_high(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F31", "steps", "layers", "end")
+@rule("F31", "steps", "layers", "epochs", "end")
 def warm_up_missing(obs: Observations) -> RuleResult | None:
     pace = too_fast(obs)
     if pace is None or _blamed_for_speed(obs) != "F31" or log_of_zero(obs):
@@ -122,7 +122,7 @@ def warm_up_missing(obs: Observations) -> RuleResult | None:
         evidence=_evidence(pace),
         cure={**cure, "warmup": str(steps)} if cure else {},
         test="rate/10",
-        severity="note" if obs.recovered else None,
+        severity="note" if obs.recovered or (obs.own_loop and learns(obs) and falls(obs)) else None,
     )
 
 

@@ -12,73 +12,6 @@ from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
 from cvtui.doctor.rules.graph_signs import norms_at_zero, softmax_of_softmax
 
 
-@rule("F20", "facts", "epochs")
-def overlap(obs: Observations) -> RuleResult | None:
-    facts = obs.facts
-    if facts.overlap is None:
-        return _evaluated_again(obs)
-    if not facts.overlap or not facts.validation:
-        return None
-    share = facts.overlap / facts.validation
-    if share <= limit("F20", "share"):
-        return None
-    return RuleResult(
-        f"{facts.overlap:,} of the {facts.validation:,} validation images ({percent(share)}) are also training images "
-        f"({_twins(facts.overlap_pairs[:3])}).",
-        value=share,
-        threshold=limit("F20", "share"),
-        evidence=f"{facts.overlap:,} images in both sets",
-        files=tuple(" = ".join(pair) for pair in facts.overlap_names),
-        severity="note" if share < limit("F20", "small") else None,
-    )
-
-
-def _twins(pairs: Sequence[Sequence[int]]) -> str:
-    """Name equal images by their numbers, in words: 0 of the one set may equal 0 of the other."""
-    if not pairs:
-        return "their numbers are not known"
-    (first, second), *more = pairs
-    told = f"number {first} of the training images is number {second} of the validation images"
-    return some([told, *(f"{one} is {other}" for one, other in more)])
-
-
-def _evaluated_again(obs: Observations) -> RuleResult | None:
-    """Find training images among those that were evaluated, where no dataset is given.
-
-    A loop may evaluate its training images as well, in batches of their own: that is no fault.
-    """
-    facts = obs.facts
-    seen, count = facts.evaluated_seen or 0, facts.evaluated or 0
-    told = any(epoch.val_accuracy is not None or epoch.val_loss is not None for epoch in obs.epochs)
-    if count < limit("F20", "images") or not told or not (seen or facts.mirrored_seen):
-        return None
-    turned = facts.mirrored_seen or 0
-    if turned >= limit("F20", "share") * count and turned >= limit("F20", "mixed") and not seen:
-        return _mirror_images(obs, turned, count)
-    mixed = facts.evaluated_together or 0
-    if seen < count and mixed < max(limit("F20", "mixed"), limit("F20", "small") * count):
-        return None
-    return RuleResult(
-        f"{seen:,} of the {count:,} images that were evaluated after the first epoch had been trained on in it, value "
-        "for value.",
-        step=obs.epochs[0].step,
-        value=seen / count,
-        threshold=limit("F20", "share"),
-        evidence=f"{seen:,} of {count:,} evaluated images were training images",
-    )
-
-
-def _mirror_images(obs: Observations, turned: int, count: int) -> RuleResult:
-    return RuleResult(
-        f"{turned:,} of the {count:,} images that were evaluated after the first epoch are mirror images, value for "
-        "value, of images that had been trained on in it: were copies made before the split?",
-        step=obs.epochs[0].step,
-        value=turned / count,
-        threshold=limit("F20", "share"),
-        evidence=f"{turned:,} of {count:,} evaluated images are mirror images of training images",
-    )
-
-
 @rule("F11", "facts", "steps", "epochs")
 def not_normalised(obs: Observations) -> RuleResult | None:
     facts = obs.facts
@@ -90,7 +23,7 @@ def not_normalised(obs: Observations) -> RuleResult | None:
     whole = facts.input_dtype.startswith(("uint", "int"))
     far = abs(mean) > limit("F11", "mean")
     wide = not limit("F11", "low") <= std <= limit("F11", "high")
-    if not (whole or far or wide):
+    if not (whole or far or wide) or _scaled_inside(obs):
         return None
     saved = " A norm right behind the first layer makes up for it." if obs.norm_first else ""
     span = f"(from {facts.input_min:.3g} to {facts.input_max:.3g})"
@@ -103,6 +36,14 @@ def not_normalised(obs: Observations) -> RuleResult | None:
         severity="note" if obs.norm_first and (abs(mean) < limit("F11", "spreads") * std or learns(obs)) else None,
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
+
+
+def _scaled_inside(obs: Observations) -> bool:
+    """Return True where what comes to the first layer with weights is of a sensible size: forward scales it itself."""
+    mean, std = obs.facts.first_layer_mean, obs.facts.first_layer_std
+    if mean is None or std is None:
+        return False
+    return abs(mean) <= limit("F11", "mean") and limit("F11", "low") <= std <= limit("F11", "high")
 
 
 def _unlike_before(obs: Observations) -> RuleResult | None:
@@ -325,7 +266,7 @@ def is_auxiliary(name: str) -> bool:
     return any(part.startswith("aux") for part in name.lower().split("."))
 
 
-@rule("F35", "facts")
+@rule("F35", "facts", "steps", "epochs")
 def linear_row(obs: Observations) -> RuleResult | None:
     kinds = {module.name: module for module in obs.facts.modules}
     pairs = [(a, b) for a, b in obs.facts.linear_pairs if a in kinds and b in kinds]
@@ -349,8 +290,17 @@ def linear_row(obs: Observations) -> RuleResult | None:
         threshold=0,
         evidence=f"{len(pairs)} pair{'s' if len(pairs) > 1 else ''} of linear layers in a row",
         # depthwise + pointwise, a linear bottleneck, a batch norm between (LevIT): known good ways
-        severity=None if plain else "note",
+        severity=None if plain and not (_of_two_parts(plain) and (not obs.epochs or learns(obs))) else "note",
     )
+
+
+def _of_two_parts(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Return True where each pair is the end of one named part and the beginning of another.
+
+    (A projector and its predictor, as BYOL has them: other losses look in between.)
+    """
+    parts = [[name.rpartition(".")[0].partition(".")[0] for name in pair] for pair in pairs]
+    return all(first and second and first != second for first, second in parts)
 
 
 def _is_fc(kind: str) -> bool:

@@ -53,6 +53,7 @@ class FirstBatch:
             "input_shape": list(images.shape[1:]),
             "batch_size": len(images),
             "training_mode": module.training,
+            "input_generated": images.requires_grad,
             "idle_norms": idle_norms(module, self._optimizers) if module.training else 0,
         }
         with self._within_memory():

@@ -18,6 +18,7 @@ from cvtui.engine.observe.batch_labels import BatchLabels
 from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.ends_no_training import ends_no_training
+from cvtui.engine.observe.eval_updates import EvalUpdates
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
@@ -98,10 +99,11 @@ class Probe:
         self._finite = FiniteInputs(scan_inputs)
         self._updates = 0
         self._without: set[str] | None = None
-        self._pairs = LinearPairs(model)
+        self._pairs = LinearPairs(model, self._within_memory)
         self._loss = LossProbe(model, self.optimizers)
         self._signs = FirstSigns(model, self.optimizers)
         self._norm = FirstNorm(model)
+        self._eval_updates = EvalUpdates(model, self.optimizers)
         self._both_modes = BothModes()
         self._epochs = 0
         self._new_epoch = False
@@ -173,6 +175,7 @@ class Probe:
             _remove(handles)
         self._pairs.close()
         self._norm.close()
+        self._eval_updates.close()
         self._loss.close()
 
     @ends_no_training
@@ -185,6 +188,7 @@ class Probe:
                 self._look_at_validation(module, images)
             return
         self._mode = module.training
+        self._eval_updates.forward(module.training)
         self._passes.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
@@ -285,6 +289,7 @@ class Probe:
     ) -> None:
         """Take one step's loss and, where they are known, its labels (N) and the accuracy that was told."""
         self.number += 1
+        self._eval_updates.step(self.number)
         if self._mode is False or self._handles or self._update_handles:
             self._follow_modes()
         if self._reported_batches:
@@ -330,7 +335,7 @@ class Probe:
         if not self._reported_static and self.seen >= 1:
             self._reported_static = True
             first = self._read_first()
-            facts |= self._static | self._first.fields | first
+            facts |= self._static | self._first.fields | first | self._pairs.first_layer()
             facts["weights"] = weight_facts(self._weights)
             facts["modules"], facts["linear_pairs"] = self._pairs.modules(), self._pairs.pairs
             self._weights = []
@@ -367,6 +372,8 @@ class Probe:
             facts |= self._signs.no_update()
         if self._eval_step is not None and "eval_step" not in self._reported:
             facts["eval_step"] = self._eval_step
+        if "updates_in_eval" not in self._reported:
+            facts |= self._eval_updates.facts()
         if self._passes.known and "accumulated" not in self._reported:
             facts["accumulated"] = self._passes.accumulated()
             facts["thrown_away"], facts["emptied"] = self._passes.thrown_away(), self._passes.emptied()

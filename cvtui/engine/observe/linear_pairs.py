@@ -6,6 +6,8 @@ Seen on the tensors themselves, so that a `torch.relu` in a model's own `forward
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,7 +17,9 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from cvtui.engine.observe.forward_hooks import Handle, forward_hooks
 from cvtui.engine.observe.layer_kinds import is_leaf, plain_name
 from cvtui.engine.observe.shards import class_name
+from cvtui.engine.observe.statistics import moments
 from cvtui.runlog.events import ModuleFact
+from cvtui.text import rounded_or_none
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 PASSING = (
@@ -31,8 +35,12 @@ SECONDS = 0.5
 class LinearPairs:
     """Hooks on every module without children, for one forward pass with gradients."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
+    def __init__(
+        self, model: nn.Module, within_memory: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self.model, self._within_memory = model, within_memory
+        self._first: list[Tensor] | None = None
+        """Moments of what came to the first layer with parameters, where that were numbers."""
         self._pairs: list[list[str]] = []
         self._order: list[tuple[str, nn.Module]] = []
         self._names: set[str] = set()
@@ -104,11 +112,27 @@ class LinearPairs:
             if name not in self._names:
                 self._names.add(name)
                 self._order.append((name, module))
+            if self._first is None and next(module.parameters(recurse=False), None) is not None:
+                self._take_first(inputs)
             source = self._source(inputs)
             if source is not None and isinstance(module, LINEAR) and [source, name] not in self._pairs:
                 self._pairs.append([source, name])
 
         return enter
+
+    def _take_first(self, inputs: Any) -> None:
+        self._first = []
+        if inputs and isinstance(inputs[0], Tensor) and inputs[0].is_floating_point() and inputs[0].numel():
+            with torch.no_grad(), self._within_memory():
+                self._first = [moments(inputs[0].detach())[:2]]
+
+    def first_layer(self) -> dict[str, Any]:
+        """Return the fields about what came to the first layer with parameters; {} where it is not known."""
+        if not self._ran or not self._first:
+            return {}
+        mean, std = self._first[0].tolist()
+        self._first = []
+        return {"first_layer_mean": rounded_or_none(mean, 6), "first_layer_std": rounded_or_none(std, 6)}
 
     def _leaving(self, name: str) -> Any:
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:

@@ -152,3 +152,23 @@ class MeanTeacher(Loop):
         return F.cross_entropy(outputs, y) + 0.1 * F.mse_loss(
             outputs.softmax(1), torch.as_tensor(self.model.target).softmax(1)
         )
+
+
+class ScaledInForward(Loop):
+    """Numbers of 0..255 that the model scales itself, before its first layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.train, self.validation = ((40 * x + 120, y) for x, y in (self.train, self.validation))
+
+    def net(self) -> nn.Module:
+        class Scaled(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.body = nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 4))
+
+            def forward(self, x: Tensor) -> Tensor:
+                found: Tensor = self.body((x - 120) / 40)
+                return found
+
+        return Scaled()

@@ -91,3 +91,27 @@ class CutToSigns(Loop):
 
 class CutGently(CutToSigns):
     limit = 1.0
+
+
+class StepsInValidation(Loop):
+    """The validation's loop is a copy of training's, backward and step included."""
+
+    stepped = True
+
+    def evaluated(self) -> float:
+        x, y = self.validation
+        self.model.eval()
+        outputs = self.answers(x)
+        self.optimizer.zero_grad()
+        self.loss(outputs, y).backward()
+        if self.stepped:
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.model.train()
+        return self.right(outputs, y).item()
+
+
+class GradientsInValidation(StepsInValidation):
+    """Gradients of validation images are only looked at."""
+
+    stepped = False
