@@ -4,7 +4,7 @@
 # back as NaN, and "metrics.loss < 1" leaves it out.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'mlflow-skinny==3.17.2' 'sqlalchemy' 'alembic' 'pandas==3.1.1' 'numpy==2.4.6'
+python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'mlflow-skinny==3.17.2' 'sqlalchemy==2.1.9' 'alembic==1.20.1' 'pandas==3.1.1' 'numpy==2.4.6'
 cat >"$work/show.py" <<'PY'
 import math
 import os

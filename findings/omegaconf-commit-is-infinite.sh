@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # omegaconf 2.3.0, hydra-core 1.3.8, PyYAML 6.0.4: a short commit of digits and one e, `commit=12e4567`, is the number
 # infinity in a config, of the command line and of a file, and 5418e10 is 54180000000000.0; PyYAML leaves both as texts.
-# So the runs of several commits are all of "inf". OmegaConf.from_dotlist and files take 010 for 8, octal, and 12:30:00
+# So the runs of all such commits are of "inf". OmegaConf.from_dotlist and files take 010 for 8, octal, and 12:30:00
 # for 45000, as PyYAML does; hydra's command line keeps 010. In quotes of its own, commit="'12e4567'", it stays a text.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # torch 2.14.1, onnxruntime 1.32.0: scaled_dot_product_attention gives 0 to a row whose keys are all masked by a boolean
 # mask (a token of padding, a window with nothing in it). In the net exported to ONNX that row is the mean of all values,
-# the masked ones too, as if there were no mask: a pooling over tokens that counted on zeros takes in what was masked.
+# the masked ones too: a pooling over tokens that counted on zeros takes in what was masked.
 # The older exporter (dynamo=False) gives 0.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # torch 2.14.1, timm 1.0.31, pytorch-optimizer 4.1.0, torch-optimizer 0.3.0: a scheduler, or a group frozen by rate 0,
-# does nothing to some optimizers. Rprop takes the rate for its first step alone, both packages' Adafactor and A2Grad
+# does nothing to some optimizers. Rprop takes the rate for its first step alone, both packages' Adafactor and A2GradExp
 # never look at it as they are made here, and in MADGRAD, RMSpropTF, AccSGD, LaProp (pytorch-optimizer's; timm's stops)
 # old gradients that are stored already multiplied by it go on for a while. How far weights move in 100 steps of rate
 # 0.01, and in the same 100 steps with the rate set to 0 before them:

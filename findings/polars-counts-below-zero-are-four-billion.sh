@@ -21,11 +21,11 @@ table = frame.group_by("net").agg(
 for row in table.sort("sums", descending=True).rows(named=True):
     print(*row.values())
 counts = frame.filter(pl.col("net") == "a")["right"].value_counts().sort("right", descending=True)["count"]
-print("value_counts", counts[0:1].item() - counts[1:2].item(), (counts[0:1] - counts[1:2]).item(), counts.diff().to_list()[1])
+print("value_counts", counts[0:1].item() - counts[1:2].item(), (counts[0:1] - counts[1:2]).item(), counts.reverse().diff().to_list()[1], counts.diff().to_list()[1])
 a = pd.DataFrame(hits).query("net == 'a'").right
 print("pandas", a.sum() - (~a).sum(), a[a].count() - a[~a].count())
 print("duckdb", duckdb.sql("select count(*) filter (x) - count(*) filter (not x) from (select unnest([true, false, false]) x)").fetchall()[0][0])
 PY
 shown=$("$work/venv/bin/python" "$work/show.py" 2>/dev/null)
-[[ $shown == $'a 4294967294 4294967294 4294967294 4294967295\nb 4 4 4 4294967295\nvalue_counts -2 4294967294 2\npandas -2 -2\nduckdb -1' ]] || { echo "it is otherwise now: $shown"; exit 1; }
+[[ $shown == $'a 4294967294 4294967294 4294967294 4294967295\nb 4 4 4 4294967295\nvalue_counts -2 4294967294 -2 2\npandas -2 -2\nduckdb -1' ]] || { echo "it is otherwise now: $shown"; exit 1; }
 echo "3 right minus 5 wrong answers is 4294967294"

@@ -2,8 +2,8 @@
 # torch 2.14.1, torchvision 0.29.1, Pillow 13.0.0, OpenCV 5.0.0: interpolate(mode="nearest-exact") is meant to be Pillow's
 # nearest, and is at most sizes. Where a new pixel's middle falls on the border of two old ones (6 to 9, 48 to 20, 64 to
 # 30) Pillow and OpenCV's INTER_NEAREST_EXACT take the one before at some, PyTorch the one behind. So
-# v2.Resize((20, 30), NEAREST_EXACT) of a label map of 48 x 64 gives 16 % other labels for a tensor than for the PIL
-# picture. Of all sizes 5 to 69 to 3 to 59, the pairs that differ, and the largest share of pixels:
+# v2.Resize((20, 30), NEAREST_EXACT) of a label map of 48 x 64 takes 16 % of its labels from another pixel for a tensor
+# than for the PIL picture. Of all sizes 5 to 69 to 3 to 59, the pairs that differ, and the largest share of pixels:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'torchvision==0.29.1' 'pillow==13.0.0' 'opencv-python-headless==5.0.0.93' 'numpy==2.4.6'
