@@ -288,7 +288,8 @@ class WatchedRun:
         self.step_count += 1
         quick, (rate, rates) = self._quick, self._rates()
         if quick.left:
-            quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, _detached(accuracy), logits, labels))
+            held = (_detached(one) for one in (accuracy, logits, labels))
+            quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held))
             return
         quick.begin()
         self._recorder.step(rate, loss, logits=logits, labels=labels, accuracy=accuracy, groups=rates)

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from cvtui.runlog.axes import Positions, Smoothed, Smoother, epoch_middles, position, speed
 from cvtui.runlog.events import RateGroup, Steps
 from cvtui.runlog.history import History
+from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.layer_rows import layer_rows
 from cvtui.tui.panes.layers_table import widths_of
 from cvtui.tui.panes.predictions import UpcomingRates, predict, time_left
 from cvtui.tui.panes.rate import parts_of
+from cvtui.tui.panes.view_state import ViewState
 from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)
@@ -231,3 +233,13 @@ def test_a_run_of_somebody_elses_loop_foretells_what_it_can(tmp_path: Path) -> N
     assert told.schedule is None
     assert told.first_loss == pytest.approx(math.log(10))
     assert told.parameters is None
+
+
+def test_a_norm_that_was_not_finite_is_not_told_by_an_earlier_one(tmp_path: Path) -> None:
+    run = WrittenRun(tmp_path)
+    norms = [2.0, None, 3.0, None, None]  # the last is infinite; of step 1 and 3 none was taken (cvtui.watch)
+    told = {"grad_norm": {"inf": [4]}}
+    run.write(Steps(first=0, loss=[1.0] * 5, lr=[0.1] * 5, grad_norm=norms, seconds=[0.1] * 5, not_finite=told))
+    history, pane = read(run), GradientPane()
+    expected = {0: "norm 2.00", 1: "norm 2.00 at step 0", 3: "norm 3.00 at step 2", 4: "norm not finite"}
+    assert {step: pane.subtitle(history, ViewState(cursor=step)) for step in expected} == expected

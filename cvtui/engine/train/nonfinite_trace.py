@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.data.images import Images
+from cvtui.engine.nn.meta_copy import random_state_kept
 from cvtui.engine.nn.model import layers_by_name
 from cvtui.engine.observe.statistics import all_finite
 from cvtui.engine.runtime.memory import is_out_of_memory
@@ -70,7 +71,7 @@ def locate(training: TrainingState, batch: Images) -> Culprit:
     buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     try:
-        with torch.random.fork_rng(devices=devices):
+        with random_state_kept(), torch.random.fork_rng(devices=devices):
             return _nonfinite_weights(model) or _rerun(training, batch)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):

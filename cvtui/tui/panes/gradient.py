@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cvtui.runlog.axes import Smoothed
-from cvtui.text import significant
+from cvtui.text import count, significant
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.plot.line_plot import Line
@@ -46,6 +46,11 @@ class GradientPane(CurvePane):
         if not len(norms):
             return ""
         at = len(norms) - 1 if view.cursor is None else min(max(view.cursor - history.steps.first, 0), len(norms) - 1)
-        # A short custom loop has one at every tenth step alone.
-        known = np.flatnonzero(np.isfinite(norms[max(0, at - APART) : at + 1]))
-        return f"norm {significant(float(norms[max(0, at - APART) + known[-1]]))}" if len(known) else ""
+        # A short custom loop has one at every tenth step alone; one that was not finite is no such gap.
+        for back in range(min(APART, at) + 1):
+            step = history.steps.first + at - back
+            if step in history.bad_norms:
+                return "norm not finite" if not back else ""
+            if np.isfinite(value := float(norms[at - back])):
+                return f"norm {significant(value)}" + (f" at step {count(step)}" if back else "")
+        return ""
