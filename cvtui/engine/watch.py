@@ -23,13 +23,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.custom_loop.extras import LoopExtras, layers_of
+from cvtui.engine.custom_loop.extras import LoopExtras
+from cvtui.engine.custom_loop.first_and_last import Stopped, ending, started
 from cvtui.engine.custom_loop.leader import Leader
 from cvtui.engine.custom_loop.quick_steps import QuickSteps
 from cvtui.engine.custom_loop.ranks import JoinedRun
 from cvtui.engine.custom_loop.told import RateFollower, announce
 from cvtui.engine.custom_loop.user_loop import UserLoop
 from cvtui.engine.observe import copies
+from cvtui.engine.observe.charges import Calls, charged
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_checks import data_facts
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
@@ -54,18 +56,11 @@ from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.shards import class_name
 from cvtui.engine.observe.step_metrics import Quick
 from cvtui.engine.observe.watch_budget import budget_for
-from cvtui.engine.runtime.device import describe
 from cvtui.engine.runtime.job_rank import job_rank
-from cvtui.engine.runtime.versions import libraries
 from cvtui.engine.train.control import Control, StopRequested
-from cvtui.runlog.events import EpochDone, Log, RunEnded, RunStarted
+from cvtui.runlog.events import EpochDone, Log, RunEnded
 from cvtui.runlog.lock import WorkerLock
 from cvtui.runlog.nonfinite import words_of
-from cvtui.text import error_line
-
-
-class Stopped(Exception):
-    """Stop asked for on a screen; it ends the `with` block and is not seen outside."""
 
 
 class WatchedRun:
@@ -146,7 +141,7 @@ class WatchedRun:
         if (former := self._leader.former) is not None:
             self.step_count = self._epoch_began = former.step
             self._epochs, self._best = former.epoch, former.best
-        self._writer.write(self._started())
+        self._writer.write(started(self, self._images, self._leader.record()))
         for line in self._leader.lines():
             self._writer.write(line)
         self._leader.begin(self.folder, self.optimizers, self.step_count)
@@ -154,22 +149,33 @@ class WatchedRun:
         if facts is not None:
             self._writer.write(facts)
         self.clock = Clock(former.seconds if former is not None else 0.0)
-        loop, watch = UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget_for(self.model))
+        budget = budget_for(self.model)
+        self._calls = budget.calls = Calls(budget.clock)
+        self._calls.begin()
+        loop, watch = UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget)
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
         images = ImageWriter(self.folder, self._recorder.write)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
         self._control = Control(loop, self._recorder, watch, self._leader.commands(self.folder, self.log))
         scan = facts is None or facts.bad_count is None
-        self._probe = Probe(self.model, self.optimizers, scan_inputs=scan, layer_rates=self.groups.rates_by_layer())
+        self._probe = Probe(
+            self.model,
+            self.optimizers,
+            scan_inputs=scan,
+            layer_rates=self.groups.rates_by_layer(),
+            calls=self._calls,
+        )
         self._extras = LoopExtras(self.folder.path, self, self._writer, self._probe)
         self._recorder.percent = self._extras.training
         self._recorder.add_sources(self._probe, self._extras)
         self._quick = QuickSteps(self._recorder, self._probe, self.clock, wanted=self._leader.is_alone)
+        self._calls.end()
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> bool:
         """Remove the hooks and end the run: finished, stopped (from a screen, by ctrl+c), or failed."""
+        self._calls.begin()
         self._quick.interrupt()
         self._recorder.close()
         try:
@@ -187,7 +193,7 @@ class WatchedRun:
             if trouble := self._leader.close():
                 self._writer.write(Log(time=time.time(), text=trouble, level="warning"))
             self._hooks.close()
-            status, reason = _ending(error)
+            status, reason = ending(error)
             self._writer.write(
                 RunEnded(time=time.time(), step=self.step_count, status=status, reason=reason, watch_cost=cost)
             )
@@ -196,34 +202,6 @@ class WatchedRun:
             self._over = True
             self._writer.close()
             self._lock.release()
-
-    def _started(self) -> RunStarted:
-        parameter = next(self.model.parameters(), None)
-        device = parameter.device if parameter is not None else torch.device("cpu")
-        group = self.optimizer.param_groups[0]
-        return RunStarted(
-            time=time.time(),
-            recipe={
-                "data": "your own",
-                "net": class_name(self.model),
-                "optimizer": ", ".join(dict.fromkeys(type(one).__name__.lower() for one in self.optimizers)),
-                "lr": float(group["lr"]),
-                "watch_every": self.every,
-                "name": self.folder.name,
-            },
-            layers=layers_of(self.model),
-            parameters=sum(p.numel() for p in self.model.parameters()),
-            steps_per_epoch=self.steps_per_epoch,
-            total_steps=self.total_steps,
-            device=describe(device),
-            threads=torch.get_num_threads(),
-            libraries=libraries(),
-            data=({"classes": self.classes} if self.classes else {})
-            | ({} if self._images.missing else {"validation": self._images.size}),
-            step=self.step_count or None,
-            ranks=self._leader.record(),
-            kind="watch",
-        )
 
     def _without_autocast(self) -> torch.autocast:
         # Not in the loop's own autocast: its copies of the weights, made here without gradients, would stay.
@@ -240,7 +218,7 @@ class WatchedRun:
                 f"run.{call}() was called after the block of cvtui.watch: the run {self.folder.name} has ended, and "
                 "nothing more is recorded. Indent the loop into the block",
                 RuntimeWarning,
-                stacklevel=3 if call != "step" else 4,
+                stacklevel=4,
             )
         return self._over
 
@@ -252,16 +230,17 @@ class WatchedRun:
         loss: a scalar. accuracy: the batch's share of right answers, 0..1, or in percent. labels: the batch's, where
         they lie (the first few batches' tell the doctor whether classes are mixed).
 
-        Costs some 20 µs between samples, and waits neither for a GPU nor for the disk.
+        Where looks would take much of a step, most steps are only noted (2 to 20 µs); the others cost more, mostly for
+        the exact norm of the gradients. Waits for the log's flushes alone, two to ten times a second.
         """
-        quick = self._quick
+        called, quick = time.perf_counter(), self._quick
         # (The most of a loop's steps come here, and each function that is called takes 3 µs: its code is in no cache.)
         if quick.left > 1 and type(loss) is Tensor and accuracy is None and labels is None and loss.numel() == 1:
             group = quick.group
             if group is not None and type(rate := group["lr"]) is float:
                 quick.left -= 1
                 self.step_count += 1
-                quick.plain.append((loss.detach(), rate, time.perf_counter()))
+                quick.plain.append((loss.detach(), rate, time.perf_counter(), called))
                 return
         told = None if accuracy is None else checked_number("accuracy", accuracy)
         self._step(checked_number("loss", loss), told, checked_labels(labels))
@@ -286,11 +265,25 @@ class WatchedRun:
         if self._over and self._is_over("step"):
             return
         self.step_count += 1
-        quick, (rate, rates) = self._quick, self._rates()
+        called, quick, (rate, rates) = time.perf_counter(), self._quick, self._rates()
         if quick.left:
             held = (_detached(one) for one in (accuracy, logits, labels))
-            quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held))
+            quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held), called)
             return
+        self._look(rate, rates, loss, accuracy, labels, logits)
+
+    @charged
+    def _look(
+        self,
+        rate: float,
+        rates: dict[str, float] | None,
+        loss: Tensor | float,
+        accuracy: Tensor | float | None,
+        labels: Tensor | None,
+        logits: Tensor | None,
+    ) -> None:
+        """Record a step that is looked at."""
+        quick = self._quick
         quick.begin()
         self._recorder.step(rate, loss, logits=logits, labels=labels, accuracy=accuracy, groups=rates)
         quick.end(self.step_count, self.groups.named())
@@ -309,6 +302,7 @@ class WatchedRun:
             raise Stopped(str(asked)) from None
         self._leader.step(loss, labels)
 
+    @charged
     def epoch(
         self,
         *,
@@ -355,7 +349,8 @@ class WatchedRun:
             self._recorder.write(facts)
         self._leader.epoch()
 
-    def log(self, text: str = "", **scalars: Tensor | float) -> None:
+    @charged
+    def log(self, /, text: str = "", **scalars: Tensor | float) -> None:
         """Add a line to the log pane, or numbers of your own to the run: `run.log(iou=…, f1=…)`, a pane each.
 
         They belong to the steps done so far; before the first `step()` they are numbered. Tensors are copied where
@@ -372,7 +367,8 @@ class WatchedRun:
             self._extras.log(self.step_count, scalars)
 
 
-_OF_THE_BLOCK = frozenset(("folder", "_recorder", "_extras", "_quick"))
+__all__ = ["Stopped", "WatchedRun", "watch"]
+_OF_THE_BLOCK = frozenset(("folder", "_recorder", "_extras", "_quick", "_calls"))
 """What `__enter__` makes, and the loop's calls need first."""
 _RECIPE = "# A training loop recorded by cvtui.watch: there is no recipe that would repeat it.\n"
 
@@ -402,16 +398,6 @@ def watch(
     if me is not None and me.rank:
         return cast(WatchedRun, JoinedRun(me, model, optimizer))  # a loop makes the same calls
     return WatchedRun(model, optimizer, **options)
-
-
-def _ending(error: BaseException | None) -> tuple[Any, str]:
-    if error is None:
-        return "finished", ""
-    if isinstance(error, Stopped):
-        return "stopped", str(error)
-    if isinstance(error, KeyboardInterrupt):
-        return "stopped", "stopped by ctrl+c"
-    return "failed", error_line(error, 300)
 
 
 def _detached(value: Any) -> Any:

@@ -260,7 +260,8 @@ class RunEnded(Record, tag="end", frozen=True, kw_only=True):
     missing: str = ""
     """What could not be written at the end, such as the last checkpoint (`reason` holds it too)."""
     watch_cost: float | None = None
-    """Share of this process's training time that watching took, 0..1: samples of layers and pictures, to the end."""
+    """Share of this process's training time that watching took, 0..1: samples of layers and pictures, to the end; of a
+    custom loop also its calls and the hooks in its steps."""
 
 
 AnyRecord = (

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from cvtui.engine.observe.charges import charged
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.recorder import StepRecorder
@@ -39,12 +40,16 @@ class QuickSteps:
 
     def __init__(self, recorder: StepRecorder, probe: Probe, time_of: Clock, *, wanted: bool) -> None:
         self._recorder, self._probe, self._time_of, self._wanted = recorder, probe, time_of, wanted
+        assert recorder.watch.budget.calls is not None
+        self._calls = recorder.watch.budget.calls
         self._clock: Callable[[], float] = recorder.watch.budget.clock
         self.left = 0
         """Steps to come that are only noted."""
         self._held: list[Quick] = []
-        self.plain: list[tuple[Tensor, float, float]] = []
-        """Loss, rate and time of those after them, where a loop tells no more."""
+        self._taken: list[float] = []
+        """Seconds that noting each of them took."""
+        self.plain: list[tuple[Tensor, float, float, float]] = []
+        """Loss, rate, time and when the call began of those after them, where a loop tells no more."""
         self.group: dict[str, Any] | None = None
         """The optimizer's parameters and rate, where it has one group."""
         self.message = ""
@@ -62,11 +67,12 @@ class QuickSteps:
         self._measures = False
         recorder.norm_seconds = 0.0 if wanted else None
 
-    def note(self, step: Quick) -> None:
-        """Keep a step; the last of them goes into the log with all others."""
+    def note(self, step: Quick, called: float) -> None:
+        """Keep a step, told by a call that began then; the last of them goes into the log with all others."""
         self._gather()
         self._held.append(step)
         self.left -= 1
+        self._taken.append(time.perf_counter() - called)
         if not self.left:
             self.pour()
 
@@ -74,13 +80,17 @@ class QuickSteps:
         """Put the plain ones behind the others."""
         if self.plain:
             begun = time.perf_counter() - self._time_of.seconds()
-            self._held += [Quick(loss, rate, when - begun, None) for loss, rate, when in self.plain]
+            self._held += [Quick(loss, rate, when - begun, None) for loss, rate, when, _ in self.plain]
+            self._taken += [when - called for _, _, when, called in self.plain]
             self.plain.clear()
 
+    @charged
     def pour(self) -> None:
         """Hand over what was noted; the next step is looked at."""
         self.left = 0
         self._gather()
+        self._calls.add_short(self._taken)
+        self._taken.clear()
         self._recorder.resting = False
         held, self._held = self._held, []
         self._probe.look_again(len(held))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from cvtui.engine.observe.charges import Calls
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.text import error_line
 
@@ -40,6 +41,7 @@ class Leaving(Protocol):
     """Observer that can leave for good."""
 
     left: bool
+    calls: Calls | None
 
     def leave(self, error: Exception) -> None:
         """Look no more; say why."""
@@ -57,6 +59,9 @@ def ends_no_training(
     def guarded(self: Self, /, *args: Given.args, **options: Given.kwargs) -> Result | None:
         if self.left:
             return None
+        calls = self.calls
+        if calls is not None:
+            calls.begin()
         try:
             return method(self, *args, **options)
         except Exception as error:
@@ -64,5 +69,8 @@ def ends_no_training(
                 raise
             self.leave(error)
             return None
+        finally:
+            if calls is not None:
+                calls.end()
 
     return guarded

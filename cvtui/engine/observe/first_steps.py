@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.batch_labels import BatchLabels
 from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
+from cvtui.engine.observe.charges import Calls
 from cvtui.engine.observe.ends_no_training import ends_no_training
 from cvtui.engine.observe.eval_updates import EvalUpdates
 from cvtui.engine.observe.fingerprints import Fingerprints
@@ -68,6 +69,7 @@ class Probe:
         probe.close()
 
     scan_inputs: look at every batch for values that are not finite, as long as the run goes (one sum a step).
+    calls: where its hooks are charged.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Probe:
         *,
         scan_inputs: bool = False,
         layer_rates: dict[str, float] | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self.model = model
+        self.calls = calls
         self.optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
         self.scan_inputs = scan_inputs
         self.left = False

@@ -128,7 +128,9 @@ class LayerWatch:
         if due:
             self._sample = self._hooks
             self._hooks.begin(step, self._sees_functions(), timed=not self.budget.can_compare)
-            self._hooks.seconds += self._clock() - self._begun
+            taken = self._clock() - self._begun
+            self._hooks.seconds += taken
+            self.budget.within += taken
 
     def idle_steps(self, step: int) -> int:
         """Return for how many steps, from the one that `begin(step)` has begun, nothing is looked at or timed.
@@ -186,6 +188,7 @@ class LayerWatch:
                 raise
         now = self._clock()
         self.budget.sampled_step(now - self._begun, sample.seconds + now - begun)
+        self.budget.within += now - begun
         if gathered is None and not sample.failed:
             self._lost.append(sample.step)
         elif gathered is not None:
@@ -208,7 +211,7 @@ class LayerWatch:
         except Exception as error:
             if not self._hooks.survives(error):
                 raise
-        self.budget.samples += self._clock() - begun
+        self.budget.add_reading(self._clock() - begun)
         return records
 
     def trouble(self) -> str:

@@ -189,10 +189,10 @@ class StepRecorder:
             return
         if not has_closure(*call):
             if self.norm_seconds is None:
-                self._take_norm(optimizer)
+                self._charge_norm(optimizer)
             else:
                 begun = self.watch.budget.clock()
-                self._take_norm(optimizer)
+                self._charge_norm(optimizer)
                 self.norm_seconds += self.watch.budget.clock() - begun
         elif id(optimizer) not in self._late:
             self._late.add(id(optimizer))
@@ -200,7 +200,18 @@ class StepRecorder:
 
     def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
         if has_closure(*call) and not self.resting:  # which has made the gradients of this step
+            self._charge_norm(optimizer)
+
+    def _charge_norm(self, optimizer: Optimizer) -> None:
+        calls = self.watch.budget.calls
+        if calls is None:
             self._take_norm(optimizer)
+            return
+        calls.begin()
+        try:
+            self._take_norm(optimizer)
+        finally:
+            calls.end()
 
     def _take_norm(self, optimizer: Optimizer) -> None:
         found = [
@@ -313,7 +324,7 @@ class StepRecorder:
             self.watch.resume_step()
 
     def _flush(self) -> None:
-        readings = self._metrics.read()
+        readings = self._read()
         if self.percent is not None:
             readings.accuracy = self.percent.shares(readings.accuracy)
         if self.merge is not None:
@@ -352,6 +363,15 @@ class StepRecorder:
         if diverged is not None:
             raise diverged
 
+    def _read(self) -> Readings:
+        calls = self.watch.budget.calls
+        if calls is None or not calls.waits_are_seen:
+            return self._metrics.read()
+        begun = time.perf_counter()
+        readings = self._metrics.read()
+        calls.exclude(time.perf_counter() - begun)  # the GPU does the loop's own work meanwhile
+        return readings
+
     def _write_samples(self, end: int) -> None:
         """Write the samples of the steps before `end`; what it takes is charged to watching, the doctor's part too."""
         samples = self.watch.take()
@@ -361,9 +381,9 @@ class StepRecorder:
             for sample in samples:
                 if sample.step < end:
                     self.writer.write(sample)
-            self.watch.budget.samples += clock() - begun
+            self.watch.budget.add_reading(clock() - begun)
         doctor, self._doctor_seconds = self._doctor_seconds, self.writer.layer_seconds
-        self.watch.budget.samples += self._doctor_seconds - doctor
+        self.watch.budget.add_reading(self._doctor_seconds - doctor)
 
     def _until_diverged(self, readings: Readings) -> tuple[int, Diverged | None]:
         """Count the steps up to the one that ends the run, with its error.

@@ -2,6 +2,9 @@
 
 Everything that `--watch-every 0` would not do is charged: what a sampled step takes beyond the plain steps around it,
 reading and writing its record, the doctor's look at it, and pictures.
+
+Of a custom loop also its calls and the hooks in its steps are told (charges.py): without cvtui there were none. They
+thin no samples: of a net with short steps, of which they take more than samples may, no layer would be seen.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 
 from torch import nn
+
+from cvtui.engine.observe.charges import Calls
 
 SHARE = 0.007
 """Of the time since the run began that samples may take …"""
@@ -47,6 +52,10 @@ class WatchBudget:
         """Seconds charged for samples."""
         self.pictures = 0.0
         """Seconds charged for pictures."""
+        self.calls: Calls | None = None
+        """Calls and hooks of a custom loop."""
+        self.within = 0.0
+        """Seconds of `samples` that are part of `calls`."""
         self._born = clock()
         self._count = 0
         self._last = 0.0
@@ -66,12 +75,22 @@ class WatchBudget:
 
     def share(self) -> float:
         """Share of the time so far that watching has taken, 0..1."""
-        return self.seconds / self.elapsed()
+        if self.calls is None:
+            return self.seconds / self.elapsed()
+        # (What samples take of the loop's own time is a difference, which may come out below nothing.)
+        return (max(0.0, self.samples - self.within) + self.pictures + self.calls.taken()) / self.elapsed()
 
     def exclude_time(self, seconds: float) -> None:
         """Leave a pause out of the time that the budget is a share of."""
         if self.clock is time.perf_counter:  # the processor's clock stands still in a pause
             self._born += seconds
+            if self.calls is not None:
+                self.calls.exclude(seconds)
+
+    def add_reading(self, seconds: float) -> None:
+        """Charge the reading of samples, their records or the doctor's look at them."""
+        self.samples += seconds
+        self.within += seconds
 
     def allows_sample(self) -> bool:
         """Return True if a sample may be taken now."""
