@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.charges import Calls
 from cvtui.engine.observe.ends_no_training import ends_no_training
 from cvtui.engine.optim.groups import held_by
 
@@ -21,10 +22,12 @@ class EvalUpdates:
     (A model that stays in evaluation mode in the steps that are told is another matter: F46's `eval_step`.)
     """
 
-    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer], calls: Calls | None = None) -> None:
         self.model, self.optimizers = model, optimizers
         self.left = False
         """It had to leave."""
+        self.calls = calls
+        """What its hook takes is charged there."""
         self._evaluating = False
         self._trained = False
         """A step was told in training mode."""

@@ -107,7 +107,7 @@ class Probe:
         self._loss = LossProbe(model, self.optimizers)
         self._signs = FirstSigns(model, self.optimizers)
         self._norm = FirstNorm(model)
-        self._eval_updates = EvalUpdates(model, self.optimizers)
+        self._eval_updates = EvalUpdates(model, self.optimizers, calls)
         self._both_modes = BothModes()
         self._epochs = 0
         self._new_epoch = False
