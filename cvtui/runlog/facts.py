@@ -92,9 +92,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     input_generated: bool | None = None
     """True: a gradient was asked of the first batch's images, which another net or an attack made."""
     first_layer_mean: float | None = None
-    """Mean of what the first layer with parameters is given of the first batch, behind what the model does before it."""
+    """Of the first batch as it comes to the first layer with parameters: behind what forward itself does to it."""
     first_layer_std: float | None = None
-    """Of what comes to the first layer with parameters: behind whatever forward itself does to the input."""
+    """As first_layer_mean."""
     validation_mean: float | None = None
     validation_std: float | None = None
     """Of the first validation batch, as the model gets it."""
