@@ -125,6 +125,15 @@ def test_outputs_of_no_class_are_no_cause_where_validation_has_the_others() -> N
     assert "F27" not in said
 
 
+def test_more_numbers_than_classes_under_a_loss_of_distances_are_an_embedding() -> None:
+    """Triplets: 32 numbers an image, of 10 classes. One-hot rows of 32 places are scores all the same."""
+    many = {"outputs": 32, "classes": 10, "train": 480, "label_counts": [48] * 10}
+    squared = {**many, "loss_kind": "squared error", "loss_wants": "numbers"}
+    assert "F27" in named(many)
+    assert "F27" not in named(squared)
+    assert "F27" in named({**squared, "target_kind": "one-hot"})
+
+
 def test_one_batch_again_and_again() -> None:
     """In one epoch it is a test of the loop, in several that are validated it isn't; nor is a set that is one batch."""
     same = {"distinct_images": [32, 480], "evaluated": 120, "batch_size": 32}

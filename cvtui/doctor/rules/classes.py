@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.doctor.rules.graph_signs import scores_are_others
+from cvtui.doctor.rules.loss import DISTANCES
 from cvtui.doctor.run_setup import EVEN, evenness
 
 
@@ -125,6 +126,8 @@ def wrong_outputs(obs: Observations) -> RuleResult | None:
     if known_from_few:
         return None
     more = outputs > classes
+    if more and obs.facts.loss_kind in DISTANCES and obs.facts.target_kind != "one-hot":
+        return None  # places in a space, between which a triplet or contrastive loss measures distances
     first = obs.facts.first_loss
     alike = more and first is not None and abs(first / math.log(outputs) - 1) < 0.05
     cost = f"; its first loss, {first:.3g}, is about ln {outputs:,}." if alike else "."
