@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cvtui.errors import RequestError
@@ -47,16 +46,13 @@ def test_a_lab_stops_at_once(tmp_path: Path, how: str) -> None:
         return history.shown is not None and history.shown.doing == "forward"
 
     wait_until(working, 60, "the lab to begin")
-    so_far = psutil.Process(process.pid).cpu_times()
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = time.monotonic()
     if how == "command":
         folder.stop()
     else:
         process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 130
-    whole = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = whole.ru_utime - ended.ru_utime + whole.ru_stime - ended.ru_stime - so_far.user - so_far.system
-    assert seconds < 1.0, "of the processor, whatever else runs"
+    assert process.wait(10) == 130
+    assert time.monotonic() - before < 2.0  # a loaded machine; it is about 0.1 s on a quiet one
     history.poll()
     assert history.end is not None
     assert history.end.status == "stopped"
