@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ READ = frozenset((*WEIGHTED, *ACTIVATIONS))
 """Kinds of layers that the rules ask for. (A norm that begins at 0, say, is none of a signal that dies.)"""
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 
 class LayerSamples:
@@ -39,9 +41,7 @@ class LayerSamples:
         self._steps: Array = np.zeros(ROOM)
         self._answers: Array = np.full(ROOM, np.nan)
         self._count = 0
-        self.memo: dict[str, Any] = {}
-        """What rules worked out of all samples: it holds until the next one. (Most looks of a run bring none, and
-        asked for anew these were half a percent of it.)"""
+        self._memo: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return self._count
@@ -58,21 +58,30 @@ class LayerSamples:
     def of(self, quantity: str) -> Array:
         return self._values[: self._count, :, QUANTITIES.index(quantity)]
 
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what `make` works out of all samples: under this name, once until the next one.
+
+        (Most looks of a run bring none, and asked for anew what rules work out was half a percent of it.)
+        """
+        if name not in self._memo:
+            self._memo[name] = make()
+        found: T = self._memo[name]
+        return found
+
     def weighted(self) -> list[int]:
         """Return the indices of the layers that have weights."""
-        found: list[int] | None = self.memo.get("weighted")
-        if found is None:
-            kinds = enumerate(self.kinds)
-            found = [place for place, kind in kinds if kind in WEIGHTED and "#" not in self.names[place]]
-            self.memo["weighted"] = found
-        return found
+        kinds, names = self.kinds, self.names
+        return self.once(
+            "weighted",
+            lambda: [place for place, kind in enumerate(kinds) if kind in WEIGHTED and "#" not in names[place]],
+        )
 
     def behind(self, place: int) -> int | None:
         """Return the index of the layer with weights before this one; None without."""
         return next((i for i in range(place - 1, -1, -1) if self.kinds[i] in WEIGHTED), None)
 
     def take(self, sample: LayersSampled) -> None:
-        self.memo.clear()
+        self._memo.clear()
         if not self.names:
             rows = [row for row in sample.layers if row.kind in READ][:MOST_LAYERS]
             self.names, self.kinds = [row.name for row in rows], [row.kind for row in rows]

@@ -59,12 +59,19 @@ def _never_recovered(obs: Observations) -> bool:
 
 def ratios(obs: Observations) -> tuple[Array, list[int]]:
     """Update ratios, samples x layers with weights; NaN where a layer began at 0 or did not move at all."""
-    memo = obs.layers.memo
-    if "ratios" not in memo:
-        places = obs.layers.weighted()
+    places = obs.layers.weighted()
+
+    def known() -> Array:
         values = obs.layers.of("update_ratio")[:, places]
-        memo["ratios"] = np.where(np.isfinite(values) & (values > 0), values, np.nan), places
-    return memo["ratios"]  # type: ignore[no-any-return]
+        return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+
+    return obs.layers.once("ratios", known), places
+
+
+def _pairs(ratios: Array) -> Array:
+    """Return the mean logarithm of each two samples in a row."""
+    logs = np.log(ratios)
+    return (logs[1:] + logs[:-1]) / 2
 
 
 def middles(values: Array) -> Array:
@@ -85,9 +92,7 @@ def _by_ratio(obs: Observations, later: bool) -> StepSize | None:
     values, places = ratios(obs)
     if not places:
         return None
-    if (pairs := obs.layers.memo.get("pairs")) is None:
-        logs = np.log(values)
-        pairs = obs.layers.memo["pairs"] = (logs[1:] + logs[:-1]) / 2
+    pairs = obs.layers.once("pairs", lambda: _pairs(values))
     over = pairs > math.log(limit("F01", "ratio"))
     if not later:
         over &= values[1:] > limit("F01", "healthy")
@@ -166,8 +171,7 @@ def _by_death(obs: Observations) -> StepSize | None:
     guess, places = obs.guess, obs.layers.weighted()
     if guess is None or len(obs.layers) < 3 or not places:
         return None
-    if (gone := obs.layers.memo.get("gone")) is None:
-        gone = obs.layers.memo["gone"] = (obs.layers.of("grad_norm")[:, places] == 0).all(1)
+    gone = obs.layers.once("gone", lambda: (obs.layers.of("grad_norm")[:, places] == 0).all(1))
     values, _ = ratios(obs)
     for sample in np.flatnonzero(gone[1:] & gone[:-1]):
         before = values[:sample]
@@ -197,9 +201,8 @@ def _slow(obs: Observations) -> StepSize | None:
     values, places = ratios(obs)
     if guess is None or len(obs.layers) < 3 or not places:
         return None
-    if (middle := obs.layers.memo.get("middle")) is None:
-        with np.errstate(all="ignore"):
-            middle = obs.layers.memo["middle"] = middles(values)
+    with np.errstate(all="ignore"):
+        middle = obs.layers.once("middle", lambda: middles(values))
     low = middle < limit("F02", "ratio")
     for sample in np.flatnonzero(low[2:] & low[1:-1]) + 2:
         step = int(obs.layers.steps[sample])

@@ -76,8 +76,7 @@ def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResu
     guess = obs.guess
     if not places or len(obs.layers) < 3 or guess is None or obs.first_step:
         return None
-    if (norms := obs.layers.memo.get("norms")) is None:
-        norms = obs.layers.memo["norms"] = np.nansum(obs.layers.of("weight_norm")[:, places], axis=1)
+    norms = obs.layers.once("norms", lambda: np.nansum(obs.layers.of("weight_norm")[:, places], axis=1))
     steps = obs.layers.steps
     until = max(limit("F29", "steps"), 0.15 * obs.total_steps)
     small = np.flatnonzero((norms < limit("F29", "half") * norms[0]) & (steps <= until))

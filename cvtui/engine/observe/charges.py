@@ -37,6 +37,12 @@ class Calls:
         if not self._depth:
             self._seconds += self._clock() - self._begun
 
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
+
     def taken(self) -> float:
         """Return the seconds so far, of the call under way too."""
         return self._seconds + (self._clock() - self._begun if self._depth else 0.0)
@@ -64,11 +70,7 @@ def charged(method: Callable[Concatenate[Self, Given], Result]) -> Callable[Conc
 
     @functools.wraps(method)
     def call(self: Self, /, *args: Given.args, **options: Given.kwargs) -> Result:
-        calls = self._calls
-        calls.begin()
-        try:
+        with self._calls:
             return method(self, *args, **options)
-        finally:
-            calls.end()
 
     return call

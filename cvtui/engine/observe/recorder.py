@@ -207,11 +207,8 @@ class StepRecorder:
         if calls is None:
             self._take_norm(optimizer)
             return
-        calls.begin()
-        try:
+        with calls:
             self._take_norm(optimizer)
-        finally:
-            calls.end()
 
     def _take_norm(self, optimizer: Optimizer) -> None:
         found = [
