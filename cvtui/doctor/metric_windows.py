@@ -9,7 +9,7 @@ STEPS = 10
 ROOM = 2048
 KEPT = 256
 """The first windows stay as they are; later ones are joined in pairs when the room is used up."""
-COLUMNS = ("end", "loss", "accuracy", "grad", "grad_low", "grad_high", "rate", "rate_high")
+COLUMNS = ("end", "loss", "accuracy", "grad", "grad_low", "grad_high", "rate", "rate_high", "normed")
 
 Array = NDArray[np.float64]
 
@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 class MetricWindows:
     """Means of loss, accuracy, gradient norm and rate over windows of steps, at bounded size.
 
-    `end` is one past a window's last step; means are over the finite values, beside the lowest and highest norm and the
-    highest rate. NaN where nothing was finite.
+    `end` is one past a window's last step; means are over the finite values, beside the lowest and highest norm, the
+    highest rate, and the share of the steps with a norm. NaN where nothing was finite.
     """
 
     def __init__(self) -> None:
@@ -73,6 +73,7 @@ class MetricWindows:
         rows[4, place] = np.where(np.isfinite(piece[2]), piece[2], np.inf).min(1)
         rows[5, place] = np.where(np.isfinite(piece[2]), piece[2], -np.inf).max(1)
         rows[7, place] = np.where(np.isfinite(piece[3]), piece[3], -np.inf).max(1)
+        rows[8, place] = np.isfinite(piece[2]).mean(1)
         self._count += count
 
     def _join(self) -> None:

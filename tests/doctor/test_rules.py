@@ -298,6 +298,13 @@ def test_the_fault_is_found(fault: str) -> None:
     assert 0 < one.sure <= 1
 
 
+def test_cut_gradients_are_seen_where_each_tenth_is_looked_at() -> None:
+    """As in a short loop of one's own: norms that agree with the one before, and no word of ten steps in a row."""
+    assert "F33" not in found(story(grad=lambda step: None if step % 10 else 0.02 + 0.01 * math.sin(step)))
+    told = found(story(loss=flat, grad=lambda step: None if step % 10 else 1e-3))["F33"].sentence
+    assert "of those that were looked at, each nearly that of the one before" in told
+
+
 def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
     told = found(own(weights=weights(0.0)))["F08"]
     assert (told.severity, told.sentence.endswith("that part begins as nothing.")) == ("note", True)

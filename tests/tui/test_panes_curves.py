@@ -21,6 +21,7 @@ from cvtui.tui.panes.layers_table import widths_of
 from cvtui.tui.panes.predictions import UpcomingRates, predict, time_left
 from cvtui.tui.panes.rate import parts_of
 from cvtui.tui.panes.view_state import ViewState
+from tests.tui.live_host import LiveHost
 from tests.tui.written_runs import PLAIN, SECONDS_A_STEP, WrittenRun
 
 VALUES = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan), st.just(math.inf)), max_size=400)
@@ -233,6 +234,31 @@ def test_a_run_of_somebody_elses_loop_foretells_what_it_can(tmp_path: Path) -> N
     assert told.schedule is None
     assert told.first_loss == pytest.approx(math.log(10))
     assert told.parameters is None
+
+
+async def test_a_step_without_a_norm_is_none_that_was_not_finite(tmp_path: Path) -> None:
+    """A short custom loop has a norm at every tenth step: the curve goes on between them, and stops at an infinite one.
+
+    (Each step between was marked "not finite".)
+    """
+    run = WrittenRun(tmp_path)
+    run.write(run._started())
+    norms = [None if step % 10 else 1.0 + step / 100 for step in range(40)]
+    run.write(
+        Steps(first=0, loss=[1.0] * 40, lr=[0.1] * 40, grad_norm=norms, seconds=[0.1] * 40,
+              not_finite={"grad_norm": {"inf": [35]}})
+    )  # fmt: skip
+    app = LiveHost(run.folder)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.live.show_pane("gradient")
+        await pilot.pause()
+        lines = app.lines("gradient")
+        assert lines
+        for line in lines.values():
+            assert list(zip(line.x, np.isfinite(line.y), strict=True)) == [
+                (0, True), (10, True), (20, True), (30, True), (35, False)
+            ]  # fmt: skip
 
 
 def test_a_norm_that_was_not_finite_is_not_told_by_an_earlier_one(tmp_path: Path) -> None:

@@ -132,9 +132,21 @@ def _cut_windows(obs: Observations, asked: float) -> tuple[np.ndarray, np.ndarra
         return norms, (windows.grad_low > asked) & (norms > limit("F33", "times") * asked)
     norms = windows.grad_high  # a custom training loop: the norms that arrive are all the same
     tight = (windows.grad_high - windows.grad_low < 1e-3 * windows.grad_high) & (windows.grad_high > 0)
+    few = _few_norms(obs)
+    if few.any():  # one norm in ten steps has no other to agree with but that of the ten before
+        before = np.concatenate([[np.nan], norms[:-1]])
+        tight &= ~few | (np.abs(norms - before) < 1e-3 * norms)
     if not tight.any():
         return norms, tight
     return norms, tight & ((norms < limit("F33", "norm")) | _hardly_moves(obs))
+
+
+FOR_TEN_STEPS = "nearly the same for ten steps in a row each"
+
+
+def _few_norms(obs: Observations) -> np.ndarray:
+    """Return in which windows most steps were only noted (a short loop of one's own)."""
+    return obs.windows.normed < 0.5
 
 
 def _cut_by_norm(obs: Observations, asked: float, norms: np.ndarray, first: int, rows: int) -> RuleResult:
@@ -145,9 +157,11 @@ def _cut_by_norm(obs: Observations, asked: float, norms: np.ndarray, first: int,
     bound = asked or float(windows.grad_high[place])
     begun = windows.start(first)
     low, high = windows.grad_low[first : place + 1].min(), windows.grad_high[first : place + 1].max()
+    few = _few_norms(obs)[first : place + 1].any()
+    agree = "of those that were looked at, each nearly that of the one before" if few else FOR_TEN_STEPS
     sentence = (
-        f"The gradients of the steps {begun:,} to {step:,} had norms of {low:.3g} to {high:.3g}, nearly the same for "
-        "ten steps in a row each: they seem to be cut."
+        f"The gradients of the steps {begun:,} to {step:,} had norms of {low:.3g} to {high:.3g}, {agree}: they seem to "
+        "be cut."
     )
     if asked:
         sentence = (

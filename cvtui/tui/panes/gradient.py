@@ -34,11 +34,15 @@ class GradientPane(CurvePane):
         self.set_axis(history, view)
         x, raw = self._positions.of_steps(history, view.x_axis), history.steps.grad_norm
         lines = []
-        if np.isfinite(raw).any():
+        if (there := np.isfinite(raw)).any():
             smooth = bool(view.beta)
+            mean = self._smoothed.values(history, view.beta) if smooth else raw
+            if not there.all():  # a step without a norm is left out; one whose norm was not finite is marked
+                there |= np.isin(history.steps.step, list(history.bad_norms))
+                x, raw, mean = x[there], raw[there], mean[there]
             lines.append(Line("each step", x, raw, 1, dim=smooth, legend=False))
             if smooth:
-                lines.append(Line("norm", x, self._smoothed.values(history, view.beta), 1, gaps=False, legend=False))
+                lines.append(Line("norm", x, mean, 1, gaps=False, legend=False))
         self.plot.set_lines(lines)
 
     def subtitle(self, history: History, view: ViewState) -> str:
