@@ -208,6 +208,9 @@ class _Team:
         self._more = more
         self._processes: list[Any] = []
         self._gates: list[Connection] = []
+        self.listener: threading.Thread | None = None
+        """Takes what the processes tell, and is the one that asks for how they ended: another thread that asks at the
+        same moment is told nothing (the kernel tells it once)."""
         self._closed = False
         self._at = 0
         self._lock = threading.Lock()
@@ -265,7 +268,8 @@ class _Team:
             self._processes.append(process)
         if not self.waits:
             self._open()
-        threading.Thread(target=self._listen, args=(readers,), daemon=True).start()
+        self.listener = threading.Thread(target=self._listen, args=(readers,), daemon=True)
+        self.listener.start()
 
     def go_on(self, order: list[int]) -> bool:
         """Let the processes that wait decode these files too, in this order; False where they can't be told.

@@ -292,10 +292,9 @@ def test_a_store_that_is_closed_ends_processes_that_wait(pictures: Path, monkeyp
     assert store._team is None
 
 
-def test_a_run_that_is_stopped_leaves_no_process_and_no_half_a_cache(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    teams = []
+def teams_of(monkeypatch: pytest.MonkeyPatch) -> list[pixel_store._Team]:
+    """Return where each team will be put that starts: a store forgets one that has ended."""
+    teams: list[pixel_store._Team] = []
     start = pixel_store._Team.__init__
 
     def watched(self: Any, *args: Any) -> None:
@@ -303,6 +302,13 @@ def test_a_run_that_is_stopped_leaves_no_process_and_no_half_a_cache(
         start(self, *args)
 
     monkeypatch.setattr(pixel_store._Team, "__init__", watched)
+    return teams
+
+
+def test_a_run_that_is_stopped_leaves_no_process_and_no_half_a_cache(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teams = teams_of(monkeypatch)
     monkeypatch.setattr(PixelStore, "complete", False)  # as if much were left to do
     run, signals = folder(tmp_path / "runs", **{**RECIPE, "data": f"folder:{pictures}"}), Signals()
     with monkeypatch.context() as patch:
@@ -327,12 +333,14 @@ def test_a_process_that_is_ended_right_after_its_fork_ends(pictures: Path, monke
         started.append(process)
 
     monkeypatch.setattr(ForkProcess, "start", start_and_end)
+    teams = teams_of(monkeypatch)
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     store = PixelStore(sorted(map(str, pictures.glob("*/*.png"))), (8, 8))
     try:
         store.begin_with(range(20))
-        for process in started:
-            process.join(30)
+        (team,) = teams
+        assert team.listener is not None
+        team.listener.join(30)
         assert {process.exitcode for process in started} == {-signal.SIGTERM}
     finally:
         signal.signal(signal.SIGTERM, before)
