@@ -280,7 +280,7 @@ class DistanceWithoutSigmoid(BeginnersCase):
     optim = ("SGD", {"lr": 1.0})
 
     def net(self) -> nn.Module:
-        made = nn.Sequential(nn.Flatten(), nn.Linear(256, 30), nn.ReLU(), nn.Linear(30, 1))
+        made = nn.Sequential(nn.Flatten(), nn.Linear(256, 1))
         return made if self.faulty else made.append(nn.Sigmoid())
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
@@ -292,7 +292,7 @@ class WithoutTheMinus(WrittenDigits):
 
     truth, why = ("F17",), "the minus is missing: the true class's probability is made small"
     source = "hacking-with-hamlet.com 2023-07-08 (the sign of the loss is upside down)"
-    optim = ("SGD", {"lr": 0.05})
+    optim = ("SGD", {"lr": 0.05, "momentum": 0.9})
 
     def net(self) -> nn.Module:
         return nn.Sequential(chollet(outputs=10, channels=1), nn.Softmax(1))
