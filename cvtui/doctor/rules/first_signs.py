@@ -6,6 +6,7 @@ import math
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.loss_signs import one_label_for_all
 
 
 @rule("F60", "facts", "epochs")
@@ -53,7 +54,7 @@ def images_change(obs: Observations) -> RuleResult | None:
 def broadcast(obs: Observations) -> RuleResult | None:
     """Find a loss that compares each output with each label."""
     if len(obs.facts.broadcast) != 2:
-        return None
+        return one_label_for_all(obs)
     first, second = (" x ".join(f"{size:,}" for size in sizes) for sizes in obs.facts.broadcast)
     rows = max(sizes[1] for sizes in obs.facts.broadcast if len(sizes) > 1)
     if rows > 1:

@@ -41,6 +41,8 @@ def modes_differ(obs: Observations) -> RuleResult | None:
         if bad[place - 1] and bad[place]:
             step, trained, evaluated = pairs[place]
             return _tell_modes(step, trained, evaluated, slow[0].name if slow else "")
+    if (kept := _of_the_batch(obs)) is not None:
+        return kept
     quick = [m for m in norms if m.options["momentum"] > limit("F23", "quick")]
     if quick and not (obs.epochs and obs.epochs[0].step <= 1):  # (of one batch an epoch the last batch is all there is)
         momentum = quick[0].options["momentum"]
@@ -66,6 +68,34 @@ def modes_differ(obs: Observations) -> RuleResult | None:
             evidence=f"batch norm's momentum {momentum:.2g}",
         )
     return None
+
+
+def _of_the_batch(obs: Observations) -> RuleResult | None:
+    """Find frozen norms of a loaded net that take the batch's means in training, and others in evaluation."""
+    facts, last = obs.facts, obs.epochs[-2:]
+    norms = [one for one in facts.modules if "BatchNorm" in one.kind]
+    if not norms or facts.fresh_norms != 0 or facts.norm_frozen is not False or not facts.mode_losses or len(last) < 2:
+        return None
+    if not any(f"{one.name}.weight" in facts.frozen for one in norms):
+        return None
+    at, trained, evaluated = facts.mode_losses[-1]
+    if evaluated < limit("F23", "frozen") * trained:
+        return None
+    if any((one.train_accuracy or 0.0) - (one.val_accuracy or 1.0) < limit("F23", "apart") for one in last):
+        return None
+    right, wrong = percent(last[-1].train_accuracy or 0.0), percent(last[-1].val_accuracy or 0.0)
+    return RuleResult(
+        f"The batch norms of a loaded, frozen net take each batch's own means in training, and others in evaluation: "
+        f"at step {int(at):,} one batch costs {trained:.3g} in training mode and {evaluated:.3g} in evaluation mode, "
+        f"and {right} is right in training, {wrong} in validation.",
+        step=last[-1].step,
+        layer=norms[0].name,
+        value=evaluated / trained,
+        threshold=limit("F23", "frozen"),
+        evidence=f"loss {trained:.3g} in training mode, {evaluated:.3g} in evaluation mode",
+        name="frozen norms in training mode",
+        advice="Call eval() on the frozen part behind model.train(): its batch norms then keep their means.",
+    )
 
 
 def _first_values_left(
@@ -192,6 +222,8 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
     if any((epoch.val_accuracy or 0.0) > MOST_RIGHT for epoch in obs.epochs):
         return None  # what is told is no share: F49
     even, count = 1 / classes, validated(obs)
+    counts = [number for number in obs.label_counts if number]
+    rarest = min(counts) / sum(counts) if counts else even  # (right in so many: always the answer that is rarest)
     for epoch in obs.epochs:
         if obs.batch_norm and epoch.step < limit("F21", "settled"):
             continue  # of 60 images at 16 a step: the running means after 8 steps cost 16 times a guess, later nothing
@@ -199,7 +231,7 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
         below = (
             train is not None
             and val is not None
-            and val < limit("F21", "below") * even
+            and val < limit("F21", "below") * min(even, rarest)
             and train > min(limit("F21", "above") * even, (1 + even) / 2)
             and (not count or errors(val, even, count) < -limit("F21", "clear"))
         )
@@ -219,7 +251,7 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
                 f"{_result(val, epoch.val_loss)}; a guess is right in {percent(even)}: the two are not prepared alike.",
                 step=epoch.step,
                 value=val,
-                threshold=limit("F21", "below") * even,
+                threshold=limit("F21", "below") * min(even, rarest),
                 evidence=f"training {_result(train, epoch.train_loss)}, validation {_result(val, epoch.val_loss)}",
             )
     return None
