@@ -158,6 +158,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     are no bytes of one scale."""
     neighbours_alike: float | None = None
     """Correlation of pixels of the first images with those beside and below them; null: small images, or plain ones."""
+    at_the_top: float | None = None
+    """Share of their pixels that are their largest value, where more than half are."""
     zero_eps: float | None = None
     """Adam's (or RMSprop's, Adagrad's) eps, where it is 0 in the type of the weights that it moves."""
     label_smoothing: float | None = None

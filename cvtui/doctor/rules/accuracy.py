@@ -7,10 +7,8 @@ import math
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.doctor.rules.count_signs import PLAIN, of_training_images
 from cvtui.runlog.events import EpochDone
-
-PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
-"""Losses that are a mean of −log p of the right answer."""
 
 
 @rule("F49", "facts", "steps", "epochs")
@@ -20,7 +18,7 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
     if facts.accuracy_counted == "half of a score":
         return _of_scores(obs) or _unlike_its_loss(obs)
     words = _counted(obs)
-    if (added := _added_up(obs) or _of_both(obs)) is not None:
+    if (added := _added_up(obs) or _of_both(obs) or of_training_images(obs)) is not None:
         return added
     if not words or not facts.accuracies:
         return _too_low(obs) or _unlike_its_loss(obs)
@@ -182,6 +180,7 @@ def _counted(obs: Observations) -> str:
         "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
         "largest of one": "the largest of one output is always number 0, so class 0 is counted as the answer to all",
         "any of the batch": "an answer counts as right where any image of the batch has that label",
+        "zeros left out": "images that are answered with class 0 are left out, whatever they show",
         "each with each": "answers of N x 1 beside labels of N make N x N, so each answer counts with each label that "
         "it is equal to",
         "each with each, mean": "answers of N x 1 beside labels of N make N x N, and the mean is taken over all of it",

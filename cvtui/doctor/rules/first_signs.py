@@ -6,6 +6,7 @@ import math
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.count_signs import too_low_a_loss
 from cvtui.doctor.rules.loss_signs import one_label_for_all
 
 
@@ -194,6 +195,8 @@ def loss_counted(obs: Observations) -> RuleResult | None:
     guess, bad = obs.label_entropy, []
     if not guess or not obs.is_cross_entropy:
         return None
+    if (low := too_low_a_loss(obs)) is not None:
+        return low
     for epoch in obs.epochs:
         trained, told = epoch.train_loss, epoch.val_loss
         right, others = epoch.val_accuracy, epoch.train_accuracy

@@ -8,6 +8,7 @@ from cvtui.doctor.first_epoch import errors, learnable, shares_told, validated
 from cvtui.doctor.learning import beyond
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.doctor.rules.image_signs import noise
 from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.doctor.step_size import too_fast, too_slow
 from cvtui.runlog.events import EpochDone
@@ -31,7 +32,7 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         return same
     if any((e.val_accuracy or 0.0) > beyond(obs, limit("F13", "learnt")) for e in obs.epochs):
         return None
-    by_heart = _learnt_by_heart(obs) or _noise(obs)
+    by_heart = _learnt_by_heart(obs) or noise(obs)
     if not count:
         return by_heart
     least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)
@@ -73,29 +74,6 @@ def _one_image(obs: Observations) -> RuleResult | None:
         evidence=f"{different:,} different images of {images:,}",
         name="the same image again and again",
         advice="Look at what the dataset's __getitem__ reads: does its path depend on the index?",
-    )
-
-
-def _noise(obs: Observations) -> RuleResult | None:
-    """Find images whose neighbouring pixels have nothing in common, in a run at a fitting rate that still guesses."""
-    alike, last = obs.facts.neighbours_alike, obs.epochs[-1] if obs.epochs else None
-    if alike is None or abs(alike) > limit("F13", "alike") or last is None or last.epoch < limit("F13", "epochs"):
-        return None
-    best = max((epoch.val_accuracy or 0.0 for epoch in obs.epochs), default=0.0)
-    if last.val_accuracy is None or best > beyond(obs, limit("F13", "guess")) or obs.steps_done < 60:
-        return None
-    if too_fast(obs) is not None or too_slow(obs) is not None:
-        return None
-    return RuleResult(
-        f"Pixels of the images have nothing in common with those beside them (a correlation of {alike:.2g}; of "
-        f"pictures it is near 1), and by epoch {last.epoch:,} validation accuracy is that of a guess ({percent(best)}): "
-        "was an array reshaped where its axes were to be moved?",
-        step=last.step,
-        value=alike,
-        threshold=limit("F13", "alike"),
-        evidence=f"correlation of neighbouring pixels {alike:.2g}",
-        name="images that are noise",
-        advice="Look at sixteen images as the model gets them; move axes by transpose or permute, not by reshape.",
     )
 
 

@@ -12,6 +12,7 @@ from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.doctor.rules.loss_signs import softmax_between
+from cvtui.doctor.step_size import too_fast
 from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 
 Mask = NDArray[np.bool_]
@@ -39,7 +40,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     if share < low and not obs.own_loop and not obs.facts.label_counts:
         return None  # they are counted beside the first steps; of labels 10 : 1 a guess may cost anything
     large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs) or _stays(obs, first)
-    before = share < 1 and obs.own_loop and early
+    before = share < 1 and obs.own_loop and (early or too_fast(obs) is not None)
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
         f"The first loss was {first:.3g}, where random guessing costs {guess:.3g}{where}. The net begins "

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
 from cvtui.engine.observe.statistics import moments
-from cvtui.engine.observe.straight_losses import neighbours_alike
+from cvtui.engine.observe.straight_losses import at_the_top, neighbours_alike
 from cvtui.engine.observe.wrapped_bytes import roughness
 from cvtui.text import rounded_or_none
 
@@ -88,6 +88,7 @@ class FirstBatch:
             facts["byte_roughness"] = rounded_or_none(rough, 4)
         if self.images is not None and (alike := neighbours_alike(self.images)) is not None:
             facts["neighbours_alike"] = rounded_or_none(alike, 4)
+            facts["at_the_top"] = at_the_top(self.images)
         loss, output, labels = (held.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
             facts["first_loss"] = rounded_or_none(loss.item(), 6)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.loss_graph import KINDS, stem
+from cvtui.text import rounded
 
 Node = Any
 
@@ -97,3 +98,11 @@ def neighbours_alike(images: Tensor) -> float | None:
         return None
     beside = (some[..., 1:] * some[..., :-1]).mean() + (some[:, :, 1:] * some[:, :, :-1]).mean()
     return float(beside) / 2 / size
+
+
+@torch.no_grad()
+def at_the_top(images: Tensor) -> float | None:
+    """Return the share of values that are the largest one; None of less than a half."""
+    some = images[:16, :, :64, :64].detach().float().cpu()
+    share = float((some == some.max()).float().mean())
+    return rounded(share, 4) if share > 0.5 else None
