@@ -160,6 +160,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Correlation of pixels of the first images with those beside and below them; null: small images, or plain ones."""
     at_the_top: float | None = None
     """Share of their pixels that are their largest value, where more than half are."""
+    jumps: list[float] = []
+    """[share of neighbouring pixels of training's first images that lie three quarters of their range apart, the same
+    of validation's, share of training's pixels at either end of it]; []: not known."""
     zero_eps: float | None = None
     """Adam's (or RMSprop's, Adagrad's) eps, where it is 0 in the type of the weights that it moves."""
     label_smoothing: float | None = None

@@ -180,7 +180,6 @@ def _counted(obs: Observations) -> str:
         "over the batch": "a softmax over the images of the batch (dimension 0) comes before the largest is looked for",
         "largest of one": "the largest of one output is always number 0, so class 0 is counted as the answer to all",
         "any of the batch": "an answer counts as right where any image of the batch has that label",
-        "zeros left out": "images that are answered with class 0 are left out, whatever they show",
         "each with each": "answers of N x 1 beside labels of N make N x N, so each answer counts with each label that "
         "it is equal to",
         "each with each, mean": "answers of N x 1 beside labels of N make N x N, and the mean is taken over all of it",

@@ -31,6 +31,30 @@ def noise(obs: Observations) -> RuleResult | None:
     )
 
 
+def wrapped_in_training(obs: Observations) -> RuleResult | None:
+    """Find training images that jump from one end to the other between neighbours, while validation's don't.
+
+    (Where light is only cut off, many pixels lie at the end.)
+    """
+    if len(obs.facts.jumps) != 3:
+        return None
+    trained, validated, ends = obs.facts.jumps
+    if trained < max(limit("F28", "jumps"), limit("F28", "more") * validated) or ends > limit("F28", "ends"):
+        return None
+    return RuleResult(
+        f"Of the neighbouring pixels of training's first images {percent(trained)} lie three quarters of the range "
+        f"apart, of validation's {percent(validated)}, and few are at an end ({percent(ends)}): light pixels have "
+        "become dark ones, as where an augmentation goes beyond what a byte can hold.",
+        step=obs.epochs[0].step if obs.epochs else 0,
+        value=trained,
+        threshold=limit("F28", "jumps"),
+        evidence=f"{percent(trained)} far neighbours in training, {percent(validated)} in validation",
+        severity="warn",
+        name="augmentation that wraps round",
+        advice="Compute in floats and clip (np.clip(x, 0, 255)) before anything makes bytes of them.",
+    )
+
+
 def cut_to_white(obs: Observations) -> RuleResult | None:
     """Find images nearly all of whose pixels are the largest value, the others strewn among them, of a bad run."""
     top, alike = obs.facts.at_the_top or 0.0, obs.facts.neighbours_alike

@@ -21,7 +21,7 @@ NEAR = 1e-3
 HALF = "half of a score"
 """One output above 0.5 counts as class 1: right for a share, and for a raw score 0 is the even one."""
 WRONG = ("by output", "over the batch", "any of the batch", "each with each", "each with each, mean", "rounded down",
-         "largest of one", "zeros left out")  # fmt: skip
+         "largest of one")  # fmt: skip
 """Ways of counting that give no share of right answers, in the order in which they are asked for."""
 
 
@@ -155,7 +155,6 @@ def _ways(output: Tensor, labels: Tensor) -> dict[str, float]:
     found = {"right": right, "over the batch": (output.softmax(0).argmax(1) == labels).float().mean().item()}
     found |= {"rounded down": float(right >= 1), "any of the batch": torch.isin(said, labels).float().mean().item()}
     found |= _each_with_each(said, labels)
-    found["zeros left out"] = ((said == labels) & (said != 0)).sum().item() / max(1, int((said != 0).sum()))
     if output.shape[1] > 2:
         found["by output"] = ((output.softmax(1) > 0.5) == hot).float().mean().item()
     return found
