@@ -34,7 +34,7 @@ def too_low_a_loss(obs: Observations) -> RuleResult | None:
         step=worst.step,
         value=loss,
         threshold=(1 - told) * math.log(2),
-        evidence=f"validation loss {loss:.3g} at an accuracy of {told:.3g}",
+        evidence=f"validation loss {loss:.3g}, where wrong answers alone cost {(1 - told) * math.log(2):.3g}",
         advice="Divide the sum by the number of validation images that were seen.",
     )
 

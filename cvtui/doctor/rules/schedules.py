@@ -66,7 +66,8 @@ def _by_updates(obs: Observations) -> RuleResult | None:
         return None
     return RuleResult(
         f"The rate is divided by 1 + {decay:.3g} times the number of updates: at step {tenth:,} it is a tenth of what "
-        f"it was, and in the end {rates[-1]:.2g}. Is a decay that was meant for epochs counted in updates?",
+        f"it was, and {rates[-1]:.2g} at step {len(rates) - 1:,}. Is a decay that was meant for epochs counted in "
+        "updates?",
         step=tenth,
         value=decay,
         threshold=limit("F32", "decay"),
