@@ -28,8 +28,8 @@ from tests.doctor.second_reader import faults
 
 DROPS = [ModuleFact(name=str(number), kind="Dropout", options={"p": 0.5}) for number in range(6)]
 NORM = ModuleFact(name="bn1", kind="BatchNorm2d", options={"momentum": 0.1, "eps": 1e-5})
-FROZEN = {"modules": [NORM], "frozen": ["conv1.weight", "bn1.weight"], "frozen_count": 2, "parameters": 2, "fresh_norms": 0,
-          "norm_frozen": False}  # fmt: skip
+FROZEN = {"modules": [NORM], "frozen": ["conv1.weight", "bn1.weight"], "frozen_count": 2, "parameters": 2,
+          "fresh_norms": 0, "norm_frozen": False}  # fmt: skip
 PLAIN = {"loss_value": "cross-entropy", "outputs": 6, "batch_labels": [55] * 6, "batch_size": 32}
 FROM_ONE = {
     "outputs": 6, "batch_labels": [0, 64, 64, 64, 64, 64], "batch_sizes": [32] * 10, "batch_classes": [5] * 10
