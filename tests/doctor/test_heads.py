@@ -36,7 +36,7 @@ COUNTED = {**PLAIN, "distinct_images": [480, 480], "evaluated": 120}
 
 def said(known: dict[str, Any], epochs: tuple[EpochDone, ...], rates: list[float] | None = None) -> list[str]:
     """Return what is said above a note of a loop of one's own; nothing of it may be false."""
-    lr = rates if rates is not None else [0.01] * 200
+    lr: list[float | None] = [*rates] if rates is not None else [0.01] * 200
     bare = msgspec.structs.replace(started(), data={}, total_steps=0, steps_per_epoch=0)
     steps = Steps(first=0, loss=[1.5] * len(lr), accuracy=[0.2] * len(lr), grad_norm=[], lr=lr)
     records = [bare, Facts(step=10, **known), steps, *epochs]
