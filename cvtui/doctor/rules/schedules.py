@@ -84,8 +84,8 @@ def _begun_anew(obs: Observations) -> RuleResult | None:
     if obs.first_step or len(parts) < limit("F32", "anew") or len(parts[0]) < 5 or obs.changes:
         return None
     first = parts[0]
-    if not (first > 0).all() or (np.diff(first) < 0).any() or first[-1] < 1.5 * first[0]:
-        return None
+    if not (first > 0).all() or (np.diff(first) < 0).any() or first[-1] < max(1.5 * first[0], 1.0001 * first[-2]):
+        return None  # (a warm-up of each task, and then one rate, is meant)
     if any(len(one) != len(first) or not np.allclose(one, first, rtol=1e-3) for one in parts):
         return None
     return RuleResult(
