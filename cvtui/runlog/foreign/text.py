@@ -39,6 +39,17 @@ _BEHIND = re.compile(r"(?:\[\s*(?P<at>\d+)/\s*(?P<of>\d+)\]|\s(?P<a>\d+)/(?P<b>\
 """`loss: 2.3  [   64/60000]`, and the bar of a much copied CIFAR-10 program, `Acc: 50% (64/128) 1/391`."""
 _HEAD = r"^(?:[IWEF]\d{4} \S+ +\d+ \S+\])?[\s\W\d]*(?:(?:INFO|DEBUG|mmengine|root)\b[\s\W]*)*"
 _EVALUATED = re.compile(_HEAD + r"(?P<word>test|val(?:id(?:ation)?)?|eval(?:uation|uating)?)\b", re.IGNORECASE)
+_PART = r"(?:train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation|uating)?)"
+_LABEL = re.compile(rf"(?<![\w./-]){_PART}(?![\w./-])", re.IGNORECASE)
+"""A word that says of which half the numbers behind it are: `train: loss=0.3, acc=0.9 | valid: loss=0.5, acc=0.8`."""
+_TURNED = re.compile(
+    rf"\b(?P<what>loss|acc(?:uracy)?)\s*(?:[(\[]\s*(?P<inside>{_PART})\s*[)\]]|(?P<plain>[ ]{_PART}))"
+    r"(?=\s*[:=]|\s+[\d.])",
+    re.IGNORECASE,
+)
+"""`Loss (train): 0.3` and `Acc val = 0.8`."""
+_BEHIND_VALUE = re.compile(rf"\s*[(\[]\s*(?P<part>{_PART})\s*[)\]]", re.IGNORECASE)
+"""`loss 0.3 (train), loss 0.5 (val)`."""
 _STARRED = re.compile(r"^\s*\*\s+\S")
 """PyTorch's examples sum up a validation in a line with a star."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -230,9 +241,11 @@ def _values(line: str, split: str | None) -> dict[str, float]:
 
     split: what the line says that it is of. In a line of a validation a name without a split of its own gets one.
     """
-    found = {}
+    found: dict[str, float] = {}
     evaluated = _EVALUATED.match(line)
     told = evaluated["word"] if evaluated else "val" if _STARRED.match(line) else split
+    line = _TURNED.sub(lambda match: f"{(match['inside'] or match['plain']).strip()} {match['what']}", line)
+    parts = _Parts(line)
     for match in _PAIR.finditer(line):
         name = match["name"].strip().lower()
         if _PLACE.fullmatch(match[0]) or name in ("epoch", "step", "iter", "iteration", "batch"):
@@ -240,6 +253,38 @@ def _values(line: str, split: str | None) -> dict[str, float]:
         value = float(match["value"])
         if match["of"] and "acc" in name and 0 < int(match["of"]) < 1 << 53:
             value /= int(match["of"])
-        named = f"{told.lower()}/{name}" if told and not _SPLITS.search(name) else name
-        found[named] = value / 100 if match["percent"] else value
+        part = (parts.of(match, found) if _WANTED.search(name) else None) or told
+        named = f"{part.lower()}/{name}" if part and not _SPLITS.search(name) else name
+        found[named.removeprefix("train/").removeprefix("training/")] = value / 100 if match["percent"] else value
     return found
+
+
+class _Parts:
+    """Which half of the data the numbers of one line are of, by the words between them."""
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+        pairs = [pair for pair in _PAIR.finditer(line) if _WANTED.search(pair["name"])]
+        labels = list(_LABEL.finditer(line))
+        self.trailing = bool(pairs and labels) and labels[0].start() > pairs[0].start("value")
+        """The words stand behind the numbers."""
+        names = [pair.span("name") for pair in pairs]
+        self.labels = [(label.start(), label[0].lower(), any(start <= label.start() < end for start, end in names))
+                       for label in labels]  # fmt: skip
+        self.several = len({word[:3] for _, word, _ in self.labels}) > 1
+        """More than one half is named."""
+
+    def of(self, pair: re.Match[str], found: dict[str, float]) -> str | None:
+        """Return the half that the words before (or right behind) a number name; None without.
+
+        `best val acc 0.9, loss 0.3` says nothing of the loss: a name that holds its half speaks for those behind it
+        only where another half is named too, and not for one that it has given already.
+        """
+        if self.trailing and (behind := _BEHIND_VALUE.match(self.line, pair.end())):
+            return behind["part"]
+        before = [label for label in self.labels if label[0] < pair.start("name")]
+        if not before:
+            return None
+        _, word, within = before[-1]
+        name = pair["name"].strip().lower()
+        return None if within and (not self.several or f"{word} {name}" in found) else word
