@@ -15,14 +15,15 @@ ROLES = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "epoch")
 _VALIDATION = {"val", "valid", "validation", "eval", "dev"}
 _TEST = {"test"}
 _TRAIN = {"train", "training", "tr"}
-_RIGHT = {"acc", "accuracy", "acc1", "top1", "accuracy01"}
-_ACCURACY = _RIGHT | {"precision1", "categorical", "binary", "sparse", "top", "1"}
+_RIGHT = {"acc", "accuracy", "acc1", "top1", "accuracy01", "multiclassaccuracy"}
+_ACCURACY = _RIGHT | {"precision1", "categorical", "multiclass", "binary", "sparse", "top", "1"}
 _PLAIN = {
     "metrics",
     "metric",
     "step",
     "epoch",
     "batch",
+    "mini",
     "mean",
     "avg",
     "average",
