@@ -253,7 +253,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     emptied: bool | None = None
     """True: gradients had come, and were gone (or 0) when each of the first updates began."""
     thrown_away: list[int] = []
-    """Steps before each of the first updates whose gradients were deleted before one."""
+    """Passes before each of the first updates whose gradients were deleted before one."""
     batch_labels: list[int] = []
     """How often each class number came in the first batches together, from 0 on (none where one is above 10,000)."""
     fresh_leaves: int | None = None
@@ -276,6 +276,12 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Places of one nn.Sequential that hold one and the same layer with weights."""
     betas: list[float] = []
     """Of an optimizer of Adam's kind."""
+    scheduler: str = ""
+    """Class of a custom loop's scheduler, where it is made for a number of steps; told at the end."""
+    scheduler_steps: int | None = None
+    """That number."""
+    scheduler_made: int | None = None
+    """Steps that it has made."""
     initial_rate: float | None = None
     """The rate that a schedule multiplies."""
     norm_shift: float | None = None

@@ -156,6 +156,14 @@ def waves(log: SecondReader, parts: Said, _said: Said) -> None:
     need("highest" not in parts or abs(number(parts["highest"]) - highest) < 0.01 * highest, "the highest")
 
 
+def by_epoch(log: SecondReader, parts: Said, _said: Said) -> None:
+    planned, made, steps = log.facts["scheduler_steps"], log.facts["scheduler_made"], len(log.loss)
+    need((number(parts["planned"]), number(parts["made"]), number(parts["steps"])) == (planned, made, steps), "numbers")
+    need(made <= len(log.epochs) and abs(planned - steps) <= max(len(log.epochs), 0.02 * steps), "not so many")
+    need("epochs" not in parts or number(parts["epochs"]) == len(log.epochs), "epochs")
+    need(parts.get("kind", log.facts["scheduler"]) == log.facts["scheduler"], "the class")
+
+
 def moved_otherwise(log: SecondReader, parts: Said, _said: Said) -> None:
     need(log.facts["updates"] == 0 and log.facts["moved_otherwise"] is True, "weights")
     need(number(parts["steps"]) == log.facts["step"], "the steps")

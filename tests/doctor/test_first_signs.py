@@ -102,6 +102,13 @@ from tests.doctor.watched_loops.outside import (
     SharesUnderKl,
     WeighedByNothing,
 )
+from tests.doctor.watched_loops.schedules import (
+    CosineByEpoch,
+    CosineOfEpochs,
+    CycleByBatch,
+    CycleByEpoch,
+    WarmedCosine,
+)
 from tests.doctor.watched_loops.threads import (
     AnyOfTheBatch,
     EmptyRows,
@@ -113,6 +120,7 @@ from tests.doctor.watched_loops.threads import (
 )
 from tests.doctor.watched_loops.updates import (
     Accumulated,
+    Attacked,
     CutGently,
     CutToSigns,
     DividedByParts,
@@ -121,8 +129,10 @@ from tests.doctor.watched_loops.updates import (
     GentlyPenalised,
     GradientsInValidation,
     OnceAnEpoch,
+    OnceAnEpochTold,
     Penalised,
     SetToZero,
+    Sharpened,
     StepsInValidation,
 )
 
@@ -132,7 +142,8 @@ from tests.doctor.watched_loops.updates import (
     [
         (Emptied, "F44", "zero_grad() stands between"),
         (SetToZero, "F44", "zero_grad() stands between"),
-        (OnceAnEpoch, "F44", "one update in 10 steps"),
+        (OnceAnEpoch, "F44", "one update in 10 batches"),
+        (OnceAnEpochTold, "F44", "one update in 10 batches"),
         (MadeInForward, "F45", "constructed in forward()"),
         (OverTheImages, "F57", "depends on the images beside it"),
         (TooManyOutputs, "F27", "16 outputs are of no class"),
@@ -172,6 +183,8 @@ from tests.doctor.watched_loops.updates import (
         (OneSigmoidForAll, "F41", "There are labels above 1"),
         (SlowMeans, "F23", "of their first values"),
         (PlateauOfBatches, "F32", "all within epoch"),
+        (CycleByEpoch, "F32", "OneCycleLR was made for 40 steps"),
+        (CosineByEpoch, "F32", "has made 3 in 4 epochs"),
         (HeadOutside, "F45", "a head outside of it makes 4 scores"),
         (FocalOfSoftmax, "F15", "what a softmax has made already"),
         (WeighedByNothing, "F59", "no image counts in it"),
@@ -194,7 +207,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
              HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
-             GradientsInValidation, ScaledInForward, BrighterInTraining],
+             GradientsInValidation, ScaledInForward, BrighterInTraining, CycleByBatch, CosineOfEpochs, WarmedCosine,
+             Sharpened, Attacked],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

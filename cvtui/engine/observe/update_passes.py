@@ -114,7 +114,9 @@ class UpdatePasses:
         """
         counts = []
         for one in self._updates:
-            plain = one.forwards == one.backwards and (one.steps == one.forwards or one.steps == 1 < MANY <= one.forwards)
+            plain = one.forwards == one.backwards and (
+                one.steps == one.forwards or one.steps == 1 < MANY <= one.forwards
+            )
             counts.append(one.backwards - 1 - _piled_up(one) if plain and one.kept is not None else 0)
         return counts
 
