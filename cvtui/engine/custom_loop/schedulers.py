@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 from torch.optim import Optimizer
@@ -28,7 +29,7 @@ class Schedulers:
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = {id(one) for one in optimizers}
-        self._scheduled = lambda: any("initial_lr" in group for one in optimizers for group in one.param_groups)
+        self._groups = [one.param_groups for one in optimizers]
         self._looks = 0
         self._found: weakref.ref[LRScheduler] | None = None
         self._facts: dict[str, Any] = {}
@@ -38,14 +39,16 @@ class Schedulers:
         if self._found is not None:
             self.facts()
             return
-        if self._looks >= LOOKS or not self._scheduled():
-            return
+        if self._looks >= LOOKS or not any("initial_lr" in group for groups in self._groups for group in groups):
+            return  # (a scheduler notes it there)
         self._looks += 1
         found: dict[int, LRScheduler] = {}
-        frame, count = sys._getframe(1), 0
-        while frame is not None and count < FRAMES:
+        frame: FrameType | None = sys._getframe(1)
+        for _ in range(FRAMES):
+            if frame is None:
+                break
             found |= {id(one): one for one in self._among(frame.f_locals)}
-            frame, count = frame.f_back, count + 1
+            frame = frame.f_back
         parts = {id(part) for one in found.values() for part in _held(list(vars(one).values()))}
         whole = [one for key, one in found.items() if key not in parts]  # (SequentialLR holds others)
         if len(whole) == 1:
