@@ -28,8 +28,7 @@ class Schedulers:
     """Finds the one scheduler that moves the rates of these optimizers."""
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
-        self._optimizers = {id(one) for one in optimizers}
-        self._groups = [one.param_groups for one in optimizers]
+        self._optimizers = list(optimizers)
         self._looks = 0
         self._found: weakref.ref[LRScheduler] | None = None
         self._facts: dict[str, Any] = {}
@@ -39,8 +38,8 @@ class Schedulers:
         if self._found is not None:
             self.facts()
             return
-        if self._looks >= LOOKS or not any("initial_lr" in group for groups in self._groups for group in groups):
-            return  # (a scheduler notes it there)
+        if self._looks >= LOOKS or not self._scheduled():
+            return
         self._looks += 1
         found: dict[int, LRScheduler] = {}
         frame: FrameType | None = sys._getframe(1)
@@ -55,11 +54,15 @@ class Schedulers:
             self._found = weakref.ref(whole[0])
             self.facts()
 
+    def _scheduled(self) -> bool:
+        """Return True if some scheduler has noted in a group what it multiplies."""
+        return any("initial_lr" in group for one in self._optimizers for group in one.param_groups)
+
     def _among(self, names: dict[str, Any]) -> Iterator[LRScheduler]:
         values = list(names.values())
         own = names.get("self")
         for one in (*_held(values), *(_held(list(vars(own).values())) if hasattr(own, "__dict__") else ())):
-            if id(getattr(one, "optimizer", None)) in self._optimizers:
+            if any(getattr(one, "optimizer", None) is optimizer for optimizer in self._optimizers):
                 yield one
 
     def facts(self) -> dict[str, Any]:
