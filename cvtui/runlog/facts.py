@@ -295,6 +295,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """[images of the first batches that are one value all over, of how many], where there are such."""
     images_changed: list[float] = []
     """[a, b, share]: this share of the second epoch's images were those of the first times a plus b."""
+    validation_changes: list[int] = []
+    """[images of a validation Dataset that were others at a second reading, of how many]."""
     evaluated: int | None = None
     """Images that were evaluated (without gradients) behind the first epoch, and could be compared."""
     evaluated_seen: int | None = None

@@ -164,6 +164,10 @@ def by_epoch(log: SecondReader, parts: Said, _said: Said) -> None:
     need(parts.get("kind", log.facts["scheduler"]) == log.facts["scheduler"], "the class")
 
 
+def drawn_anew(log: SecondReader, parts: Said, _said: Said) -> None:
+    need([number(parts["changed"]), number(parts["tried"])] == log.facts["validation_changes"], "how many")
+
+
 def moved_otherwise(log: SecondReader, parts: Said, _said: Said) -> None:
     need(log.facts["updates"] == 0 and log.facts["moved_otherwise"] is True, "weights")
     need(number(parts["steps"]) == log.facts["step"], "the steps")
