@@ -19,8 +19,7 @@ def learns(obs: Observations) -> bool:
     windows = obs.windows
     if not len(windows):
         return False
-    guess = obs.largest_class
-    least = guess + HALF * (1 - guess)
+    least = beyond(obs, HALF)
     right = float(np.nanmean(windows.accuracy[-5:])) if np.isfinite(windows.accuracy[-5:]).any() else math.nan
     if obs.epochs and obs.epochs[-1].val_accuracy is not None:
         return obs.epochs[-1].val_accuracy >= least
@@ -45,5 +44,5 @@ def log_of_zero(obs: Observations) -> bool:
 
 def beyond(obs: Observations, share: float) -> float:
     """Return an accuracy that lies `share` of the way from a guess (the largest class) to 1."""
-    guess = obs.largest_class
+    guess = obs.largest_class if obs.classes > 1 else 0.5  # (one output, and labels that nothing tells: two classes)
     return guess + share * (1 - guess)

@@ -39,7 +39,7 @@ class StepSize(NamedTuple):
 def too_fast(obs: Observations) -> StepSize | None:
     """Return the first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in obs.memo:
-        looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs)
+        looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs), _by_undoing(obs)
         found = [pace for pace in looks if pace is not None]
         if not found and _never_recovered(obs):
             found = [pace for pace in (_by_ratio(obs, True), _by_loss(obs, True)) if pace is not None]
@@ -186,6 +186,32 @@ def _by_death(obs: Observations) -> StepSize | None:
         look = int(obs.layers.steps[row]), ratio
         return StepSize(step, obs.layers.names[places[int(column)]], ratio, words, (look,))
     return None
+
+
+def _by_undoing(obs: Observations) -> StepSize | None:
+    """Find a net that begins far better than a guess, as one that was trained, and soon guesses for good."""
+    guess, first, losses = obs.guess, obs.first_loss, obs.windows.loss
+    if guess is None or first is None or not obs.own_loop or not 0 <= first < limit("F01", "known") * guess:
+        return None
+    early = losses[: int(limit("F01", "later")) // 10]
+    high = np.flatnonzero(early > limit("F01", "loss") * guess)
+    if (
+        not len(high)
+        or obs.steps_done < limit("F01", "later")
+        or not (losses[-5:] > limit("F01", "loss") * guess).all()
+    ):
+        return None
+    step = int(obs.windows.end[high[0]]) - 1
+    values, places = ratios(obs)
+    near = np.where((obs.layers.steps <= step)[:, None], values, np.nan) if places else np.empty((0, 0))
+    if not near.size or not np.isfinite(near).any():
+        return StepSize(step, "", math.nan, rise(obs, step))
+    row, column = np.unravel_index(int(np.nanargmax(near)), near.shape)
+    ratio = float(near[row, column])
+    if ratio < 0.01:
+        return None  # the weights hardly move: something else raised the loss
+    look = int(obs.layers.steps[row]), ratio
+    return StepSize(step, obs.layers.names[places[int(column)]], ratio, rise(obs, step), (look,))
 
 
 def too_slow(obs: Observations) -> StepSize | None:

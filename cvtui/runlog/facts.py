@@ -156,6 +156,13 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     byte_roughness: float | None = None
     """Mean difference of neighbouring pixels of the first images, over that of the same bytes turned by 128; null: they
     are no bytes of one scale."""
+    neighbours_alike: float | None = None
+    """Correlation of pixels of the first images with those beside and below them; null: small images, or plain ones."""
+    at_the_top: float | None = None
+    """Share of their pixels that are their largest value, where more than half are."""
+    jumps: list[float] = []
+    """[share of neighbouring pixels of training's first images that lie three quarters of their range apart, the same
+    of validation's, share of training's pixels at either end of it]; []: not known."""
     zero_eps: float | None = None
     """Adam's (or RMSprop's, Adagrad's) eps, where it is 0 in the type of the weights that it moves."""
     label_smoothing: float | None = None
@@ -171,6 +178,15 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """The first loss takes the logarithm of a softmax or sigmoid as it is, with no clamp or epsilon."""
     bounded_scores: str = ""
     """tanh or cosine: what a softmax cross-entropy is given lies between -1 and 1, as nothing multiplies it."""
+    given_as_is: bool = False
+    """Nothing is added to or multiplied with what the first loss is given: only shapes, clamps and a logarithm are."""
+    softmax_inside: int = 0
+    """Features of an image that a softmax between two linear layers goes over; 0: there is none in the graph."""
+    pulls: list[int] = []
+    """[up, down, none]: images that pull their one output so in the first step, where all that do have one force (the
+    loss is a straight line); []: forces differ."""
+    one_target_for_all: bool = False
+    """A binary cross-entropy compares all shares of an image with one number, 0 or 1, by its gradient."""
     output_gradient: float | None = None
     """Largest gradient of the loss by one of the model's outputs, in the first step."""
     labels_from: str = ""

@@ -20,6 +20,7 @@ from tests.doctor import (
     second_epochs,
     second_evidence,
     second_facts,
+    second_heads,
     second_kinds,
     second_loss,
     second_signs,
@@ -27,8 +28,8 @@ from tests.doctor import (
 from tests.doctor.second_log import PATTERNS, Said, SecondReader, Untrue, number
 
 PLACES = {
-    "sentences": (second_checks, second_facts, second_loss, second_epochs, second_signs, second_kinds),
-    "evidence": (second_evidence, second_facts, second_loss, second_signs, second_kinds),
+    "sentences": (second_checks, second_facts, second_loss, second_epochs, second_signs, second_kinds, second_heads),
+    "evidence": (second_evidence, second_facts, second_loss, second_signs, second_kinds, second_heads),
     "answers": (second_check_up,),
 }
 NOT_THERE = (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, StopIteration)

@@ -7,10 +7,8 @@ import math
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.doctor.rules.count_signs import PLAIN, of_training_images
 from cvtui.runlog.events import EpochDone
-
-PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
-"""Losses that are a mean of −log p of the right answer."""
 
 
 @rule("F49", "facts", "steps", "epochs")
@@ -20,7 +18,7 @@ def wrong_accuracy(obs: Observations) -> RuleResult | None:
     if facts.accuracy_counted == "half of a score":
         return _of_scores(obs) or _unlike_its_loss(obs)
     words = _counted(obs)
-    if (added := _added_up(obs) or _of_both(obs)) is not None:
+    if (added := _added_up(obs) or _of_both(obs) or of_training_images(obs)) is not None:
         return added
     if not words or not facts.accuracies:
         return _too_low(obs) or _unlike_its_loss(obs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.doctor.rules.graph_signs import scores_are_others
@@ -46,7 +47,8 @@ def imbalance(obs: Observations) -> RuleResult | None:
         return None  # a sampler draws them evenly
     uncertain = 1 + even * (len(counts) - 1)
     ratio = uncertain / len(counts)
-    if ratio >= limit("F24", "perplexity") and (even >= limit("F24", "even") or not _plain_mean(obs)):
+    unweighed = _plain_mean(obs) or _always_the_many(obs, counts)
+    if ratio >= limit("F24", "perplexity") and (even >= limit("F24", "even") or not unweighed):
         return None
     largest = max(counts) / sum(counts)
     whose = "training labels" if facts.label_counts else f"labels of the first {len(facts.batch_sizes):,} batches"
@@ -76,6 +78,15 @@ def _plain_mean(obs: Observations) -> bool:
     plain = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
     called = bool(obs.facts.loss_calls) and obs.facts.loss_weighted is False
     return (called and obs.facts.loss_value in plain) or not obs.own_loop
+
+
+def _always_the_many(obs: Observations, counts: Sequence[int]) -> bool:
+    """Return True where the last validations are all right in one and the same share, that of the largest class."""
+    told = [epoch.val_accuracy or 0.0 for epoch in obs.epochs][-int(limit("F24", "epochs")) :]
+    share, total = max(counts) / sum(counts), sum(counts)
+    if len(told) < limit("F24", "epochs") or max(told) - min(told) > 1e-4:
+        return False
+    return abs(told[-1] - share) < max(0.01, 3 * math.sqrt(share * (1 - share) / total))
 
 
 def mixed_classes(counts: Sequence[int], sizes: Sequence[int]) -> float:
@@ -173,7 +184,7 @@ def _from_labels(obs: Observations) -> RuleResult | None:
         value=outputs,
         threshold=len(some_of),
         evidence=f"{outputs:,} outputs, labels {first:,} to {last:,}",
-        severity="note" if _others_validated(obs) else None,
+        severity="note" if _others_validated(obs) or (first == left == 1 and learns(obs)) else None,
     )
 
 

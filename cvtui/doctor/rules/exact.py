@@ -6,6 +6,7 @@ from cvtui.doctor.learning import log_of_zero
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.image_signs import cut_to_white, wrapped_in_training
 from cvtui.doctor.rules.static import is_auxiliary
 from cvtui.doctor.rules.symptoms import not_learning
 
@@ -72,7 +73,7 @@ def _wrapped(obs: Observations) -> RuleResult | None:
     """Find bytes that are far smoother once they are turned by 128."""
     rough = obs.facts.byte_roughness or 0.0
     if rough < limit("F28", "rough"):
-        return None
+        return cut_to_white(obs) or wrapped_in_training(obs)
     return RuleResult(
         f"Neighbouring pixels of the first images differ {rough:.3g} times as much as those of the same bytes turned "
         "by 128: middle greys lie at both ends, as where 128 is taken off in a type without numbers below 0.",

@@ -6,6 +6,8 @@ import math
 
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
+from cvtui.doctor.rules.count_signs import too_low_a_loss
+from cvtui.doctor.rules.loss_signs import one_label_for_all
 
 
 @rule("F60", "facts", "epochs")
@@ -70,7 +72,7 @@ def _drawn_anew(obs: Observations) -> RuleResult | None:
 def broadcast(obs: Observations) -> RuleResult | None:
     """Find a loss that compares each output with each label."""
     if len(obs.facts.broadcast) != 2:
-        return None
+        return one_label_for_all(obs)
     first, second = (" x ".join(f"{size:,}" for size in sizes) for sizes in obs.facts.broadcast)
     rows = max(sizes[1] for sizes in obs.facts.broadcast if len(sizes) > 1)
     if rows > 1:
@@ -210,6 +212,8 @@ def loss_counted(obs: Observations) -> RuleResult | None:
     guess, bad = obs.label_entropy, []
     if not guess or not obs.is_cross_entropy:
         return None
+    if (low := too_low_a_loss(obs)) is not None:
+        return low
     for epoch in obs.epochs:
         trained, told = epoch.train_loss, epoch.val_loss
         right, others = epoch.val_accuracy, epoch.train_accuracy

@@ -13,7 +13,8 @@ from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 from cvtui.doctor.rules.labels import neighbours
 from cvtui.doctor.rules.loop import has_modes
-from cvtui.runlog.events import EpochDone, ModuleFact
+from cvtui.doctor.rules.norm_signs import first_values_left, of_the_batch
+from cvtui.runlog.events import EpochDone
 
 MOST_RIGHT = 1.001
 """Above it an accuracy is no share of anything."""
@@ -41,6 +42,8 @@ def modes_differ(obs: Observations) -> RuleResult | None:
         if bad[place - 1] and bad[place]:
             step, trained, evaluated = pairs[place]
             return _tell_modes(step, trained, evaluated, slow[0].name if slow else "")
+    if (kept := of_the_batch(obs)) is not None:
+        return kept
     quick = [m for m in norms if m.options["momentum"] > limit("F23", "quick")]
     if quick and not (obs.epochs and obs.epochs[0].step <= 1):  # (of one batch an epoch the last batch is all there is)
         momentum = quick[0].options["momentum"]
@@ -53,7 +56,7 @@ def modes_differ(obs: Observations) -> RuleResult | None:
             evidence=f"batch norm's momentum {momentum:.2g}",
             advice="Use 1 - momentum of Keras (0.01 for its 0.99), or PyTorch's own 0.1.",
         )
-    if (left := _first_values_left(obs, norms, pairs)) is not None:
+    if (left := first_values_left(obs, norms, pairs)) is not None:
         return left
     if slow and obs.total_steps and obs.total_steps * slow[0].options["momentum"] < 3:
         momentum = slow[0].options["momentum"]
@@ -66,42 +69,6 @@ def modes_differ(obs: Observations) -> RuleResult | None:
             evidence=f"batch norm's momentum {momentum:.2g}",
         )
     return None
-
-
-def _first_values_left(
-    obs: Observations, norms: list[ModuleFact], pairs: list[tuple[int, float, float]]
-) -> RuleResult | None:
-    """Find running means that still hold much of their first values, where evaluation mode answers far worse.
-
-    (Of few steps, however many epochs: a small set, or a momentum as Keras has it.)
-    """
-    facts, last = obs.facts, obs.epochs[-1] if obs.epochs else None
-    if not norms or pairs[1:] or facts.fresh_norms == 0 or facts.norm_spread is not None:
-        return None  # (they were loaded: their first values are those of another training)
-    momentum, step, how = min(one.options["momentum"] for one in norms), 0, ""
-    if facts.mode_losses and facts.mode_losses[-1][0] >= limit("F23", "least"):
-        at, trained, evaluated = facts.mode_losses[-1]
-        far = evaluated > max(limit("F23", "times") * trained, trained + limit("F23", "more"))
-        step = int(at) if far else 0
-        how = f"the same batch costs {trained:.3g} in training mode and {evaluated:.3g} in evaluation mode"
-    elif last is not None and (last.train_accuracy or 0.0) - (last.val_accuracy or 1.0) > limit("F23", "gap"):
-        step, right = last.step, percent(last.train_accuracy or 0.0)
-        how = (
-            f"{right} is right in training, where they are not used, and {percent(last.val_accuracy or 0.0)} with them"
-        )
-    left = (1 - momentum) ** step
-    if step < limit("F23", "least") or left < limit("F23", "left"):
-        return None
-    return RuleResult(
-        f"After {step:,} steps the running means of {norms[0].name} still hold {percent(left)} of their first values, "
-        f"0 and 1 (momentum {momentum:.2g}): {how}.",
-        step=step,
-        layer=norms[0].name,
-        value=left,
-        threshold=limit("F23", "left"),
-        evidence=f"momentum {momentum:.2g}, {step:,} steps: {percent(left)} left",
-        advice="More steps, or a larger momentum (PyTorch's own is 0.1; Keras's 0.99 is 0.01 here).",
-    )
 
 
 def _tell_modes(step: int, trained: float, evaluated: float, layer: str) -> RuleResult:
@@ -192,6 +159,8 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
     if any((epoch.val_accuracy or 0.0) > MOST_RIGHT for epoch in obs.epochs):
         return None  # what is told is no share: F49
     even, count = 1 / classes, validated(obs)
+    counts = [number for number in obs.label_counts if number]
+    rarest = min(counts) / sum(counts) if counts else even  # (right in so many: always the answer that is rarest)
     for epoch in obs.epochs:
         if obs.batch_norm and epoch.step < limit("F21", "settled"):
             continue  # of 60 images at 16 a step: the running means after 8 steps cost 16 times a guess, later nothing
@@ -199,7 +168,7 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
         below = (
             train is not None
             and val is not None
-            and val < limit("F21", "below") * even
+            and val < limit("F21", "below") * min(even, rarest)
             and train > min(limit("F21", "above") * even, (1 + even) / 2)
             and (not count or errors(val, even, count) < -limit("F21", "clear"))
         )
@@ -219,7 +188,7 @@ def _by_epochs(obs: Observations) -> RuleResult | None:
                 f"{_result(val, epoch.val_loss)}; a guess is right in {percent(even)}: the two are not prepared alike.",
                 step=epoch.step,
                 value=val,
-                threshold=limit("F21", "below") * even,
+                threshold=limit("F21", "below") * min(even, rarest),
                 evidence=f"training {_result(train, epoch.train_loss)}, validation {_result(val, epoch.val_loss)}",
             )
     return None

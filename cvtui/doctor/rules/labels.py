@@ -8,6 +8,7 @@ from cvtui.doctor.first_epoch import errors, learnable, shares_told, validated
 from cvtui.doctor.learning import beyond
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.doctor.rules.image_signs import noise
 from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.doctor.step_size import too_fast, too_slow
 from cvtui.runlog.events import EpochDone
@@ -31,7 +32,7 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         return same
     if any((e.val_accuracy or 0.0) > beyond(obs, limit("F13", "learnt")) for e in obs.epochs):
         return None
-    by_heart = _learnt_by_heart(obs)
+    by_heart = _learnt_by_heart(obs) or noise(obs)
     if not count:
         return by_heart
     least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)

@@ -8,6 +8,7 @@ from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 from cvtui.doctor.rules.graph_signs import loss_of_nothing, probabilities_under_kl
+from cvtui.doctor.rules.loss_signs import straight_loss
 
 CROSS = ("cross-entropy", "cross-entropy of probabilities")
 DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
@@ -109,7 +110,7 @@ def _far_below_zero(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F40", "facts", "steps")
+@rule("F40", "facts", "steps", "epochs")
 def wrong_input(obs: Observations) -> RuleResult | None:
     """Find a loss that wants probabilities, log-probabilities or logits and is given something else."""
     facts, given = obs.facts, _given(obs)
@@ -121,7 +122,7 @@ def wrong_input(obs: Observations) -> RuleResult | None:
     if wrong:
         return RuleResult(wrong, step=0, evidence=f"targets {facts.target_kind}, {facts.target_range}")
     if not told:
-        return probabilities_under_kl(obs)
+        return probabilities_under_kl(obs) or straight_loss(obs)
     span = facts.given_range
     where = f" In the first step it was given {span[0]:.3g} to {span[1]:.3g}." if span else ""
     return RuleResult(
@@ -173,6 +174,8 @@ def _no_probabilities(obs: Observations, given: str) -> str:
         return "the outputs of a ReLU"
     if given in RAW and (outside or not span):
         return "raw scores of the last layer"
+    if given == "tanh" and obs.facts.given_as_is:
+        return "the outputs of a tanh"
     if given in ("tanh", "log-softmax", "leaky relu", "elu", "gelu", "silu", "dropout", "batch-norm") and outside:
         return f"the outputs of a {given}"
     return ""

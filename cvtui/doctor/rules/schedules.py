@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, rule, some
@@ -17,7 +18,11 @@ from cvtui.text import counted
 def decays_early(obs: Observations) -> RuleResult | None:
     planned = obs.facts.rates
     total = obs.total_steps
+<<<<<<< HEAD
     if obs.own_loop and (odd := _never_stepped(obs) or _by_epoch(obs) or _waves(obs) or _cut_within(obs)) is not None:
+=======
+    if obs.own_loop and (odd := _of_own_loop(obs)) is not None:
+>>>>>>> w-real8
         return odd
     share = limit("F32", "share")
     if planned and total:
@@ -45,6 +50,57 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
         threshold=limit("F32", "half"),
         evidence=f"rate {rates[places[0]]:.2g} at step {step:,}",
         cure={"schedule": "cosine"},
+    )
+
+
+def _of_own_loop(obs: Observations) -> RuleResult | None:
+    return _never_stepped(obs) or _waves(obs) or _cut_within(obs) or _by_updates(obs) or _begun_anew(obs)
+
+
+def _by_updates(obs: Observations) -> RuleResult | None:
+    """Find a rate that is divided by 1 + decay * updates, with a decay that was meant for epochs."""
+    rates, epochs = obs.rates[: int(limit("F32", "steps"))], obs.epochs
+    if obs.first_step or len(rates) < 20 or len(epochs) < 2 or not (rates > 0).all() or obs.changes or learns(obs):
+        return None
+    decay = float(rates[0] / rates[1] - 1)
+    if decay < limit("F32", "decay") or epochs[0].step < 2:
+        return None
+    planned = rates[0] / (1 + decay * np.arange(len(rates)))
+    tenth = math.ceil(9 / decay)
+    if not np.allclose(rates, planned, rtol=1e-3) or tenth > 2 * epochs[0].step:
+        return None
+    return RuleResult(
+        f"The rate is divided by 1 + {decay:.3g} times the number of updates: at step {tenth:,} it is a tenth of what "
+        f"it was, and {rates[-1]:.2g} at step {len(rates) - 1:,}. Is a decay that was meant for epochs counted in "
+        "updates?",
+        step=tenth,
+        value=decay,
+        threshold=limit("F32", "decay"),
+        evidence=f"rate {rates[0]:.3g} / (1 + {decay:.3g} n)",
+        name="rate decays by updates",
+        advice="Divide the decay by the number of updates in an epoch, or leave it out.",
+    )
+
+
+def _begun_anew(obs: Observations) -> RuleResult | None:
+    """Find a rate that rises through each epoch and begins again where it began: a schedule made anew in each."""
+    rates, ends = obs.rates, [0, *(epoch.step for epoch in obs.epochs)]
+    parts = [rates[a:b] for a, b in itertools.pairwise(ends) if b <= len(rates)]
+    if obs.first_step or len(parts) < limit("F32", "anew") or len(parts[0]) < 5 or obs.changes:
+        return None
+    first = parts[0]
+    if not (first > 0).all() or (np.diff(first) < 0).any() or first[-1] < 1.5 * first[0]:
+        return None
+    if any(len(one) != len(first) or not np.allclose(one, first, rtol=1e-3) for one in parts):
+        return None
+    return RuleResult(
+        f"In each of the first {len(parts):,} epochs the rate rises from {first[0]:.3g} to {first[-1]:.3g}, and then "
+        "begins again: is the schedule made anew in each epoch? It never gets past its warm-up.",
+        step=ends[2] - 1,
+        value=float(first[-1]),
+        evidence=f"{len(parts):,} epochs with one and the same rising rate",
+        name="schedule made anew in each epoch",
+        advice="Make the schedule once, before the loop over epochs.",
     )
 
 

@@ -11,6 +11,8 @@ from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
+from cvtui.doctor.rules.loss_signs import softmax_between
+from cvtui.doctor.step_size import too_fast
 from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 
 Mask = NDArray[np.bool_]
@@ -38,7 +40,7 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     if share < low and not obs.own_loop and not obs.facts.label_counts:
         return None  # they are counted beside the first steps; of labels 10 : 1 a guess may cost anything
     large, early = gain > limit("F10", "gain"), not len(obs.windows) or learns(obs) or _stays(obs, first)
-    before = share < 1 and obs.own_loop and early
+    before = share < 1 and obs.own_loop and (early or too_fast(obs) is not None)
     where = f"; the weights of {layer} spread {gain:.3g}/sqrt(inputs), he draws 1.41" if large else ""
     return RuleResult(
         f"The first loss was {first:.3g}, where random guessing costs {guess:.3g}{where}. The net begins "
@@ -235,16 +237,19 @@ def _lower(obs: Observations) -> dict[str, float]:
     return {"lr": float(f"{rate / 10:.3g}")} if rate and not obs.own_loop else {}
 
 
-@rule("F06", "layers", "steps", "end")
+@rule("F06", "layers", "steps", "epochs", "end")
 def vanishing(obs: Observations) -> RuleResult | None:
     layers, guess = obs.layers, obs.guess
+    if (between := softmax_between(obs)) is not None:
+        return between
     places = layers.weighted()
     if len(layers) < 2 or len(places) < 3 or guess is None:
         return None
     norms = layers.of("grad_norm")
     first, last = norms[:, places[0]], norms[:, places[-1]]
     with np.errstate(all="ignore"):
-        faint = (first < limit("F06", "norm")) & (first / last < limit("F06", "ratio")) & (last > 0)
+        # (Exactly 0 it is behind units that are dead: F04.)
+        faint = (first > 0) & (first < limit("F06", "norm")) & (first / last < limit("F06", "ratio")) & (last > 0)
     for sample in np.flatnonzero(faint[1:] & faint[:-1]) + 1:
         step = int(layers.steps[sample])
         if obs.loss_at(step) < 0.5 * guess:

@@ -10,6 +10,7 @@ from cvtui.doctor.learning import falls, learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, short, some
 from cvtui.doctor.rules.graph_signs import norms_at_zero, softmax_of_softmax
+from cvtui.doctor.rules.loss_signs import dropout_upon_dropout
 
 
 @rule("F11", "facts", "steps", "epochs")
@@ -247,7 +248,7 @@ def much_dropout(obs: Observations) -> RuleResult | None:
         if "Dropout" in m.kind and m.options.get("p", 0) > limit("F34", "p") and not is_auxiliary(m.name)
     ]
     if not strong:
-        return None
+        return dropout_upon_dropout(obs)
     worst = max(strong, key=lambda m: m.options["p"])
     p = worst.options["p"]
     return RuleResult(

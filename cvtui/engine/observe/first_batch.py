@@ -5,6 +5,7 @@ All of it stays on its device until `read`, when the log is flushed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,8 +16,9 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
 from cvtui.engine.observe.statistics import moments
-from cvtui.engine.observe.wrapped_bytes import roughness
-from cvtui.text import rounded_or_none
+from cvtui.engine.observe.straight_losses import at_the_top, neighbours_alike
+from cvtui.engine.observe.wrapped_bytes import jumps, roughness
+from cvtui.text import rounded, rounded_or_none
 
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
@@ -36,6 +38,7 @@ class FirstBatch:
         self._seen: Tensor | None = None
         self.fields: dict[str, Any] = {}
         """Facts that needed no reading."""
+        self._jumps: list[float] = []
         self.images: Tensor | None = None
         """The batch, or its first images, as the model got them; there from the end of the step on."""
 
@@ -85,6 +88,11 @@ class FirstBatch:
             facts |= {name: rounded_or_none(n, 6) for name, n in zip(names, held["input"].tolist(), strict=True)}
         if self.images is not None and (rough := roughness(self.images)) is not None:
             facts["byte_roughness"] = rounded_or_none(rough, 4)
+        if self.images is not None and (alike := neighbours_alike(self.images)) is not None:
+            facts["neighbours_alike"] = rounded_or_none(alike, 4)
+            facts["at_the_top"] = at_the_top(self.images)
+        if self.images is not None:
+            self._jumps = jumps(self.images).tolist()
         loss, output, labels = (held.get(name) for name in ("loss", "output", "labels"))
         if loss is not None:
             facts["first_loss"] = rounded_or_none(loss.item(), 6)
@@ -95,6 +103,11 @@ class FirstBatch:
             rows = output.float().cpu().reshape(len(output), -1)
             facts |= output_facts(rows, labels, facts.get("first_loss"))
         return facts, labels
+
+    def jumps(self, validation: float) -> list[float]:
+        """Return [share of far neighbours of this batch, of validation's, share at either end]; [] where not known."""
+        numbers = [*self._jumps[:1], validation, *self._jumps[1:]]
+        return [rounded(one, 4) for one in numbers] if len(numbers) == 3 and all(map(math.isfinite, numbers)) else []
 
 
 def _first_of(images: Tensor) -> Tensor:

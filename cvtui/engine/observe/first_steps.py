@@ -44,6 +44,7 @@ from cvtui.engine.observe.stale_gradients import StaleGradients
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.update_passes import UpdatePasses
 from cvtui.engine.observe.weight_sample import has_closure
+from cvtui.engine.observe.wrapped_bytes import jumps
 from cvtui.engine.optim.groups import held_by
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
@@ -216,7 +217,7 @@ class Probe:
             self._prints.evaluate(images)
         if self._validation is None and self.seen:
             with self._within_memory():
-                self._validation = moments(images.detach())[:4]
+                self._validation = torch.cat([moments(images.detach())[:4].float(), jumps(images)])
                 self._first.fields["validation_mode"] = module.training
 
     @ends_no_training
@@ -356,7 +357,10 @@ class Probe:
                 "validation_mean": rounded_or_none(numbers[0], 6),
                 "validation_std": rounded_or_none(numbers[1], 6),
             }
-            facts["validation_mode"] = self._first.fields["validation_mode"]
+            facts["validation_mode"], facts["jumps"] = (
+                self._first.fields["validation_mode"],
+                self._first.jumps(numbers[4]),
+            )
         facts |= self._finite.facts() | self._read_modes() | self._signs.set_back()
         return Facts(step=self.number, **facts) if facts else None
 

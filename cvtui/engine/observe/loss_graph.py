@@ -96,6 +96,8 @@ PASSED = {
 """Operations on what is told on, which keep its meaning (shapes, choices, clamps, an epsilon)."""
 SHAPED = {"View", "UnsafeView", "ReshapeAlias", "Reshape", "Squeeze", "Unsqueeze", "Gather", "Index", "Select"}
 """Those of them that change no value."""
+ARITHMETIC = {"Add", "Sub", "Rsub", "Mul", "Div", "Where", "Maximum", "Minimum"}
+"""Those that may bring any value into 0..1."""
 SHARED = 4_000
 """Nodes of a graph that are looked at, at most."""
 CHAIN = 12
@@ -113,6 +115,8 @@ class LossRead(NamedTuple):
     """The model's output is what the loss is given, but for clamps and shapes."""
     bare_log: bool = False
     """The logarithm of a softmax or sigmoid is taken with nothing between: of a share that is 0 it is infinite."""
+    as_it_is: bool = False
+    """Nothing is added to or multiplied with what the loss is given."""
 
 
 def stem(node: Node) -> str:
@@ -175,7 +179,17 @@ def _told(kind: str, node: Node, sign: int, output: Node | None, names: Mapping[
         kind = "cross-entropy of probabilities"
         if chain[:1] in (["sum"], ["exp"], ["cosh"], ["mean"]):
             kind = "log-cosh" if chain[0] == "cosh" else ""  # (a logsumexp by hand)
-    return LossRead(kind, WANTS.get(kind, ""), chain, sign, over, direct, _bare_log(node))
+    return LossRead(kind, WANTS.get(kind, ""), chain, sign, over, direct, _bare_log(node), _as_it_is(node, output))
+
+
+def _as_it_is(node: Node, output: Node | None) -> bool:
+    """Return True if nothing but shapes, clamps and a logarithm lies between the model's output's last operation."""
+    now = _follow(node)
+    while now is not None and (KINDS.get(stem(now)) in (None, "log")) and now is not output:
+        if stem(now).removesuffix("Backward") in ARITHMETIC:
+            return False
+        now = _follow(now)
+    return now is not None and KINDS.get(stem(now)) is not None
 
 
 def _bare_log(node: Node) -> bool:

@@ -22,6 +22,7 @@ from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
 from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
 from cvtui.engine.observe.model_facts import loss_facts, weights_in_loss
 from cvtui.engine.observe.shards import is_sharded
+from cvtui.engine.observe.straight_losses import one_target_for_all, pulls, softmax_inside
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded_or_none
@@ -48,6 +49,7 @@ class LossProbe:
         self._moved: list[list[int]] = []
         self._broadcast: list[list[int]] = []
         self._bounded = ""
+        self._inside = 0
         self._plain: list[str] = []
         self._output: Tensor | None = None
         self._node: Any = None
@@ -109,6 +111,7 @@ class LossProbe:
             names = self._calls.names if self._calls is not None else {}
             self._moved = self._calls.moved if self._calls is not None else []
             self._bounded = bounded_scores(node)
+            self._inside = softmax_inside(node)
             self._broadcast = self._calls.broadcast if self._calls is not None else []
             self._terms = loss_facts(node) | {
                 "weights_in_loss": weights_in_loss(node, {*map(id, self.model.parameters())})
@@ -204,6 +207,8 @@ class LossProbe:
             "loss_sign": read.sign,
             "softmax_over": read.softmax_over,
             "bare_log": read.bare_log,
+            "given_as_is": read.as_it_is,
+            "softmax_inside": self._inside,
             "loss_calls": list(dict.fromkeys(call.name for call in self._called)),
             "loss_weighted": any(call.weighted for call in self._called),
             "unlisted": unlisted_modules(self.model, held_by(*self.optimizers)),
@@ -218,6 +223,7 @@ class LossProbe:
             output, gradient = self._first
             if gradient is not None:
                 facts["output_gradient"] = rounded_or_none(gradient.abs().max().item(), 6) if len(gradient) else None
+                facts |= _of_no_formula(output.float().cpu(), gradient.float().cpu())
         self._first = None
         given = self._given(output, read)
         if given is not None and given.numel():
@@ -239,6 +245,13 @@ class LossProbe:
         classes = [call for call in self._called if call.name in ("cross_entropy", "nll_loss")]
         given = (classes if classes and read.kind == "cross-entropy" else self._called)[0].input
         return given if given.dim() <= 2 and given.numel() <= LARGEST else None
+
+
+def _of_no_formula(output: Tensor, gradient: Tensor) -> dict[str, Any]:
+    """Return what the gradient at the outputs (N x C or N) tells by itself."""
+    if output.dim() == 2 and output.shape[1] > 1:
+        return {"one_target_for_all": True} if one_target_for_all(output, gradient) else {}
+    return {"pulls": pulls(output, gradient)}
 
 
 def versions(tensors: Sequence[Tensor]) -> list[tuple[weakref.ref[Tensor], int]]:

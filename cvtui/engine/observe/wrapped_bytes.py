@@ -48,6 +48,21 @@ def roughness(images: Tensor) -> float | None:
     return _rough(bytes_) / turned if turned > 0 else None
 
 
+@torch.no_grad()
+def jumps(images: Tensor) -> Tensor:
+    """Return [share of neighbouring pixels three quarters of all that there is apart, share of pixels at either end].
+
+    The first is that of the image in the middle (a median). NaN of what is no N x C x H x W.
+    """
+    if images.dim() != 4 or min(images.shape[2:]) < 4 or not images.is_floating_point():
+        return torch.full((2,), torch.nan)
+    some = images[:IMAGES, :, :SIDE, :SIDE].detach().float()
+    low, high = some.amin(), some.amax()
+    far = [(some.diff(dim=axis).abs() > 0.75 * (high - low)).float().mean((1, 2, 3)) for axis in (2, 3)]
+    ends = ((some == low) | (some == high)).float().mean()
+    return torch.stack([((far[0] + far[1]) / 2).median(), ends])
+
+
 def _rough(values: Tensor) -> float:
     """Return the mean difference of neighbours, down and across."""
     return sum(float(values.diff(dim=axis).abs().mean()) for axis in (2, 3))

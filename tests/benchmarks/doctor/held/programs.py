@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cases
     data,
+    eighth_data,
+    eighth_heads,
+    eighth_training,
     fifth_counts,
     fifth_heads,
     fifth_healthy,
@@ -36,9 +39,10 @@ from tests.benchmarks.doctor.held.case import program_of
 from tests.benchmarks.doctor.real.program import Program
 
 PROGRAMS = [program_of(name) for name in CASES if name.startswith("held-")]
+SETS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "seventh"."""
+    """Return "first" to "eighth"."""
     return CASES[program.loop].batch_of

@@ -1,0 +1,71 @@
+"""Batch norms whose evaluation differs from their training by what they keep."""
+
+from __future__ import annotations
+
+from cvtui.doctor.observations import Observations
+from cvtui.doctor.registry import RuleResult, limit, percent
+from cvtui.runlog.events import ModuleFact
+
+
+def of_the_batch(obs: Observations) -> RuleResult | None:
+    """Find frozen norms of a loaded net that take the batch's means in training, and others in evaluation."""
+    facts, last = obs.facts, obs.epochs[-2:]
+    norms = [one for one in facts.modules if "BatchNorm" in one.kind]
+    if not norms or facts.fresh_norms != 0 or facts.norm_frozen is not False or not facts.mode_losses or len(last) < 2:
+        return None
+    if not any(f"{one.name}.weight" in facts.frozen for one in norms):
+        return None
+    at, trained, evaluated = facts.mode_losses[-1]
+    if evaluated < limit("F23", "frozen") * trained:
+        return None
+    if any((one.train_accuracy or 0.0) - (one.val_accuracy or 1.0) < limit("F23", "apart") for one in last):
+        return None
+    right, wrong = percent(last[-1].train_accuracy or 0.0), percent(last[-1].val_accuracy or 0.0)
+    return RuleResult(
+        f"The batch norms of a loaded, frozen net take each batch's own means in training, and others in evaluation: "
+        f"at step {int(at):,} one batch costs {trained:.3g} in training mode and {evaluated:.3g} in evaluation mode, "
+        f"and {right} is right in training, {wrong} in validation.",
+        step=last[-1].step,
+        layer=norms[0].name,
+        value=evaluated / trained,
+        threshold=limit("F23", "frozen"),
+        evidence=f"loss {trained:.3g} in training mode, {evaluated:.3g} in evaluation mode",
+        name="frozen norms in training mode",
+        advice="Call eval() on the frozen part behind model.train(): its batch norms then keep their means.",
+    )
+
+
+def first_values_left(
+    obs: Observations, norms: list[ModuleFact], pairs: list[tuple[int, float, float]]
+) -> RuleResult | None:
+    """Find running means that still hold much of their first values, where evaluation mode answers far worse.
+
+    (Of few steps, however many epochs: a small set, or a momentum as Keras has it.)
+    """
+    facts, last = obs.facts, obs.epochs[-1] if obs.epochs else None
+    if not norms or pairs[1:] or facts.fresh_norms == 0 or facts.norm_spread is not None:
+        return None  # (they were loaded: their first values are those of another training)
+    momentum, step, how = min(one.options["momentum"] for one in norms), 0, ""
+    if facts.mode_losses and facts.mode_losses[-1][0] >= limit("F23", "least"):
+        at, trained, evaluated = facts.mode_losses[-1]
+        far = evaluated > max(limit("F23", "times") * trained, trained + limit("F23", "more"))
+        step = int(at) if far else 0
+        how = f"the same batch costs {trained:.3g} in training mode and {evaluated:.3g} in evaluation mode"
+    elif last is not None and (last.train_accuracy or 0.0) - (last.val_accuracy or 1.0) > limit("F23", "gap"):
+        step, right = last.step, percent(last.train_accuracy or 0.0)
+        how = (
+            f"{right} is right in training, where they are not used, and {percent(last.val_accuracy or 0.0)} with them"
+        )
+    left = (1 - momentum) ** step
+    if step < limit("F23", "least") or left < limit("F23", "left"):
+        return None
+    return RuleResult(
+        f"After {step:,} steps the running means of {norms[0].name} still hold {percent(left)} of their first values, "
+        f"0 and 1 (momentum {momentum:.2g}): {how}.",
+        step=step,
+        layer=norms[0].name,
+        value=left,
+        threshold=limit("F23", "left"),
+        evidence=f"momentum {momentum:.2g}, {step:,} steps: {percent(left)} left",
+        advice="More steps, or a larger momentum (PyTorch's own is 0.1; Keras's 0.99 is 0.01 here).",
+    )

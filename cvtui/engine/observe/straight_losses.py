@@ -1,0 +1,108 @@
+"""What the first step's gradient at the outputs tells of a loss that no formula is known of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cvtui.engine.observe.loss_graph import KINDS, stem
+from cvtui.text import rounded
+
+Node = Any
+
+LEAST = 8
+"""Images, at least."""
+SAME = 1e-5
+"""Relative error up to which gradients are of one size."""
+SPREAD = 1e-3
+"""Outputs whose spread is less are all alike: every loss pulls these with one force."""
+SHAPES = {"View", "UnsafeView", "ReshapeAlias", "Reshape", "Squeeze", "Unsqueeze", "Clone", "Alias", "Contiguous",
+          "NativeDropout"}  # fmt: skip
+NODES = 400
+
+
+def pulls(output: Tensor, gradient: Tensor) -> list[int]:
+    """Return [up, down, none]: how many images pull their one output so, where all that pull do it with one force.
+
+    [] where forces differ, as those of nearly all losses do.
+    """
+    one, force = output.reshape(-1), gradient.reshape(-1)
+    if len(one) < LEAST or len(one) != len(output) or len(force) != len(one) or one.std() < SPREAD:
+        return []
+    sizes = force[force != 0].abs()
+    if not len(sizes) or float(sizes.max() - sizes.min()) > SAME * float(sizes.max()):
+        return []
+    return [int((force < 0).sum()), int((force > 0).sum()), int((force == 0).sum())]
+
+
+def one_target_for_all(output: Tensor, gradient: Tensor) -> bool:
+    """Return True if a binary cross-entropy compares all shares of an image (N x C) with one number, 0 or 1."""
+    if output.dim() != 2 or output.shape[1] < 2 or len(output) < LEAST or gradient.shape != output.shape:
+        return False
+    if not bool(((output > 0) & (output < 1)).all()):
+        return False
+    for share in (output.numel(), len(output)):
+        solved = output - gradient * share * output * (1 - output)
+        whole = solved.round()
+        if bool(((solved - whole).abs() < 2e-3).all()) and set(whole.unique().tolist()) == {0.0, 1.0}:
+            return bool((whole == whole[:, :1]).all())
+    return False
+
+
+def softmax_inside(start: Node | None) -> int:
+    """Return over how many features of an image a softmax goes that lies between two linear layers; 0 without one."""
+    if start is None:
+        return 0
+    waiting, seen = [start], {start}
+    while waiting and len(seen) < NODES:
+        node = waiting.pop(0)
+        if stem(node) == "AddmmBackward" and len(node.next_functions) > 1:
+            before = _through(node.next_functions[1][0])
+            if before is not None and stem(before) == "SoftmaxBackward" and _is_linear(_through(_first(before))):
+                return int(before._input_metadata[0].shape[-1]) if before._input_metadata else 0
+        for follower, _ in node.next_functions:
+            if follower is not None and follower not in seen:
+                seen.add(follower)
+                waiting.append(follower)
+    return 0
+
+
+def _is_linear(node: Node | None) -> bool:
+    return node is not None and KINDS.get(stem(node)) == "linear"
+
+
+def _through(node: Node | None) -> Node | None:
+    while node is not None and stem(node).removesuffix("Backward") in SHAPES:
+        node = _first(node)
+    return node
+
+
+def _first(node: Node) -> Node | None:
+    return node.next_functions[0][0] if node.next_functions else None
+
+
+@torch.no_grad()
+def neighbours_alike(images: Tensor) -> float | None:
+    """Return the correlation of pixels (N x C x H x W) with those beside and below them, within images.
+
+    None of small images, and of images that are one value all over.
+    """
+    if images.dim() != 4 or min(images.shape[2:]) < 8 or not images.is_floating_point():
+        return None
+    some = images[:16, :, :64, :64].detach().float().cpu()
+    some = some - some.mean((2, 3), keepdim=True)
+    size = float(some.square().mean())
+    if not 0 < size < float("inf"):
+        return None
+    beside = (some[..., 1:] * some[..., :-1]).mean() + (some[:, :, 1:] * some[:, :, :-1]).mean()
+    return float(beside) / 2 / size
+
+
+@torch.no_grad()
+def at_the_top(images: Tensor) -> float | None:
+    """Return the share of values that are the largest one; None of less than a half."""
+    some = images[:16, :, :64, :64].detach().float().cpu()
+    share = float((some == some.max()).float().mean())
+    return rounded(share, 4) if share > 0.5 else None
