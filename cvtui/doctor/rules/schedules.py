@@ -18,11 +18,7 @@ from cvtui.text import counted
 def decays_early(obs: Observations) -> RuleResult | None:
     planned = obs.facts.rates
     total = obs.total_steps
-<<<<<<< HEAD
-    if obs.own_loop and (odd := _never_stepped(obs) or _by_epoch(obs) or _waves(obs) or _cut_within(obs)) is not None:
-=======
     if obs.own_loop and (odd := _of_own_loop(obs)) is not None:
->>>>>>> w-real8
         return odd
     share = limit("F32", "share")
     if planned and total:
@@ -54,7 +50,9 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
 
 
 def _of_own_loop(obs: Observations) -> RuleResult | None:
-    return _never_stepped(obs) or _waves(obs) or _cut_within(obs) or _by_updates(obs) or _begun_anew(obs)
+    return (
+        _never_stepped(obs) or _by_epoch(obs) or _waves(obs) or _cut_within(obs) or _by_updates(obs) or _begun_anew(obs)
+    )
 
 
 def _by_updates(obs: Observations) -> RuleResult | None:
