@@ -185,6 +185,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     pulls: list[int] = []
     """[up, down, none]: images that pull their one output so in the first step, where all that do have one force (the
     loss is a straight line); []: forces differ."""
+    one_force: bool = False
+    """Of several outputs: all that the loss pulls at in the first step are pulled with one force."""
+    output_made: list[str] = []
+    """What the model's output comes from in the loss's graph, the last operation first, up to a layer with weights."""
     one_target_for_all: bool = False
     """A binary cross-entropy compares all shares of an image with one number, 0 or 1, by its gradient."""
     output_gradient: float | None = None

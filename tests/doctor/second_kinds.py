@@ -222,6 +222,22 @@ def silent(log: SecondReader, parts: Said, _said: Said) -> None:
     need([int(number(parts[name])) for name in ("silent", "images", "only")] == log.facts["silent_images"], "counts")
     if parts.get("told"):
         near(parts["told"], 100 * max(one["val_accuracy"] for one in log.epochs.values()))
+        need((log.facts["outputs"] == 1) == bool(parts["one"]), "outputs")
+
+
+def squashed(log: SecondReader, parts: Said, _said: Said) -> None:
+    made = log.facts["output_made"]
+    need("made" not in parts or parts["made"] == ", ".join(made), "the chain")
+    need("head" not in parts or parts["head"].lower() == made[0], "the last operation")
+    if "share" in parts:
+        near(parts["share"], 1 / (1 + math.exp(-1)))
+        near(parts["least"], math.log(1 + math.exp(-1)))
+    elif "ends" in parts:
+        need(
+            log.facts.get("loss_kind", "") == ("margin" * bool(parts["margin"])),
+            "the loss",
+        )
+        need(bool(parts["margin"]) or log.facts.get("one_force") or "pulls" in log.facts, "one force")
 
 
 def head_that_stays(log: SecondReader, parts: Said, _said: Said) -> None:
@@ -244,7 +260,9 @@ def counts_nothing(log: SecondReader, parts: Said, _said: Said) -> None:
 
 
 def shares_given(log: SecondReader, parts: Said, _said: Said) -> None:
-    need(all(abs(one - 1) < 1e-3 for one in log.facts["given_sums"]), "they don't add up to 1")
+    alike = all(abs(one - 1) < 1e-3 for one in log.facts["given_sums"]) and log.facts["given_range"][0] >= 0
+    need(alike == bool(parts["shares"]), "whether they add up to 1")
+    need(alike or any(abs(one) > 1e-3 for one in log.facts["given_log_sums"]), "they are log-probabilities")
     if "low" in parts:
         near(parts["low"], log.facts["given_range"][0])
         near(parts["high"], log.facts["given_range"][1])

@@ -109,6 +109,19 @@ from tests.doctor.watched_loops.schedules import (
     CycleByEpoch,
     WarmedCosine,
 )
+from tests.doctor.watched_loops.squashed import (
+    HalfACrossEntropy,
+    RawUnderHinge,
+    RawUnderKl,
+    RawUnderMargin,
+    ReluUnderMargin,
+    SigmoidUnderHinge,
+    SigmoidUnderMargin,
+    SoftmaxOfOneByHand,
+    TanhTimesTen,
+    TanhUnderLogits,
+    WholeCrossEntropy,
+)
 from tests.doctor.watched_loops.threads import (
     AnyOfTheBatch,
     EmptyRows,
@@ -183,6 +196,13 @@ from tests.doctor.watched_loops.updates import (
         (OneSigmoidForAll, "F41", "There are labels above 1"),
         (SlowMeans, "F23", "of their first values"),
         (PlateauOfBatches, "F32", "all within epoch"),
+        (SigmoidUnderMargin, "F42", "between 0 and 1, and the loss is one of margins"),
+        (SigmoidUnderHinge, "F42", "as a hinge does"),
+        (ReluUnderMargin, "F42", "a ReLU"),
+        (TanhUnderLogits, "F42", "no share can be above 0.731"),
+        (RawUnderKl, "F40", "no logarithms of shares"),
+        (SoftmaxOfOneByHand, "F38", "over a single output"),
+        (HalfACrossEntropy, "F59", "(1 - y) log(1 - p)"),
         (CycleByEpoch, "F32", "OneCycleLR was made for 40 steps"),
         (CosineByEpoch, "F32", "has made 3 in 4 epochs"),
         (HeadOutside, "F45", "a head outside of it makes 4 scores"),
@@ -208,7 +228,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
              HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
              GradientsInValidation, ScaledInForward, BrighterInTraining, CycleByBatch, CosineOfEpochs, WarmedCosine,
-             Sharpened, Attacked],
+             Sharpened, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
