@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.doctor.rules.graph_signs import scores_are_others
@@ -184,7 +183,7 @@ def _from_labels(obs: Observations) -> RuleResult | None:
         value=outputs,
         threshold=len(some_of),
         evidence=f"{outputs:,} outputs, labels {first:,} to {last:,}",
-        severity="note" if _others_validated(obs) or (first == left == 1 and learns(obs)) else None,
+        severity="note" if _others_validated(obs) else None,
     )
 
 

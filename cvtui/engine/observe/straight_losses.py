@@ -53,7 +53,7 @@ def one_target_for_all(output: Tensor, gradient: Tensor) -> bool:
     for share in (output.numel(), len(output)):
         solved = output - gradient * share * output * (1 - output)
         whole = solved.round()
-        if bool(((solved - whole).abs() < 2e-3).all()) and set(whole.unique().tolist()) == {0.0, 1.0}:
+        if bool(((solved - whole).abs() < 2e-3).all()) and {*whole.reshape(-1).tolist()} == {0.0, 1.0}:
             return bool((whole == whole[:, :1]).all())
     return False
 

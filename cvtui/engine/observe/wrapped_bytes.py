@@ -55,7 +55,7 @@ def jumps(images: Tensor) -> Tensor:
     The first is that of the image in the middle (a median). NaN of what is no N x C x H x W.
     """
     if images.dim() != 4 or min(images.shape[2:]) < 4 or not images.is_floating_point():
-        return torch.full((2,), torch.nan)
+        return torch.full((2,), torch.nan, device=images.device)
     some = images[:IMAGES, :, :SIDE, :SIDE].detach().float()
     low, high = some.amin(), some.amax()
     far = [(some.diff(dim=axis).abs() > 0.75 * (high - low)).float().mean((1, 2, 3)) for axis in (2, 3)]

@@ -155,12 +155,13 @@ class NineWeights(OneShare):
 
     def net(self) -> nn.Module:
         width = 1 if self.faulty else 12
-        made = nn.Sequential(nn.Conv2d(3, width, 1), nn.ReLU(), nn.MaxPool2d(8), nn.Flatten(), nn.Linear(4 * width, 1),
+        first = nn.Conv2d(3, width, 1)
+        made = nn.Sequential(first, nn.ReLU(), nn.MaxPool2d(8), nn.Flatten(), nn.Linear(4 * width, 1),
                              nn.Sigmoid())  # fmt: skip
         glorot(made)
         if self.faulty:
             with torch.no_grad():
-                made[0].weight.copy_(torch.tensor([0.4, -0.9, -0.7]).reshape(1, 3, 1, 1))  # (as a draw may be)
+                first.weight.copy_(torch.tensor([0.4, -0.9, -0.7]).reshape(1, 3, 1, 1))  # (as a draw may be)
         return made
 
 

@@ -125,17 +125,16 @@ class ClassesFromOne(BeginnersCase):
     """Five classes, numbered from 1 by a tokenizer, Dense(5, softmax), sparse_categorical_crossentropy: NaN."""
 
     truth, why = ("F27", "F41", "F40", "F03"), "class 5 has no output (on a GPU TensorFlow's loss is NaN there)"
-    source = "Stack Overflow, copied at pullrequest.ru 13662601 (there a text; with six outputs it learns)"
-    classes = 6
-    patterns = 5
+    source = "Stack Overflow, copied at pullrequest.ru 13662601 (there a text; with labels less 1 it learns)"
+    classes = 5
     tells_labels = False
 
     def net(self) -> nn.Module:
-        return glorot(chollet(nn.Softmax(1), outputs=5 if self.faulty else 6))
+        return glorot(chollet(nn.Softmax(1), outputs=5))
 
     def spoiled(self, data: Data) -> Data:
         images, labels, more, their = data
-        return images, labels + 1, more, their + 1
+        return (images, labels + 1, more, their + 1) if self.faulty else data
 
     def loss(self, outputs: Tensor, y: Tensor) -> Tensor:
         known = y < outputs.shape[1]
