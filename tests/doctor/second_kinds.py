@@ -225,6 +225,12 @@ def silent(log: SecondReader, parts: Said, _said: Said) -> None:
         need((log.facts["outputs"] == 1) == bool(parts["one"]), "outputs")
 
 
+def too_small(log: SecondReader, parts: Said, _said: Said) -> None:
+    gains = sorted(one["std"] * one["fan_in"] ** 0.5 for one in log.facts["weights"] if one["std"] is not None)
+    need(number(parts["count"]) == len(gains), "how many")
+    near(parts["gain"], gains[len(gains) // 2], 2)
+
+
 def squashed(log: SecondReader, parts: Said, _said: Said) -> None:
     made = log.facts["output_made"]
     need("made" not in parts or parts["made"] == ", ".join(made), "the chain")

@@ -76,6 +76,8 @@ from tests.doctor.watched_loops.layouts import (
 )
 from tests.doctor.watched_loops.loop import Loop, Sound
 from tests.doctor.watched_loops.nets import (
+    Faint,
+    FaintHead,
     FixedFirst,
     KerasMomentum,
     LastOfAll,
@@ -196,6 +198,7 @@ from tests.doctor.watched_loops.updates import (
         (OneSigmoidForAll, "F41", "There are labels above 1"),
         (SlowMeans, "F23", "of their first values"),
         (PlateauOfBatches, "F32", "all within epoch"),
+        (Faint, "F10", "Of 4 layers half begin with weights that spread 0.0051/sqrt(inputs)"),
         (SigmoidUnderMargin, "F42", "between 0 and 1, and the loss is one of margins"),
         (SigmoidUnderHinge, "F42", "as a hinge does"),
         (ReluUnderMargin, "F42", "a ReLU"),
@@ -228,7 +231,8 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
              HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
              GradientsInValidation, ScaledInForward, BrighterInTraining, CycleByBatch, CosineOfEpochs, WarmedCosine,
-             Sharpened, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy],
+             Sharpened, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy,
+             FaintHead],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
