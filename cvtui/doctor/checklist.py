@@ -11,6 +11,7 @@ import numpy as np
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import limit, some
+from cvtui.text import whole_range
 
 Mark = Literal["ok", "doubt", "fault", "unknown"]
 """doubt: beyond a limit, or worth a note, and too early to call it a fault."""
@@ -112,7 +113,9 @@ def _without_images(obs: Observations) -> int:
 
 def _balance(obs: Observations) -> str:
     counts = [count for count in obs.facts.label_counts if count]
-    return f"{min(counts):,} to {max(counts):,} images a class" if counts else ""
+    if not counts:
+        return ""
+    return f"{whole_range(min(counts), max(counts))} image{'s' * (max(counts) > 1)} a class"
 
 
 def _both_sets(obs: Observations) -> str:

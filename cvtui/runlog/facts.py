@@ -185,6 +185,10 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     pulls: list[int] = []
     """[up, down, none]: images that pull their one output so in the first step, where all that do have one force (the
     loss is a straight line); []: forces differ."""
+    one_force: bool = False
+    """Of several outputs: all that the loss pulls at in the first step are pulled with one force."""
+    output_made: list[str] = []
+    """What the model's output comes from in the loss's graph, the last operation first, up to a layer with weights."""
     one_target_for_all: bool = False
     """A binary cross-entropy compares all shares of an image with one number, 0 or 1, by its gradient."""
     output_gradient: float | None = None
@@ -269,7 +273,7 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     emptied: bool | None = None
     """True: gradients had come, and were gone (or 0) when each of the first updates began."""
     thrown_away: list[int] = []
-    """Steps before each of the first updates whose gradients were deleted before one."""
+    """Passes before each of the first updates whose gradients were deleted before one."""
     batch_labels: list[int] = []
     """How often each class number came in the first batches together, from 0 on (none where one is above 10,000)."""
     fresh_leaves: int | None = None
@@ -292,6 +296,12 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """Places of one nn.Sequential that hold one and the same layer with weights."""
     betas: list[float] = []
     """Of an optimizer of Adam's kind."""
+    scheduler: str = ""
+    """Class of a custom loop's scheduler, where it is made for a number of steps; told at the end."""
+    scheduler_steps: int | None = None
+    """That number."""
+    scheduler_made: int | None = None
+    """Steps that it has made."""
     initial_rate: float | None = None
     """The rate that a schedule multiplies."""
     norm_shift: float | None = None
@@ -305,6 +315,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """[images of the first batches that are one value all over, of how many], where there are such."""
     images_changed: list[float] = []
     """[a, b, share]: this share of the second epoch's images were those of the first times a plus b."""
+    validation_changes: list[int] = []
+    """[images of a validation Dataset that were others at a second reading, of how many]."""
     evaluated: int | None = None
     """Images that were evaluated (without gradients) behind the first epoch, and could be compared."""
     evaluated_seen: int | None = None

@@ -205,6 +205,65 @@ FORMS = {
     "batches without a number": Form(
         "out.log", lines("Epoch {e} Batch 0 Loss {t:.6f}\nEpoch {e} Batch 100 Loss {t:.6f}\n", 1), "a plain log",
         {"loss": "loss"}),
+    "fastai's prints": Form(
+        "out.log", headed("epoch     train_loss  valid_loss  accuracy  time    ",
+                          "{e:<10}{t:<12.6f}{v:<12.6f}{b:<10.6f}00:12     "), "a table in a plain log",
+        {"loss": "train_loss", "accuracy": "", "val_loss": "valid_loss", "val_accuracy": "accuracy"}),
+    "both halves in a line": Form(
+        "out.log", lines("2026-11-01 10:03:00,123 - INFO - trainer.py:88 - [Epoch {e:>3}/20] lr={lr:.6e} | "
+                         "train: loss={t:.6f}, acc={a100:.4f}% | valid: loss={v:.6f}, acc={b100:.4f}%\n", 1),
+        "a plain log", OWN | {"val_loss": "valid/loss", "val_accuracy": "valid/acc", "lr": "lr"}),
+    "halves before their first number": Form(
+        "out.log", lines("Epoch {e}: train loss {t:.6f} acc {a:.6f}, val loss {v:.6f} acc {b:.6f}\n"), "a plain log",
+        OWN | {"loss": "train loss", "val_loss": "val loss"}),
+    "halves in brackets": Form(
+        "out.log", lines("epoch {e} [train] loss: {t:.6f} acc: {a:.6f} [val] loss: {v:.6f} acc: {b:.6f}\n"),
+        "a plain log", OWN),
+    "halves behind the numbers": Form(
+        "out.log", lines("epoch {e}: loss {t:.6f} (train), loss {v:.6f} (val), "
+                         "acc {a:.6f} (train), acc {b:.6f} (val)\n"), "a plain log", OWN),
+    "halves behind the names": Form(
+        "out.log", lines("epoch {e} Loss (train): {t:.6f}, Loss (val): {v:.6f}, "
+                         "Acc train = {a:.6f}, Acc val = {b:.6f}\n"), "a plain log",
+        {"loss": "train loss", "accuracy": "train acc", "val_loss": "val loss", "val_accuracy": "val acc"}),
+    "the validation first": Form(
+        "out.log", lines("epoch {e}\nValidation: loss {v:.6f}, acc {b:.6f} | Train: loss {t:.6f}, acc {a:.6f}\n"),
+        "a plain log", OWN | {"val_loss": "validation/loss", "val_accuracy": "validation/acc"}),
+    "a best value before": Form(
+        "out.log", lines("epoch {e} best val acc {b:.6f}, loss {t:.6f}\n"), "a plain log",
+        {"loss": "loss", "accuracy": "", "val_loss": "", "val_accuracy": "val acc"}),
+    "an accuracy without a half": Form(
+        "log.csv", headed("epoch,train_loss,test_loss,acc", "{e},{t},{v},{b}"), "a CSV file",
+        {"loss": "train_loss", "accuracy": "", "val_loss": "test_loss", "val_accuracy": "acc"}),
+    "MATLAB": Form(
+        "out.log", headed("| Epoch | Iteration | Mini-batch | Validation | Mini-batch | Validation | Base |\n"
+                          "|       |           |  Accuracy  |  Accuracy  |    Loss    |    Loss    | Rate |\n"
+                          "|===============================================================================|",
+                          "| {e:>7} | {s:>11} | {a100:.4f}% | {b100:.4f}% | {t:>12.6f} | {v:>12.6f} |  0.0100 |", 1),
+        "a table in a plain log", {"loss": "mini-batch loss", "accuracy": "mini-batch accuracy",
+                                   "val_loss": "validation loss", "val_accuracy": "validation accuracy"}),
+    "Flax's examples": Form(
+        "out.log", lines("I1101 10:00:00.12 139 logging_writer.py:48] [{i}] accuracy={a:.6f}, loss={t:.6f}\n"
+                         "I1101 10:00:00.12 139 logging_writer.py:48] [{i}] eval_accuracy={b:.6f}, "
+                         "eval_loss={v:.6f}\n"),
+        "a plain log", {"loss": "loss", "accuracy": "accuracy", "val_loss": "eval_loss",
+                        "val_accuracy": "eval_accuracy"}),
+    "PaddleClas": Form(
+        "train.log", lines(
+            "[2026/11/01 10:00:00] ppcls INFO: [Train][Epoch {e}/20][Avg]top1: {a:.6f}, top5: 1, loss: {t:.6f}\n"
+            "[2026/11/01 10:00:00] ppcls INFO: [Eval][Epoch {e}][Avg]loss: {v:.6f}, top1: {b:.6f}, top5: 1\n", 1),
+        "a plain log", {"loss": "loss", "accuracy": "top1", "val_loss": "eval/loss", "val_accuracy": "eval/top1"}),
+    "Composer": Form(
+        "out.log", lines(
+            "[batch={e}/20]:\n\t Train loss/train/total: {t:.6f}\n\t Train metrics/train/MulticlassAccuracy: {a:.6f}\n"
+            "[Eval batch=1/1] Eval on eval data:\n\t Eval metrics/eval/CrossEntropy: {v:.6f}\n"
+            "\t Eval metrics/eval/MulticlassAccuracy: {b:.6f}\n"), "a plain log",
+        {"loss": "loss/train/total", "accuracy": "metrics/train/multiclassaccuracy",
+         "val_loss": "metrics/eval/crossentropy", "val_accuracy": "metrics/eval/multiclassaccuracy"}),
+    "a table of rich": Form(
+        "out.log", headed("┏━━━┳━━━┓\n┃ Epoch ┃ Train Loss ┃ Val Loss ┃ Val Acc ┃\n┡━━━╇━━━┩",
+                          "│ {e:<5} │ {t:.6f}   │ {v:.6f} │ {b:.6f} │"), "a table in a plain log",
+        {"loss": "train loss", "val_loss": "val loss", "val_accuracy": "val acc"}),
     "MXNet": Form("out.log", lines("INFO:root:Epoch[{e}] Batch [0-100]\tSpeed: 5 samples/sec\tloss={t:.6f}\n"
                                    "INFO:root:Epoch[{e}] Validation-accuracy={b:.6f}\n"), "a plain log",
                   {"loss": "loss", "val_accuracy": "validation-accuracy"}),

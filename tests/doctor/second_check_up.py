@@ -43,7 +43,9 @@ def label_range(log: SecondReader, m: Said) -> None:
 
 def balance(log: SecondReader, m: Said) -> None:
     counts = [count for count in log.facts["label_counts"] if count]
-    need((number(m["a"]), number(m["b"])) == (min(counts), max(counts)), f"{counts}")
+    assert m["b"] is not None
+    need((number(m["a"] or m["b"]), number(m["b"])) == (min(counts), max(counts)), f"{counts}")
+    need((m["a"] is None) == (min(counts) == max(counts)), f"{counts}")
 
 
 def neighbours(log: SecondReader, m: Said) -> None:

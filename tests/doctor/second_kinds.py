@@ -156,6 +156,18 @@ def waves(log: SecondReader, parts: Said, _said: Said) -> None:
     need("highest" not in parts or abs(number(parts["highest"]) - highest) < 0.01 * highest, "the highest")
 
 
+def by_epoch(log: SecondReader, parts: Said, _said: Said) -> None:
+    planned, made, steps = log.facts["scheduler_steps"], log.facts["scheduler_made"], len(log.loss)
+    need((number(parts["planned"]), number(parts["made"]), number(parts["steps"])) == (planned, made, steps), "numbers")
+    need(made <= len(log.epochs) and abs(planned - steps) <= max(len(log.epochs), 0.02 * steps), "not so many")
+    need("epochs" not in parts or number(parts["epochs"]) == len(log.epochs), "epochs")
+    need(parts.get("kind", log.facts["scheduler"]) == log.facts["scheduler"], "the class")
+
+
+def drawn_anew(log: SecondReader, parts: Said, _said: Said) -> None:
+    need([number(parts["changed"]), number(parts["tried"])] == log.facts["validation_changes"], "how many")
+
+
 def moved_otherwise(log: SecondReader, parts: Said, _said: Said) -> None:
     need(log.facts["updates"] == 0 and log.facts["moved_otherwise"] is True, "weights")
     need(number(parts["steps"]) == log.facts["step"], "the steps")
@@ -210,6 +222,28 @@ def silent(log: SecondReader, parts: Said, _said: Said) -> None:
     need([int(number(parts[name])) for name in ("silent", "images", "only")] == log.facts["silent_images"], "counts")
     if parts.get("told"):
         near(parts["told"], 100 * max(one["val_accuracy"] for one in log.epochs.values()))
+        need((log.facts["outputs"] == 1) == bool(parts["one"]), "outputs")
+
+
+def too_small(log: SecondReader, parts: Said, _said: Said) -> None:
+    gains = sorted(one["std"] * one["fan_in"] ** 0.5 for one in log.facts["weights"] if one["std"] is not None)
+    need(number(parts["count"]) == len(gains), "how many")
+    near(parts["gain"], gains[len(gains) // 2], 2)
+
+
+def squashed(log: SecondReader, parts: Said, _said: Said) -> None:
+    made = log.facts["output_made"]
+    need("made" not in parts or parts["made"] == ", ".join(made), "the chain")
+    need("head" not in parts or parts["head"].lower() == made[0], "the last operation")
+    if "share" in parts:
+        near(parts["share"], 1 / (1 + math.exp(-1)))
+        near(parts["least"], math.log(1 + math.exp(-1)))
+    elif "ends" in parts:
+        need(
+            log.facts.get("loss_kind", "") == ("margin" * bool(parts["margin"])),
+            "the loss",
+        )
+        need(bool(parts["margin"]) or log.facts.get("one_force") or "pulls" in log.facts, "one force")
 
 
 def head_that_stays(log: SecondReader, parts: Said, _said: Said) -> None:
@@ -232,7 +266,9 @@ def counts_nothing(log: SecondReader, parts: Said, _said: Said) -> None:
 
 
 def shares_given(log: SecondReader, parts: Said, _said: Said) -> None:
-    need(all(abs(one - 1) < 1e-3 for one in log.facts["given_sums"]), "they don't add up to 1")
+    alike = all(abs(one - 1) < 1e-3 for one in log.facts["given_sums"]) and log.facts["given_range"][0] >= 0
+    need(alike == bool(parts["shares"]), "whether they add up to 1")
+    need(alike or any(abs(one) > 1e-3 for one in log.facts["given_log_sums"]), "they are log-probabilities")
     if "low" in parts:
         near(parts["low"], log.facts["given_range"][0])
         near(parts["high"], log.facts["given_range"][1])

@@ -76,6 +76,8 @@ from tests.doctor.watched_loops.layouts import (
 )
 from tests.doctor.watched_loops.loop import Loop, Sound
 from tests.doctor.watched_loops.nets import (
+    Faint,
+    FaintHead,
     FixedFirst,
     KerasMomentum,
     LastOfAll,
@@ -102,6 +104,26 @@ from tests.doctor.watched_loops.outside import (
     SharesUnderKl,
     WeighedByNothing,
 )
+from tests.doctor.watched_loops.schedules import (
+    CosineByEpoch,
+    CosineOfEpochs,
+    CycleByBatch,
+    CycleByEpoch,
+    WarmedCosine,
+)
+from tests.doctor.watched_loops.squashed import (
+    HalfACrossEntropy,
+    RawUnderHinge,
+    RawUnderKl,
+    RawUnderMargin,
+    ReluUnderMargin,
+    SigmoidUnderHinge,
+    SigmoidUnderMargin,
+    SoftmaxOfOneByHand,
+    TanhTimesTen,
+    TanhUnderLogits,
+    WholeCrossEntropy,
+)
 from tests.doctor.watched_loops.threads import (
     AnyOfTheBatch,
     EmptyRows,
@@ -113,6 +135,7 @@ from tests.doctor.watched_loops.threads import (
 )
 from tests.doctor.watched_loops.updates import (
     Accumulated,
+    Attacked,
     CutGently,
     CutToSigns,
     DividedByParts,
@@ -121,8 +144,10 @@ from tests.doctor.watched_loops.updates import (
     GentlyPenalised,
     GradientsInValidation,
     OnceAnEpoch,
+    OnceAnEpochTold,
     Penalised,
     SetToZero,
+    Sharpened,
     StepsInValidation,
 )
 
@@ -132,7 +157,8 @@ from tests.doctor.watched_loops.updates import (
     [
         (Emptied, "F44", "zero_grad() stands between"),
         (SetToZero, "F44", "zero_grad() stands between"),
-        (OnceAnEpoch, "F44", "one update in 10 steps"),
+        (OnceAnEpoch, "F44", "one update in 10 batches"),
+        (OnceAnEpochTold, "F44", "one update in 10 batches"),
         (MadeInForward, "F45", "constructed in forward()"),
         (OverTheImages, "F57", "depends on the images beside it"),
         (TooManyOutputs, "F27", "16 outputs are of no class"),
@@ -172,6 +198,16 @@ from tests.doctor.watched_loops.updates import (
         (OneSigmoidForAll, "F41", "There are labels above 1"),
         (SlowMeans, "F23", "of their first values"),
         (PlateauOfBatches, "F32", "all within epoch"),
+        (Faint, "F10", "Of 4 layers half begin with weights that spread 0.0051/sqrt(inputs)"),
+        (SigmoidUnderMargin, "F42", "between 0 and 1, and the loss is one of margins"),
+        (SigmoidUnderHinge, "F42", "as a hinge does"),
+        (ReluUnderMargin, "F42", "a ReLU"),
+        (TanhUnderLogits, "F42", "no share can be above 0.731"),
+        (RawUnderKl, "F40", "no logarithms of shares"),
+        (SoftmaxOfOneByHand, "F38", "over a single output"),
+        (HalfACrossEntropy, "F59", "(1 - y) log(1 - p)"),
+        (CycleByEpoch, "F32", "OneCycleLR was made for 40 steps"),
+        (CosineByEpoch, "F32", "has made 3 in 4 epochs"),
         (HeadOutside, "F45", "a head outside of it makes 4 scores"),
         (FocalOfSoftmax, "F15", "what a softmax has made already"),
         (WeighedByNothing, "F59", "no image counts in it"),
@@ -194,7 +230,9 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              LastOfAll, MeanTeacher, UnsureLeftOut, ScoresOfRows, TwoHeads, MeterOfEach, SmoothedWeighted,
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
              HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
-             GradientsInValidation, ScaledInForward, BrighterInTraining],
+             GradientsInValidation, ScaledInForward, BrighterInTraining, CycleByBatch, CosineOfEpochs, WarmedCosine,
+             Sharpened, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy,
+             FaintHead],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list
         ("F60", {"distinct_images": [6, 480], "evaluated": 120, "batch_size": 32},
          {"distinct_images": [60, 480], "evaluated": 120, "batch_size": 32}),
         ("F61", {"images_changed": [4.5, -2.0, 1.0]}, {"images_changed": [1.0, 0.0, 1.0]}),
+        ("F61", {"validation_changes": [3, 4]}, {"validation_changes": [0, 4]}),
         ("F62", {"broadcast": [[32, 1], [32]]}, {"broadcast": []}),
         ("F64", {"same_random": True}, {"same_random": False}),
         ("F65", {"repeated_layers": ["2", "3"]}, {"repeated_layers": []}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 import cvtui
 from cvtui.engine.observe.image_writer import sheet_of
 from cvtui.engine.observe.loop_arguments import checked_optimizer
+from cvtui.engine.runtime.plain_random import seed_global
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from tests.engine.run_script.scripts import Sharpness
@@ -237,3 +239,35 @@ def test_a_confusion_matrix_may_be_an_array_or_a_tensor(tmp_path: Path) -> None:
                 run.epoch(confusion=wrong)  # type: ignore[arg-type]
     found = [epoch.confusion for epoch in history_at(tmp_path / "w").epochs]
     assert found[:5] == [counts, counts, counts, counts, []]
+
+
+class Drawn(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """Transforms of this set draw from the three generators at each reading."""
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+        return torch.rand(1, 8, 8) * random.random() + float(np.random.rand()), number % 2
+
+
+def drawn() -> tuple[float, float, float]:
+    return torch.rand(()).item(), random.random(), float(np.random.rand())
+
+
+def test_reading_the_sets_draws_nothing_from_the_loops_generators(tmp_path: Path) -> None:
+    """Checks before the first step and feature maps read items of the user's own; the second reading tells of both."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    seed_global(3)
+    alone = [drawn() for _ in range(3)]
+    seed_global(3)
+    with cvtui.watch(model, optimizer, name="w", train=Drawn(), validation=Drawn(), runs=tmp_path) as run:
+        watched = [drawn()]
+        assert run._maps.look(3, 1) == "feature maps of validation image 3"
+        watched.append(drawn())
+    watched.append(drawn())
+    assert watched == alone
+    facts = history_at(tmp_path / "w").facts
+    assert facts is not None
+    assert facts.validation_changes == [4, 4]

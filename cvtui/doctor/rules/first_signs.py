@@ -34,9 +34,9 @@ def few_images(obs: Observations) -> RuleResult | None:
 
 @rule("F61", "facts")
 def images_change(obs: Observations) -> RuleResult | None:
-    """Find images that come in the second epoch as all of them times one number plus another."""
+    """Find images that come in the second epoch as all of them times one number plus another, or are drawn anew."""
     if len(obs.facts.images_changed) != 3:
-        return None
+        return _drawn_anew(obs)
     factor, shift, share = obs.facts.images_changed
     if abs(math.log(max(factor, 1e-9))) < limit("F61", "least") and abs(shift) < limit("F61", "least"):
         return None
@@ -48,6 +48,23 @@ def images_change(obs: Observations) -> RuleResult | None:
         value=factor,
         threshold=1,
         evidence=f"images times {factor:.4g} {sign} {abs(shift):.4g} an epoch later",
+    )
+
+
+def _drawn_anew(obs: Observations) -> RuleResult | None:
+    """Find validation images that are others at each reading."""
+    changed, tried = obs.facts.validation_changes or (0, 0)
+    if not changed or changed < limit("F61", "most") * tried:
+        return None
+    return RuleResult(
+        f"Of {tried:,} validation images that were read twice {changed:,} came out otherwise: a random transform is "
+        "among theirs. The accuracy is that of changed images, and differs from epoch to epoch.",
+        value=changed / tried,
+        threshold=0,
+        evidence=f"{changed:,} of {tried:,} images differ at a second reading",
+        name="random validation images",
+        advice="Give the validation set transforms of its own, without random ones: parts of one dataset "
+        "(random_split, Subset) share them.",
     )
 
 

@@ -71,19 +71,21 @@ def loss_of_nothing(obs: Observations) -> RuleResult | None:
     )
 
 
-def probabilities_under_kl(obs: Observations) -> RuleResult | None:
-    """Find kl_div of probabilities: it takes logarithms of them first."""
+def not_logs_under_kl(obs: Observations) -> RuleResult | None:
+    """Find kl_div of probabilities or scores: it takes logarithms of probabilities first."""
     facts = obs.facts
-    span, sums = facts.given_range, facts.given_sums
-    if facts.loss_calls[:1] != ["kl_div"] or facts.loss_kind or not span or not sums:
+    span, sums, logs = facts.given_range, facts.given_sums, facts.given_log_sums
+    if facts.loss_calls[:1] != ["kl_div"] or facts.loss_kind or not span or not sums or not logs:
         return None
-    if not 0 <= span[0] <= span[1] <= 1 or max(abs(one - 1) for one in sums) > limit("F40", "tolerance"):
+    near = limit("F40", "tolerance")
+    if max(map(abs, logs)) < near:
         return None
+    shares = 0 <= span[0] <= span[1] <= 1 and max(abs(one - 1) for one in sums) <= near
+    told = "add up to 1 in each row: probabilities" if shares else "are no logarithms of shares that add up to 1"
     return RuleResult(
-        f"F.kl_div wants log-probabilities first, and is given {span[0]:.3g} to {span[1]:.3g}, which add up to 1 in "
-        "each row: probabilities.",
+        f"F.kl_div wants log-probabilities first, and is given {span[0]:.3g} to {span[1]:.3g}, which {told}.",
         step=0,
-        evidence="what is given to kl_div: rows between 0 and 1 that add up to 1",
+        evidence=f"what is given to kl_div: rows that {told}",
         advice='F.kl_div(F.log_softmax(scores, 1), target probabilities, reduction="batchmean").',
     )
 

@@ -21,11 +21,12 @@ def never_stepped(obs: Observations) -> RuleResult | None:
             advice="Call optimizer.zero_grad() before loss.backward(), and optimizer.step() right behind it.",
         )
     thrown = set(obs.facts.thrown_away)
-    if len(obs.facts.thrown_away) > 1 and len(thrown) == 1 and (count := thrown.pop()) > 0:
+    attacked = bool(obs.facts.attacked)  # (its passes have no update of their own)
+    if len(obs.facts.thrown_away) > 1 and len(thrown) == 1 and (count := thrown.pop()) > 0 and not attacked:
         return RuleResult(
-            f"The optimiser makes one update in {count + 1:,} steps, and the gradients of the other {count:,} are "
+            f"The optimiser makes one update in {count + 1:,} batches, and the gradients of the other {count:,} are "
             "deleted: is optimizer.step() outside of the loop over batches?",
-            step=count,
+            step=min(count, max(obs.facts.step - 1, 0)),
             value=count,
             threshold=0,
             evidence=f"one update, {count + 1:,} backward passes, {count:,} of them without effect",

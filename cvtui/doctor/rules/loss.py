@@ -7,8 +7,8 @@ import math
 from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
-from cvtui.doctor.rules.graph_signs import loss_of_nothing, probabilities_under_kl
-from cvtui.doctor.rules.loss_signs import straight_loss
+from cvtui.doctor.rules.graph_signs import loss_of_nothing, not_logs_under_kl
+from cvtui.doctor.rules.loss_signs import squashed, straight_loss
 
 CROSS = ("cross-entropy", "cross-entropy of probabilities")
 DISTANCES = ("squared error", "absolute error", "log-cosh", "poisson", "gaussian")
@@ -122,7 +122,7 @@ def wrong_input(obs: Observations) -> RuleResult | None:
     if wrong:
         return RuleResult(wrong, step=0, evidence=f"targets {facts.target_kind}, {facts.target_range}")
     if not told:
-        return probabilities_under_kl(obs) or straight_loss(obs)
+        return not_logs_under_kl(obs) or straight_loss(obs)
     span = facts.given_range
     where = f" In the first step it was given {span[0]:.3g} to {span[1]:.3g}." if span else ""
     return RuleResult(
@@ -238,12 +238,14 @@ def _sigmoids(sentence: str, outputs: int, note: bool = False) -> RuleResult:
 def behind_the_last(obs: Observations) -> RuleResult | None:
     """Find dropout, ReLU, or a batch norm of one, between the last linear layer and the loss."""
     chain = obs.facts.loss_given or []
-    if (bounded := _bounded(obs)) is not None:
+    if (bounded := _bounded(obs) or squashed(obs)) is not None:
         return bounded
     if chain[-1:] != ["linear"]:
         return None
-    # (Of a loss of distances, squared hinge say, a ReLU is the loss's own.)
-    kinds = ("dropout", "relu", "relu6") if obs.facts.loss_wants not in ("", "numbers") else ("dropout",)
+    # (Of a loss of distances a ReLU may be the loss's own, as of a squared hinge; or meant, for shares of 0 and 1.)
+    scores = obs.facts.loss_wants not in ("", "numbers") or obs.facts.loss_kind == "margin"
+    scores = scores or (obs.facts.loss_kind == "absolute error" and not learns(obs))
+    kinds = ("dropout", "relu", "relu6") if scores else ("dropout",)
     what = next((kind for kind in chain if kind in kinds), "")
     if not what and "batch-norm" in chain and obs.facts.outputs == 1:
         what = "batch-norm"
@@ -312,10 +314,13 @@ def _empty_rows(obs: Observations) -> RuleResult | None:
     guess = max(obs.largest_class, 1 / max(2, obs.facts.outputs or 2))
     if only < 0 or silent < limit("F59", "silent") * images or len(told) < 2 or max(told) > 1.1 * guess:
         return None
+    which = "Are the one-hot rows of other classes empty?"
+    if obs.facts.outputs == 1:
+        which = "Is the other class's term missing, (1 - y) log(1 - p)?"
     return RuleResult(
         f"The loss gives {silent:,} of the first {images:,} images a gradient of exactly 0, and says of all others "
-        f"that they are of class {only:,}; validation accuracy is still that of a guess ({percent(max(told))}). Are "
-        "the one-hot rows of other classes empty?",
+        f"that they are of class {only:,}; validation accuracy is still that of a guess ({percent(max(told))}). "
+        f"{which}",
         step=0,
         value=silent / images,
         threshold=limit("F59", "silent"),
@@ -363,7 +368,8 @@ def wrong_kind(obs: Observations) -> RuleResult | None:
         return None
     if facts.loss_kind in ("squared error", "absolute error"):
         if facts.outputs != 1 and facts.target_kind != "whole numbers":
-            return _wrong(facts.loss_kind, "shares of classes", note=True)
+            median = facts.loss_kind == "absolute error" and (facts.outputs or 0) > 2  # of 0, 0, 0, 1: it is 0
+            return _wrong(facts.loss_kind, "shares of classes", note=not median or learns(obs))
         if facts.outputs == 1 and most < 2:
             return _wrong(facts.loss_kind, "the numbers 0 and 1", note=True)
         if facts.outputs != 1 and facts.loss_value == "squared error":

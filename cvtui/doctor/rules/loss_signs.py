@@ -100,3 +100,38 @@ def softmax_between(obs: Observations) -> RuleResult | None:
         name="softmax between layers",
         advice="Use ReLU between layers, and a softmax at the end alone.",
     )
+
+
+ENDS = {"sigmoid": "between 0 and 1", "tanh": "between -1 and 1", "relu": "never below 0", "relu6": "never below 0"}
+"""Where the outputs of these can lie."""
+
+
+def squashed(obs: Observations) -> RuleResult | None:
+    """Find outputs that can't go where a margin, or a binary cross-entropy with logits, wants them."""
+    facts, head = obs.facts, (obs.facts.output_made or [""])[0]
+    if head == "tanh" and facts.loss_kind == "binary cross-entropy with logits" and facts.given_as_is:
+        share = 1 / (1 + math.exp(-1))
+        return RuleResult(
+            f"The scores come from a tanh and lie between -1 and 1: no share can be above {share:.3g}, and the loss "
+            f"can't fall below {-math.log(share):.3g}.",
+            step=0,
+            value=-math.log(share),
+            evidence="before the sigmoid: tanh",
+            name="scores between -1 and 1",
+            advice="Leave the tanh out.",
+        )
+    unknown = not facts.loss_kind and not facts.loss_calls
+    margin = facts.loss_kind == "margin"
+    hinge = unknown and (facts.one_force or bool(facts.pulls))
+    if head not in ENDS or not (margin or hinge) or len(obs.epochs) < 2 or learns(obs):
+        return None
+    what = {"relu": "ReLU", "relu6": "ReLU6"}.get(head, head)
+    how = "is one of margins" if margin else "pulls at all that it pulls with one force, as a hinge does"
+    return RuleResult(
+        f"The model's outputs come from a {what} and are {ENDS[head]}, and the loss {how}: it wants raw scores, on "
+        "both sides of 0.",
+        step=0,
+        evidence=f"outputs come from: {', '.join(facts.output_made)}",
+        name="squashed scores under a margin loss",
+        advice=f"Leave the {what} out.",
+    )

@@ -11,6 +11,7 @@ from cvtui.doctor.learning import learns
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, rule, some
+from cvtui.text import counted
 
 
 @rule("F32", "facts", "steps", "epochs")
@@ -49,7 +50,9 @@ def _planned(steps: np.ndarray, rates: np.ndarray, total: int, share: float) -> 
 
 
 def _of_own_loop(obs: Observations) -> RuleResult | None:
-    return _never_stepped(obs) or _waves(obs) or _cut_within(obs) or _by_updates(obs) or _begun_anew(obs)
+    return (
+        _never_stepped(obs) or _by_epoch(obs) or _waves(obs) or _cut_within(obs) or _by_updates(obs) or _begun_anew(obs)
+    )
 
 
 def _by_updates(obs: Observations) -> RuleResult | None:
@@ -120,6 +123,28 @@ def _never_stepped(obs: Observations) -> RuleResult | None:
         evidence=f"rate {rate:.3g}, made with {base:.3g}",
         name="schedule never stepped",
         advice="Call scheduler.step() after each optimizer.step(), or once an epoch, as the schedule was meant.",
+    )
+
+
+def _by_epoch(obs: Observations) -> RuleResult | None:
+    """Find a schedule that was made for as many steps as the run has, and made one an epoch."""
+    facts, epochs, steps = obs.facts, obs.epochs, obs.steps_done
+    planned, made = facts.scheduler_steps, facts.scheduler_made
+    if planned is None or made is None or obs.first_step or not epochs or epochs[0].epoch != 1:
+        return None
+    least = limit("F32", "batches") * len(epochs)
+    if made > len(epochs) or steps < least or abs(planned - steps) > max(len(epochs), limit("F32", "near") * steps):
+        return None
+    return RuleResult(
+        f"{facts.scheduler} was made for {planned:,} steps, about as many as the {steps:,} of the run, and has made "
+        f"{made:,} in {counted(len(epochs), 'epoch')}: the rate never got beyond the beginning of its schedule. It "
+        "counts batches, and is stepped once an epoch.",
+        step=steps - 1,
+        value=made,
+        threshold=planned,
+        evidence=f"{made:,} of {planned:,} steps of the schedule made in {steps:,} steps",
+        name="schedule stepped once an epoch",
+        advice="Call scheduler.step() behind optimizer.step(), once a batch; or make it for the number of epochs.",
     )
 
 

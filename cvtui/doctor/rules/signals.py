@@ -25,6 +25,8 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     first, guess = obs.first_loss, obs.label_entropy
     if first is None or not guess or not obs.is_cross_entropy:
         return None
+    if (small := _too_small(obs)) is not None:
+        return small
     share = first / guess
     layer, gain = _largest_gain(obs)
     low, high = limit("F10", "low"), limit("F10", "high")
@@ -54,6 +56,28 @@ def wrong_size(obs: Observations) -> RuleResult | None:
         # Weights of the usual size: the first steps mend it. Better than a guess, and right: it was trained before.
         severity="note" if (share > 1 and not large) or before else None,
         advice="Nothing, if the net was trained before; else look for what tells it the labels." if before else "",
+    )
+
+
+def _too_small(obs: Observations) -> RuleResult | None:
+    """Find weights that all begin far below 1/sqrt(inputs), in a net without norms that learns nothing."""
+    weights = [one for one in obs.facts.weights if one.std is not None and one.fan_in > 1]
+    if len(weights) < limit("F10", "layers") or any("Norm" in module.kind for module in obs.facts.modules):
+        return None
+    gains = sorted((one.std or 0.0) * math.sqrt(one.fan_in) for one in weights)
+    gain = gains[len(gains) // 2]
+    if not 0 < gain < limit("F10", "small_gain") or len(obs.epochs) < 2 or obs.bad_step is not None or learns(obs):
+        return None
+    return RuleResult(
+        f"Of {len(weights):,} layers half begin with weights that spread {gain:.2g}/sqrt(inputs) or less, where he "
+        "draws 1.41: each layer's outputs, and its gradients on the way back, are that much smaller than "
+        "those before.",
+        step=0,
+        value=gain,
+        threshold=limit("F10", "small_gain"),
+        evidence=f"spread of the weights times sqrt(inputs), the middle one of {len(weights):,} layers: {gain:.2g}",
+        cure={} if obs.own_loop else {"init": "he"},
+        name="initial weights too small",
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
+from cvtui.engine.custom_loop.schedulers import Schedulers
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.data_waits import LoaderWaits
 from cvtui.engine.observe.first_steps import BATCHES, Probe
@@ -27,6 +29,7 @@ class Loop(Protocol):
     """A custom loop as its extras see it."""
 
     model: nn.Module
+    optimizers: list[Optimizer]
     clock: Clock
     step_count: int
 
@@ -42,6 +45,7 @@ class LoopExtras:
             folder, device, lambda: loop.step_count, lambda: loop.clock.seconds(), self._waits
         )  # fmt: skip
         self._sizes = OutputSizes(loop.model)
+        self._schedulers = Schedulers(loop.optimizers)
         self.scalars = OwnScalars()
         self.training, self.validation = PercentAccuracy(), PercentAccuracy()
         """Of the steps' accuracies, and of the epochs'."""
@@ -57,6 +61,7 @@ class LoopExtras:
     def epoch(self) -> None:
         """Leave what came since the last flush out of the steps' times: a validation may be among it."""
         self._waits.leave_out()
+        self._schedulers.look()
 
     def take(self) -> Record | None:
         """Return the next record that is ready."""
@@ -88,6 +93,8 @@ class LoopExtras:
         self._sizes.close()
         while (record := self._next(ended=True)) is not None:
             self._writer.write(record)
+        if facts := self._schedulers.facts():
+            self._writer.write(Facts(step=self._loop.step_count, **facts))
 
 
 def layers_of(model: nn.Module) -> list[Layer]:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
 from cvtui.engine.data.names import NamePair
+from cvtui.engine.nn.meta_copy import random_state_kept
 from cvtui.runlog.events import Facts
 from cvtui.text import encodable, rounded_or_none
 
@@ -26,6 +27,8 @@ HASHED = 200_000
 QUERIES, REFERENCES, NEIGHBOURS = 1000, 4000, 10
 DIMENSIONS = 256
 SHOWN = 20
+TWICE = 4
+"""Items of a Dataset that are read once more."""
 STREAMED, STREAMED_BYTES = 1500, 64 << 20
 """Images that are read of a part which lies in files, and when enough of them are held (twice for a moment)."""
 
@@ -42,6 +45,8 @@ class Scanned(NamedTuple):
     """Images of the whole part."""
     numbers: Tensor | None = None
     """Of each image in the part; None: these are the first ones, in order."""
+    changed: tuple[int, int] | None = None
+    """Of a Dataset: images that were another one at a second reading, of how many; None: none was read twice."""
 
     def number(self, place: int) -> int:
         return place if self.numbers is None else int(self.numbers[place])
@@ -73,6 +78,8 @@ def data_facts(
         facts |= {"train": first.size} | ({} if several else _label_facts(first.labels, classes)) | _bad_facts(first)
     if second is not None:
         facts["validation"] = second.size
+        if second.changed is not None:
+            facts["validation_changes"] = list(second.changed)
     if first is not None and second is not None and first.images.shape[1:] == second.images.shape[1:]:
         facts |= _overlap(first, second, until) | ({} if several else _neighbour_facts(first, second, named))
         if first.images.dtype == second.images.dtype:
@@ -129,23 +136,40 @@ def _from_part(source: Part, until: float) -> Scanned | None:
 
 
 def _from_dataset(source: Any, until: float) -> Scanned | None:
-    """Read items at even distances until the time is over."""
+    """Read items at even distances until the time is over, the first ones twice.
+
+    The generators are left as they were: an augmentation among the transforms draws from them.
+    """
     try:
         count = len(source)
         indices = range(0, count, max(1, count // 5000))
-        images, labels, numbers = [], [], []
-        for index in indices:
-            image, label = source[index][:2]
-            images.append(torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image))
-            labels.append(int(label))
-            numbers.append(index)
-            if time.perf_counter() > until - 0.5:
-                break
+        images: list[Tensor] = []
+        labels, numbers = [], []
+        with random_state_kept():
+            for index in indices:
+                image, label = _item(source, index)
+                images.append(image.clone() if len(images) < TWICE else image)  # (one may be written into)
+                labels.append(label)
+                numbers.append(index)
+                if time.perf_counter() > until - 0.5:
+                    break
+            again = [_item(source, index)[0] for index in numbers[:TWICE]]
         if not images:
             return None
-        return Scanned(torch.stack(images), torch.tensor(labels), count, torch.tensor(numbers))
+        changed = sum(not torch.equal(*map(_plain, pair)) for pair in zip(images, again, strict=False))
+        places = torch.tensor(numbers)
+        return Scanned(torch.stack(images), torch.tensor(labels), count, places, (changed, len(again)))
     except Exception:  # a user's data set may raise anything, and a check must not stop a training
         return None
+
+
+def _item(source: Any, index: int) -> tuple[Tensor, int]:
+    image, label = source[index][:2]
+    return torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image), int(label)
+
+
+def _plain(image: Tensor) -> Tensor:
+    return image.nan_to_num() if image.is_floating_point() else image
 
 
 def _moments(images: Tensor) -> list[float | None]:

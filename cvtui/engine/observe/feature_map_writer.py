@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from cvtui.engine.nn.meta_copy import random_state_kept
 from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.text import error_line
@@ -51,7 +52,8 @@ class UserImages:
         self.missing = NOT_TOLD if source is None else ""
         if source is not None:
             try:
-                self._source = ValidationSet(source)
+                with random_state_kept():  # a transform may draw
+                    self._source = ValidationSet(source)
             except Exception as error:  # a user's data set may raise anything, and that must not stop a training
                 self.missing = f"no feature maps: {error_line(error)}"
         self.size = self._source.size if self._source is not None else 0
@@ -59,7 +61,8 @@ class UserImages:
     def image(self, number: int) -> ValidationImage:
         """Return the image of this number. ValueError where it is no C x H x W or H x W."""
         assert self._source is not None
-        image, label = self._source.item(number)
+        with random_state_kept():
+            image, label = self._source.item(number)
         if image.dim() == 2:
             image = image[None]
         if image.dim() != 3:

@@ -52,16 +52,10 @@ class FirstAnswers:
         """Return the fields about told accuracies and the loss's scale; sign: as `labels_from`."""
         pairs: list[tuple[float, Tensor, Tensor]] = []
         scales: list[float | None] = []
-        silent, images, taught = 0, 0, set[int]()
         for one in self._kept:
             output = one.output.float().cpu()
             gradient = one.gradient.float().cpu() if one.gradient is not None else None
             labels = one.labels.cpu() if one.labels is not None else None
-            if gradient is not None and gradient.dim() == 2 == output.dim() and output.shape[1] > 1:
-                quiet = (gradient == 0).all(1)
-                said = labels_from(output[~quiet], gradient[~quiet], sign)
-                silent, images = silent + int(quiet.sum()), images + len(quiet)
-                taught |= {-1} if said is None else set(said.tolist())
             if labels is None and gradient is not None:
                 labels = labels_from(output, gradient, sign)
             if labels is None or labels.dim() != 1 or labels.is_floating_point() or len(labels) != len(output):
@@ -72,12 +66,30 @@ class FirstAnswers:
                 scales.append(loss_scale(output, gradient, labels))
             if one.told is not None:
                 pairs.append((float(one.told), output, labels))
-        facts: dict[str, Any] = counted(pairs)
-        if silent:
-            facts["silent_images"] = [silent, images, taught.pop() if len(taught) == 1 else -1]
+        facts: dict[str, Any] = counted(pairs) | self._silent(sign)
         if scales and None not in scales:
             facts["loss_scale"] = rounded(sorted(map(float, filter(None, scales)))[len(scales) // 2], 6)
         return facts
+
+    def _silent(self, sign: int) -> dict[str, Any]:
+        """Return how many images get no gradient, and the one class that all others are taught to be."""
+        silent, images, taught = 0, 0, set[int]()
+        for one in self._kept:
+            if one.gradient is None:
+                continue
+            output, gradient = one.output.float().cpu(), one.gradient.float().cpu()
+            if gradient.numel() == len(output):
+                pulls = gradient.reshape(-1)
+                quiet = pulls == 0
+                taught |= {int(pull < 0) for pull in pulls[~quiet].tolist()}
+            elif gradient.dim() == 2 == output.dim():
+                quiet = (gradient == 0).all(1)
+                said = labels_from(output[~quiet], gradient[~quiet], sign)
+                taught |= {-1} if said is None else set(said.tolist())
+            else:
+                continue
+            silent, images = silent + int(quiet.sum()), images + len(quiet)
+        return {"silent_images": [silent, images, taught.pop() if len(taught) == 1 else -1]} if silent else {}
 
 
 def loss_scale(output: Tensor, gradient: Tensor, labels: Tensor) -> float | None:

@@ -117,6 +117,8 @@ class LossRead(NamedTuple):
     """The logarithm of a softmax or sigmoid is taken with nothing between: of a share that is 0 it is infinite."""
     as_it_is: bool = False
     """Nothing is added to or multiplied with what the loss is given."""
+    made: list[str] = []  # noqa: RUF012 - never changed
+    """What the model's output comes from, the last operation first, up to a layer with weights."""
 
 
 def stem(node: Node) -> str:
@@ -136,6 +138,12 @@ def read_loss(start: Node | None, output: Node | None, names: Mapping[Node, str]
     """Read the graph that ends in `start`. output: the model's output's node; names: nodes of calls that were seen."""
     if start is None:
         return LossRead()
+    made, over, _ = _chain(output, None, names, first_goes=False)
+    read = _first_term(start, output, names)
+    return read._replace(made=made, softmax_over=read.softmax_over or over)
+
+
+def _first_term(start: Node, output: Node | None, names: Mapping[Node, str]) -> LossRead:
     terms = list(_terms(start, output, names))
     library = sorted((term for term in terms if term[3]), key=lambda term: term[0] not in ("cross-entropy", "nll"))
     terms = library or sorted(terms, key=lambda term: term[0] in ("squared error", "absolute error"))
@@ -169,7 +177,7 @@ def _terms(start: Node, output: Node | None, names: Mapping[Node, str]) -> Itera
 
 def _told(kind: str, node: Node, sign: int, output: Node | None, names: Mapping[Node, str]) -> LossRead:
     """Find what a term's function is given, and what that makes of it."""
-    chain, over, direct = _chain(node, output, names, kind in ("nll", "log"))
+    chain, over, direct = _chain(_follow(node), output, names, kind in ("nll", "log"))
     if kind == "cross-entropy":
         over = [*_over(node), *over]
     elif kind == "nll" and chain[:1] == ["log-softmax"]:
@@ -204,16 +212,15 @@ def _bare_log(node: Node) -> bool:
 
 
 def _chain(
-    node: Node, output: Node | None, names: Mapping[Node, str], first_goes: bool
+    now: Node | None, output: Node | None, names: Mapping[Node, str], first_goes: bool
 ) -> tuple[list[str], list[list[int]], bool]:
-    """Return what stands before `node` up to the last layer with weights, and whether the output is its input.
+    """Return what stands from `now` on up to the last layer with weights, and whether the output is among it.
 
     first_goes: a log or log-softmax before the model's output belongs to the loss.
     """
     chain: list[str] = []
     over: list[list[int]] = []
     direct = False
-    now = _follow(node)
     while now is not None and len(chain) < CHAIN:
         direct = direct or (now is output and (not chain or (first_goes and chain in (["log"], ["log-softmax"]))))
         name, called = stem(now), names.get(now, "")

@@ -22,7 +22,7 @@ from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
 from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
 from cvtui.engine.observe.model_facts import loss_facts, weights_in_loss
 from cvtui.engine.observe.shards import is_sharded
-from cvtui.engine.observe.straight_losses import one_target_for_all, pulls, softmax_inside
+from cvtui.engine.observe.straight_losses import one_force, one_target_for_all, pulls, softmax_inside
 from cvtui.engine.observe.unlisted import unlisted_modules
 from cvtui.engine.optim.groups import held_by
 from cvtui.text import rounded_or_none
@@ -204,6 +204,7 @@ class LossProbe:
             "loss_kind": read.kind,
             "loss_wants": read.wants,
             "loss_given": read.given,
+            "output_made": read.made,
             "loss_sign": read.sign,
             "softmax_over": read.softmax_over,
             "bare_log": read.bare_log,
@@ -250,7 +251,7 @@ class LossProbe:
 def _of_no_formula(output: Tensor, gradient: Tensor) -> dict[str, Any]:
     """Return what the gradient at the outputs (N x C or N) tells by itself."""
     if output.dim() == 2 and output.shape[1] > 1:
-        return {"one_target_for_all": True} if one_target_for_all(output, gradient) else {}
+        return {"one_target_for_all": one_target_for_all(output, gradient), "one_force": one_force(output, gradient)}
     return {"pulls": pulls(output, gradient)}
 
 

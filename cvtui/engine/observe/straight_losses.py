@@ -31,10 +31,17 @@ def pulls(output: Tensor, gradient: Tensor) -> list[int]:
     one, force = output.reshape(-1), gradient.reshape(-1)
     if len(one) < LEAST or len(one) != len(output) or len(force) != len(one) or one.std() < SPREAD:
         return []
-    sizes = force[force != 0].abs()
-    if not len(sizes) or float(sizes.max() - sizes.min()) > SAME * float(sizes.max()):
+    if not one_force(output, gradient):
         return []
     return [int((force < 0).sum()), int((force > 0).sum()), int((force == 0).sum())]
+
+
+def one_force(output: Tensor, gradient: Tensor) -> bool:
+    """Return True if all outputs (N x C or N) that are pulled at all are pulled with one force."""
+    sizes = gradient[gradient != 0].abs()
+    if len(output) < LEAST or output.shape != gradient.shape or not len(sizes):
+        return False
+    return float(sizes.max() - sizes.min()) <= SAME * float(sizes.max())
 
 
 def one_target_for_all(output: Tensor, gradient: Tensor) -> bool:

@@ -17,6 +17,8 @@ from cvtui.engine.observe.statistics import norm
 
 UPDATES = 2
 """First updates that are followed."""
+MANY = 8
+"""Passes before one step, from which on they are those of several batches."""
 LEAST = 1e-3
 """Of a gradient that lay there already, beside the new one: less is as good as zeroed."""
 
@@ -106,10 +108,15 @@ class UpdatePasses:
         return counts
 
     def thrown_away(self) -> list[int]:
-        """Return the steps before each update whose gradients were deleted; 0 where a step isn't one pass of each."""
+        """Return the passes before each update whose gradients were deleted; 0 where it isn't one pass of each a step.
+
+        Where only updates are told as steps, MANY passes are those of batches: fewer may be SAM's or an attack's.
+        """
         counts = []
         for one in self._updates:
-            plain = one.forwards == one.backwards == one.steps
+            plain = one.forwards == one.backwards and (
+                one.steps == one.forwards or one.steps == 1 < MANY <= one.forwards
+            )
             counts.append(one.backwards - 1 - _piled_up(one) if plain and one.kept is not None else 0)
         return counts
 

@@ -15,14 +15,15 @@ ROLES = ("loss", "accuracy", "val_loss", "val_accuracy", "lr", "epoch")
 _VALIDATION = {"val", "valid", "validation", "eval", "dev"}
 _TEST = {"test"}
 _TRAIN = {"train", "training", "tr"}
-_RIGHT = {"acc", "accuracy", "acc1", "top1", "accuracy01"}
-_ACCURACY = _RIGHT | {"precision1", "categorical", "binary", "sparse", "top", "1"}
+_RIGHT = {"acc", "accuracy", "acc1", "top1", "accuracy01", "multiclassaccuracy"}
+_ACCURACY = _RIGHT | {"precision1", "categorical", "multiclass", "binary", "sparse", "top", "1"}
 _PLAIN = {
     "metrics",
     "metric",
     "step",
     "epoch",
     "batch",
+    "mini",
     "mean",
     "avg",
     "average",
@@ -111,13 +112,29 @@ def _candidates(log: ScalarLog, role: str, run: str) -> list[str]:
     """Return the best columns for a role: one, or several that are equally good. run: that of a chart of several."""
     mine = VALIDATION.get(log.kind, "")
     own = [name for name in log.columns if name.startswith(run)]
-    scores = ((_score(f"val/{name}" if mine and name.startswith(mine) else name, role), name) for name in own)
+    unsaid = _unsaid(own)
+    scores = ((_score(f"val/{name}" if (mine and name.startswith(mine)) or name in unsaid else name, role), name)
+              for name in own)  # fmt: skip
     scored = sorted((score, name) for score, name in scores if score is not None)
     if not scored:
         return []
     best = scored[0][0]
     names = [name for score, name in scored if score == best]
     return names if role in ("loss", "val_loss") and best >= 10 else _finest(log, names)
+
+
+def _unsaid(names: Sequence[str]) -> set[str]:
+    """Return the accuracies that name no half, where both losses do and no accuracy does: they are the validation's.
+
+    (`train_loss, valid_loss, accuracy`, as fastai prints and as many loops do.)
+    """
+    split = {name: _TRAIN & set(_split(name)) for name in names}
+    accuracies = {name for name in names if _score(name, "accuracy") is not None}
+    if any(_score(name, "val_accuracy") is not None or (name in accuracies and split[name]) for name in names):
+        return set()
+    losses = [name for name in names if _score(name, "loss") is not None]
+    halves = losses and all(split[name] for name in losses)
+    return accuracies if halves and any(_score(name, "val_loss") is not None for name in names) else set()
 
 
 def _finest(log: ScalarLog, names: Sequence[str]) -> list[str]:

@@ -33,16 +33,30 @@ _BRACKETS = re.compile(
 """`Train Epoch: 1 [640/60000`, `Epoch: [0][ 10/391]`, `Epoch(train) [1][100/391]`, timm's `Train: 0 [  50/391`."""
 _PAIRED = re.compile(r"^\s*\[\s*(?P<epoch>\d+)\s*,\s*(?P<at>\d+)\s*\]")
 """`[1,  2000] loss: 2.173`, of PyTorch's first tutorial."""
+_GLOG = re.compile(r"^[IWEF]\d{4} \S+ +\d+ \S+\] \[(?P<at>\d+)\] ")
+"""`I1101 10:00:00.123 139 logging_writer.py:48] [100] loss=2.3`, of the writer that Flax's examples use."""
 _BAR = re.compile(r"(?P<at>\d+)/(?P<of>\d+)\s*\[(?:\d+:)?\d+:\d\d<")
 """tqdm's `45/100 [00:03<00:04`."""
 _BEHIND = re.compile(r"(?:\[\s*(?P<at>\d+)/\s*(?P<of>\d+)\]|\s(?P<a>\d+)/(?P<b>\d+))\s*$")
 """`loss: 2.3  [   64/60000]`, and the bar of a much copied CIFAR-10 program, `Acc: 50% (64/128) 1/391`."""
 _HEAD = r"^(?:[IWEF]\d{4} \S+ +\d+ \S+\])?[\s\W\d]*(?:(?:INFO|DEBUG|mmengine|root)\b[\s\W]*)*"
 _EVALUATED = re.compile(_HEAD + r"(?P<word>test|val(?:id(?:ation)?)?|eval(?:uation|uating)?)\b", re.IGNORECASE)
+_PART = r"(?:train(?:ing)?|test(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation|uating)?)"
+_LABEL = re.compile(rf"(?<![\w./-]){_PART}(?![\w./-])", re.IGNORECASE)
+"""A word that says of which half the numbers behind it are: `train: loss=0.3, acc=0.9 | valid: loss=0.5, acc=0.8`."""
+_TURNED = re.compile(
+    rf"\b(?P<what>loss|acc(?:uracy)?)\s*(?:[(\[]\s*(?P<inside>{_PART})\s*[)\]]|(?P<plain>[ ]{_PART}))"
+    r"(?=\s*[:=]|\s+[\d.])",
+    re.IGNORECASE,
+)
+"""`Loss (train): 0.3` and `Acc val = 0.8`."""
+_BEHIND_VALUE = re.compile(rf"\s*[(\[]\s*(?P<part>{_PART})\s*[)\]]", re.IGNORECASE)
+"""`loss 0.3 (train), loss 0.5 (val)`."""
 _STARRED = re.compile(r"^\s*\*\s+\S")
 """PyTorch's examples sum up a validation in a line with a star."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_WANTED = re.compile(r"loss|acc", re.IGNORECASE)
+_WANTED = re.compile(r"loss|acc|cross[ _]?entropy", re.IGNORECASE)
+_MEASURE = re.compile(rf"{_WANTED.pattern}|\btop[-@_]?[15]\b", re.IGNORECASE)
 _SPLITS = re.compile(r"train|val|test|eval", re.IGNORECASE)
 _ROWS = 3
 """Rows below a header that make a table."""
@@ -103,7 +117,7 @@ class _Reader:
         values = _values(line, split or self.heading or None)
         if not values:
             return None
-        at, of = _counted(brackets) or bar or places.get("step") or (None, 0)
+        at, of = _counted(brackets or _GLOG.match(line)) or bar or places.get("step") or (None, 0)
         if self.heading or _is_evaluated(line) or (split or "train").lower() not in ("train", "training"):
             at, of = None, 0  # its batches are the validation's
         self.carried = None if places else self.carried
@@ -191,11 +205,14 @@ def _table(lines: Sequence[str]) -> ScalarLog | None:
     """Return the log of a table: a line of names, one of them a loss, and rows of as many cells; None without one."""
     cells = [_cells(line) for line in lines]
     for place, names in enumerate(cells):
+        above = cells[place - 1] if place else []
+        if len(above) == len(names) > len(set(names)):  # a header of two lines, as MATLAB's
+            names = [" ".join(pair).strip() for pair in zip(above, names, strict=True)]
         if len(names) < 2 or not any("loss" in name.lower() for name in names) or any(map(_is_number, names)):
             continue
         rows = [row for row in cells[place + 1 :] if len(row) == len(names) and sum(map(_is_number, row)) >= 2]
         if len(rows) >= _ROWS:
-            objects = [{name.lower(): float(cell) for name, cell in zip(names, row, strict=True) if _is_number(cell)}
+            objects = [{name.lower(): _number(cell) for name, cell in zip(names, row, strict=True) if _is_number(cell)}
                        for row in rows]  # fmt: skip
             return log_of(objects, "a table in a plain log")
     return None
@@ -203,13 +220,17 @@ def _table(lines: Sequence[str]) -> ScalarLog | None:
 
 def _cells(line: str) -> list[str]:
     """Return the cells of a line: between bars, where it begins with one (as in Markdown), else between spaces."""
-    if line.lstrip().startswith(("|", "│")):
-        return [cell.strip() for cell in re.split(r"[|│]", line.strip())[1:-1]]
-    return line.replace("|", " ").replace("│", " ").split()
+    if re.match(r"\s*[|│┃]", line):
+        return [cell.strip() for cell in re.split(r"[|│┃]", line.strip())[1:-1]]
+    return re.sub(r"[|│┃]", " ", line).split()
 
 
 def _is_number(text: str) -> bool:
-    return re.fullmatch(_NUMBER, text, re.IGNORECASE) is not None
+    return re.fullmatch(_NUMBER + r"\s*%?", text, re.IGNORECASE) is not None
+
+
+def _number(cell: str) -> float:
+    return float(cell.rstrip("% ")) / 100 if cell.endswith("%") else float(cell)
 
 
 def _is_evaluated(line: str) -> bool:
@@ -230,9 +251,11 @@ def _values(line: str, split: str | None) -> dict[str, float]:
 
     split: what the line says that it is of. In a line of a validation a name without a split of its own gets one.
     """
-    found = {}
+    found: dict[str, float] = {}
     evaluated = _EVALUATED.match(line)
     told = evaluated["word"] if evaluated else "val" if _STARRED.match(line) else split
+    line = _TURNED.sub(lambda match: f"{(match['inside'] or match['plain']).strip()} {match['what']}", line)
+    parts = _Parts(line)
     for match in _PAIR.finditer(line):
         name = match["name"].strip().lower()
         if _PLACE.fullmatch(match[0]) or name in ("epoch", "step", "iter", "iteration", "batch"):
@@ -240,6 +263,38 @@ def _values(line: str, split: str | None) -> dict[str, float]:
         value = float(match["value"])
         if match["of"] and "acc" in name and 0 < int(match["of"]) < 1 << 53:
             value /= int(match["of"])
-        named = f"{told.lower()}/{name}" if told and not _SPLITS.search(name) else name
-        found[named] = value / 100 if match["percent"] else value
+        part = (parts.of(match, found) if _MEASURE.search(name) else None) or told
+        named = f"{part.lower()}/{name}" if part and not _SPLITS.search(name) else name
+        found[named.removeprefix("train/").removeprefix("training/")] = value / 100 if match["percent"] else value
     return found
+
+
+class _Parts:
+    """Which half of the data the numbers of one line are of, by the words between them."""
+
+    def __init__(self, line: str) -> None:
+        self.line = line
+        pairs = [pair for pair in _PAIR.finditer(line) if _WANTED.search(pair["name"])]
+        labels = list(_LABEL.finditer(line))
+        self.trailing = bool(pairs and labels) and labels[0].start() > pairs[0].start("value")
+        """The words stand behind the numbers."""
+        names = [pair.span("name") for pair in pairs]
+        self.labels = [(label.start(), label[0].lower(), any(start <= label.start() < end for start, end in names))
+                       for label in labels]  # fmt: skip
+        self.several = len({word[:3] for _, word, _ in self.labels}) > 1
+        """More than one half is named."""
+
+    def of(self, pair: re.Match[str], found: dict[str, float]) -> str | None:
+        """Return the half that the words before (or right behind) a number name; None without.
+
+        `best val acc 0.9, loss 0.3` says nothing of the loss: a name that holds its half speaks for those behind it
+        only where another half is named too, and not for one that it has given already.
+        """
+        if self.trailing and (behind := _BEHIND_VALUE.match(self.line, pair.end())):
+            return behind["part"]
+        before = [label for label in self.labels if label[0] < pair.start("name")]
+        if not before:
+            return None
+        _, word, within = before[-1]
+        name = pair["name"].strip().lower()
+        return None if within and (not self.several or f"{word} {name}" in found) else word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -119,6 +120,31 @@ class LoadedBody(RandomBody):
         made = super().net()
         made(clouds()[0])
         return made
+
+
+class Faint(Loop):
+    """Four layers that all begin with deviations of 0.001."""
+
+    least, norm = 0, False
+
+    def net(self) -> nn.Module:
+        widths = [12, 24, 24, 24, CLASSES]
+        made = nn.Sequential()
+        for place, (count, outputs) in enumerate(itertools.pairwise(widths)):
+            layer = nn.Linear(count, outputs)
+            if place >= self.least:
+                nn.init.normal_(layer.weight, std=1e-3)
+            made.extend([layer, *([nn.BatchNorm1d(outputs)] if self.norm else []), nn.ReLU()])
+        return made[:-1]
+
+
+class FaintHead(Faint):
+    """The last layer alone, as many do it."""
+
+    least = 3
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return Adam(model.parameters(), lr=0.01)
 
 
 class MeanTeacher(Loop):

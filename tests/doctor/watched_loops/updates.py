@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
 
-from tests.doctor.watched_loops.loop import Loop
+from tests.doctor.watched_loops.loop import Batch, Loop
 
 
 class Emptied(Loop):
@@ -33,6 +35,56 @@ class OnceAnEpoch(Loop):
         loss.backward()
         if step % 10 == 9:
             self.optimizer.step()
+
+
+class OnceAnEpochTold(Loop):
+    """A step is told for each update, as `cvtui run` does."""
+
+    epochs = 6
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        *others, last = super().batches(epoch)
+        for x, y in others:
+            self.optimizer.zero_grad()
+            self.loss(self.answers(x), y).backward()
+        yield last
+
+
+class Sharpened(Loop):
+    """SAM: a second pass, with the weights moved uphill, gives the gradient; that of the first is deleted."""
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        loss.backward()
+        moved = [(p, 0.01 * p.grad) for p in self.model.parameters() if p.grad is not None]
+        self.optimizer.zero_grad()
+        with torch.no_grad():
+            for p, by in moved:
+                p.add_(by)
+        self.loss(self.answers(self.batch[0]), self.batch[1]).backward()
+        with torch.no_grad():
+            for p, by in moved:
+                p.sub_(by)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        for self.batch in super().batches(epoch):
+            yield self.batch
+
+
+class Attacked(Sharpened):
+    """Images are moved uphill nine times first; the gradients of these passes are deleted."""
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        x, y = self.batch
+        for _ in range(9):
+            x = x.detach().requires_grad_()
+            self.loss(self.answers(x), y).backward()
+            assert x.grad is not None
+            x = x + 0.01 * x.grad.sign()
+        self.optimizer.zero_grad()
+        self.loss(self.answers(x.detach()), y).backward()
+        self.optimizer.step()
 
 
 class Accumulated(Loop):
