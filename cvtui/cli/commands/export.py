@@ -117,6 +117,9 @@ def _write_safetensors(folder: RunFolder, path: Path, checkpoint: str) -> None:
 
     found = write_safetensors(folder, path, checkpoint)
     out.line(f"{path}  ({found.tensors} tensors of {found.about.checkpoint})")
+    if found.left:
+        names = ", ".join(found.left[:4]) + (f" and {len(found.left) - 4:,} more" if len(found.left) > 4 else "")
+        out.line(f"not in it, as it is no tensor of the state dict: {names}", err=True)
     try:
         net = net_source(found.about, found.weights)
     except NoSource as why:

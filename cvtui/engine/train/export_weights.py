@@ -29,6 +29,8 @@ class Written(NamedTuple):
     """Without the tensors of the preprocessing."""
     tensors: int
     """How many, those of the preprocessing included."""
+    left: tuple[str, ...] = ()
+    """What the net keeps beside tensors, which are no part of the file."""
 
 
 def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
@@ -45,7 +47,8 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    weights = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
+    every = checkpoint.eval_weights(state)
+    weights = {key: value.contiguous() for key, value in every.items() if isinstance(value, Tensor)}
     tensors, about = dict(weights), _metadata(folder, source.name, state)
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):
@@ -58,7 +61,8 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-    return Written(about, weights, len(tensors))
+    left = (*(key for key in every if key not in weights), *state.get("held", {}))
+    return Written(about, weights, len(tensors), left)
 
 
 def activation_of(recipe: Recipe) -> str:

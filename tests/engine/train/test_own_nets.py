@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import textwrap
@@ -17,12 +18,15 @@ from torch import nn
 from cvtui.engine.infer.evaluate import evaluations
 from cvtui.engine.nn.memory_order import in_order
 from cvtui.engine.nn.module_net import build_module
+from cvtui.engine.observe.both_modes import losses_of_both, neighbours_matter, repeats_differ
+from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.held_values import HeldValues, put_values
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.engine.runtime.plain_random import seed_global
 from cvtui.engine.runtime.seeds import DROPOUT, WEIGHTS, stream_seed
 from cvtui.engine.train import checkpoint
+from cvtui.engine.train.export_weights import write_safetensors
 from cvtui.engine.train.preparation import prepare
 from cvtui.recipe.recipe import Recipe
 from cvtui.recipe.toml import dumps, from_table
@@ -71,6 +75,12 @@ class Keeps(nn.Module):
         self.conv, self.more = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
         self.filter = nn.Parameter(torch.randn(4, 8, 5, 2) * 0.1)
         self.body, self.out = nn.Linear(256, 16), nn.Linear(16, num_classes)
+
+    def get_extra_state(self):
+        return {"calls": self.steps}
+
+    def set_extra_state(self, state):
+        assert state["calls"] >= 0
 
     def forward(self, x):
         x = torch.fft.rfft2(self.more(self.conv(x))) * (1 + torch.view_as_complex(self.filter))
@@ -166,6 +176,12 @@ def test_what_a_net_keeps_in_python_is_kept(tmp_path: Path) -> None:
         found = checkpoint.load(half.checkpoints / "last.pt")
         assert checkpoint.checksum({"held": found["held"]}) == checkpoint.checksum({"held": last["held"]})
         assert not [one for one in records(half) if "does not hold" in getattr(one, "text", "")]
+    written = write_safetensors(run, tmp_path / "w.safetensors")
+    assert written.left[0] == "_extra_state"
+    assert {"steps", "mean", "square", "made"} <= set(written.left)
+    begun: Any = prepare(check(recipe(weights=str(run.path)))).model  # weights alone: what it counts begins anew
+    assert begun.steps == 0
+    assert torch.equal(begun.out.weight, written.weights["out.weight"])
     (told,) = evaluations(EvaluateAsk(run=str(run.path), checkpoint="last"), lambda _: None)
     assert isinstance(told, Evaluation)
     assert told.accuracy == whole.epochs[-1].val_accuracy
@@ -178,6 +194,32 @@ def test_code_that_no_order_of_memory_but_the_usual_suits_gets_that() -> None:
         assert (in_order in made.model._forward_pre_hooks.values()) == ordered, net
         assert made.told == ()
     assert made.table.rows[0].output == (8, 12)
+
+
+class WritesOver(nn.Module):
+    """Changes its images in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.out = nn.BatchNorm1d(4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.norm(x.mul_(2).sub_(1)))
+
+
+def test_looks_write_over_no_images() -> None:
+    model, images = WritesOver(), torch.rand(8, 4)
+    before = images.clone()
+    for look in (repeats_differ, neighbours_matter):
+        assert look(model, images) == pytest.approx(0, abs=1e-6)
+    assert losses_of_both(model, images, torch.zeros(8, dtype=torch.int64)) is not None
+    assert torch.equal(images, before)
+    for kind, kept in ((WritesOver, False), (nn.Flatten, True)):
+        first, batch = FirstBatch([], contextlib.nullcontext), before.clone()
+        first.take_inputs(kind(), batch)
+        kind()(batch)
+        first.end(0.0, None, None)
+        assert (first.images is not None) == kept, "what was written over is no batch to look at again"
 
 
 class Odd(nn.Module):

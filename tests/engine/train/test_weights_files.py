@@ -46,7 +46,7 @@ def test_weights_in_several_files_are_read_by_their_index_or_folder(tmp_path: Pa
             read_file(index)
     index.unlink()
     assert len(read_file(tmp_path / of["b.weight"])[0]) == 1  # without an index it is what it is
-    with pytest.raises(RequestError, match="is a folder, but no run, and holds no model.safetensors or"):
+    with pytest.raises(RequestError, match="is a folder, but no run, and holds no model"):
         find_weights(str(tmp_path))
 
 
