@@ -74,7 +74,8 @@ def with_weights(
     set_threads(recipe.threads, table.macs * recipe.batch_size)
     to_channels_last(model.to(place))
     try:
-        model.load_state_dict(dict(weights))
+        extra = {name: value for name, value in model.state_dict().items() if name.endswith("_extra_state")}
+        model.load_state_dict({**extra, **weights})  # (safetensors hold tensors alone)
         put_values(model, (state or {}).get("held", {}))
         pixels = Preprocess.of_state(preprocess, place)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

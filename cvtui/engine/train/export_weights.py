@@ -29,8 +29,6 @@ class Written(NamedTuple):
     """Without the tensors of the preprocessing."""
     tensors: int
     """How many, those of the preprocessing included."""
-    left: tuple[str, ...] = ()
-    """What the net keeps beside tensors, which are no part of the file."""
 
 
 def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
@@ -49,7 +47,8 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     every = checkpoint.eval_weights(state)
     weights = {key: value.contiguous() for key, value in every.items() if isinstance(value, Tensor)}
-    tensors, about = dict(weights), _metadata(folder, source.name, state)
+    left = [*(key for key in every if key not in weights), *state.get("held", {})]
+    tensors, about = dict(weights), msgspec.structs.replace(_metadata(folder, source.name, state), left=left)
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):
             tensors[f"preprocess.{key}"] = value.contiguous()
@@ -61,8 +60,7 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-    left = (*(key for key in every if key not in weights), *state.get("held", {}))
-    return Written(about, weights, len(tensors), left)
+    return Written(about, weights, len(tensors))
 
 
 def activation_of(recipe: Recipe) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from cvtui.engine.infer.evaluate import evaluations
+from cvtui.engine.infer.opened import open_model
 from cvtui.engine.nn.memory_order import in_order
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.observe.both_modes import losses_of_both, neighbours_matter, repeats_differ
@@ -177,8 +178,14 @@ def test_what_a_net_keeps_in_python_is_kept(tmp_path: Path) -> None:
         assert checkpoint.checksum({"held": found["held"]}) == checkpoint.checksum({"held": last["held"]})
         assert not [one for one in records(half) if "does not hold" in getattr(one, "text", "")]
     written = write_safetensors(run, tmp_path / "w.safetensors")
-    assert written.left[0] == "_extra_state"
-    assert {"steps", "mean", "square", "made"} <= set(written.left)
+    assert written.about.left[0] == "_extra_state"
+    assert {"steps", "mean", "square", "made"} <= set(written.about.left)
+    assert (
+        "not in the file, since no state dict holds it: _extra_state" in open_model(tmp_path / "w.safetensors").notes[0]
+    )
+    pixels = prepare(check(made)).data.validation.part(0, 5).pixels
+    ours, again = (open_model(run.path, "last").logits(pixels) for _ in range(2))
+    assert torch.equal(ours, again), "the same draws each time"
     begun: Any = prepare(check(recipe(weights=str(run.path)))).model  # weights alone: what it counts begins anew
     assert begun.steps == 0
     assert torch.equal(begun.out.weight, written.weights["out.weight"])
