@@ -238,7 +238,7 @@ class Odd(nn.Module):
         self.few: Any = (1, {"a": [1.0]})
         self.members, self.generator = {1}, np.random.Generator(np.random.MT19937(1))
         self.large, self.lock = torch.zeros(70_000), sys.stderr
-        self.parts = {"made": torch.Generator().manual_seed(2), "code": len}
+        self.parts: dict[str, Any] = {"made": torch.Generator().manual_seed(2), "code": len}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.few = (2, {"a": [2.0], "b": torch.ones(2)})
