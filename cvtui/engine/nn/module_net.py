@@ -61,12 +61,11 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: 
         torch.manual_seed(stream_seed(seed, WEIGHTS))
         model = build(target, classes, size)
         _check_weights(model, target, size)
-        with OrderCalls() as calls:
-            told = _fit_head(model, target, size, classes)
+        calls = OrderCalls()
+        told = _fit_head(model, target, size, classes, calls)
         if not any(p.requires_grad for p in model.parameters()):  # a new head of a frozen net does
             raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
-        with calls:
-            told += _fit_training(model, target, size, classes)
+        told += _fit_training(model, target, size, classes, calls)
     with counted_in(model) if counted_in is not None else contextlib.nullcontext():
         try:
             table = summarize_module(model, size, str(target), images=True)
@@ -107,9 +106,9 @@ def _is_foreign(tensor: Tensor) -> bool:
     return tensor.is_floating_point() and tensor.dtype != torch.float32
 
 
-def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:
+def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int, calls: OrderCalls) -> tuple[str, ...]:
     """Make the model put out N x classes in evaluation mode; return what was changed."""
-    seen = _look(model, target, size, classes)
+    seen = _look(model, target, size, classes, calls)
     logits = _checked_logits(seen.output, target, classes)
     if seen.output is not logits or logits.dim() != 2:
         model.register_forward_hook(OnlyLogits(classes))
@@ -142,13 +141,14 @@ def _checked_logits(output: Any, target: NetTarget, classes: int) -> Tensor:
     return logits
 
 
-def _fit_training(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:
+def _fit_training(model: nn.Module, target: NetTarget, size: Size, classes: int, calls: OrderCalls) -> tuple[str, ...]:
     """Make the model put out logits in training mode too, where it may give more (auxiliary heads); return lines.
 
     RequestError where no gradient would reach a weight.
     """
     try:
-        output = _pass(meta_copy(model), torch.empty(_shape(size), device="meta"), training=True).output
+        images = torch.empty(_shape(size), device="meta")
+        output = _pass(meta_copy(model), images, training=True, calls=calls).output
     except (Exception, SystemExit) as error:
         if is_too_small(error):  # for an auxiliary head, say
             raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
@@ -231,22 +231,26 @@ class OnlyLogits:
         return None if logits is None else logits.flatten(1)
 
 
-def _look(model: nn.Module, target: NetTarget, size: Size, classes: int = 0) -> ForwardPass:
+def _look(
+    model: nn.Module, target: NetTarget, size: Size, classes: int = 0, calls: OrderCalls | None = None
+) -> ForwardPass:
     """Run two images of zeros through a copy without numbers; through the model where the code asks for numbers.
 
     So too where its first pass makes layers: the optimizer and a checkpoint have to know them.
     """
     with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
         twin = meta_copy(model)
-        found = _pass(twin, torch.empty(_shape(size), device="meta"), classes=classes)
+        found = _pass(twin, torch.empty(_shape(size), device="meta"), classes=classes, calls=calls)
         if len(list(twin.parameters())) == len(list(model.parameters())):  # else its first pass makes layers
             return found
-    return _real_pass(model, target, size, classes)
+    return _real_pass(model, target, size, classes, calls)
 
 
-def _real_pass(model: nn.Module, target: NetTarget, size: Size, classes: int = 0) -> ForwardPass:
+def _real_pass(
+    model: nn.Module, target: NetTarget, size: Size, classes: int = 0, calls: OrderCalls | None = None
+) -> ForwardPass:
     try:
-        return _pass(model, torch.zeros(_shape(size)), classes=classes)
+        return _pass(model, torch.zeros(_shape(size)), classes=classes, calls=calls)
     except (Exception, SystemExit) as error:
         raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
 
@@ -255,8 +259,10 @@ def _shape(size: Size) -> tuple[int, ...]:
     return (2, *size) if len(size) == 1 else (2, size[2], size[0], size[1])
 
 
-def _pass(model: nn.Module, images: Tensor, training: bool = False, classes: int = 0) -> ForwardPass:
-    """One forward pass, in training mode with gradients; modes are put back."""
+def _pass(
+    model: nn.Module, images: Tensor, training: bool = False, classes: int = 0, calls: OrderCalls | None = None
+) -> ForwardPass:
+    """One forward pass, in training mode with gradients; modes are put back. calls: notes what the code asks."""
     called: list[tuple[str, tuple[int, int]]] = []
     handles = []
     modes = [(module, module.training) for module in model.modules()]
@@ -271,7 +277,7 @@ def _pass(model: nn.Module, images: Tensor, training: bool = False, classes: int
             handles.append(module.register_forward_hook(seen(name, module.in_channels, module.out_channels)))
     try:
         model.train(training)
-        with torch.set_grad_enabled(training), torch.device(images.device):
+        with torch.set_grad_enabled(training), torch.device(images.device), calls or contextlib.nullcontext():
             output = model(images)
     finally:
         for handle in handles:

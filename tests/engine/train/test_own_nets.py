@@ -17,7 +17,8 @@ from torch import nn
 
 from cvtui.engine.infer.evaluate import evaluations
 from cvtui.engine.infer.opened import open_model
-from cvtui.engine.nn.memory_order import in_order
+from cvtui.engine.nn import module_net
+from cvtui.engine.nn.memory_order import in_order, keep_order
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.observe.both_modes import losses_of_both, neighbours_matter, repeats_differ
 from cvtui.engine.observe.first_batch import FirstBatch
@@ -195,12 +196,16 @@ def test_what_a_net_keeps_in_python_is_kept(tmp_path: Path) -> None:
     assert told.log_loss == pytest.approx(whole.epochs[-1].val_loss, rel=1e-6)
 
 
-def test_code_that_no_order_of_memory_but_the_usual_suits_gets_that() -> None:
+def test_code_that_no_order_of_memory_but_the_usual_suits_gets_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried where the code asks how numbers lie, in training too, and nowhere else: a pass of a copy costs."""
+    asked = []
+    monkeypatch.setattr(module_net, "keep_order", lambda *given: (asked.append(given[1]), keep_order(*given)))
     for net, ordered in (("Keeps", False), ("InTraining", True), ("Rows", False)):
         made = build_module(f"kept_for_a_test:{net}", (8, 8, 1), 10)
         assert (in_order in made.model._forward_pre_hooks.values()) == ordered, net
         assert made.told == ()
     assert made.table.rows[0].output == (8, 12)
+    assert asked == [True, True, False]
 
 
 class WritesOver(nn.Module):
