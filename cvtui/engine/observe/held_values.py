@@ -55,18 +55,18 @@ class HeldValues:
 
     def changed(self) -> dict[str, Any]:
         """Return what has changed, by module and attribute, as `put_values` takes it."""
-        now = _noted(self._model)
-        new = {name: value for name, value in now if name not in self._first or not _same(self._first[name], value)}
-        return {name: _without(value) for name, value in new.items() if not isinstance(value, NotHeld)}
+        return self.both()[0]
 
     def lost(self) -> list[str]:
         """Return a few words on each value that has changed and that no checkpoint holds."""
-        now = _noted(self._model)
-        return [
-            f"{name} ({value.told()})"
-            for name, value in now
-            if isinstance(value, NotHeld) and not _same(self._first.get(name), value)
-        ]
+        return self.both()[1]
+
+    def both(self) -> tuple[dict[str, Any], list[str]]:
+        """Return what has changed, and words on what of it no checkpoint holds."""
+        now, first = _noted(self._model), self._first
+        new = {name: value for name, value in now if name not in first or not _same(first[name], value)}
+        held = {name: _without(value) for name, value in new.items() if not isinstance(value, NotHeld)}
+        return held, [f"{name} ({value.told()})" for name, value in new.items() if isinstance(value, NotHeld)]
 
 
 def put_values(model: nn.Module, values: Mapping[str, Any]) -> None:

@@ -242,7 +242,8 @@ class GraphStepper(Stepper):
         held = self.training.held
         if held is None:
             return ""
-        if names := [*held.changed(), *held.lost()]:
+        values, lost = held.both()
+        if names := [*values, *lost]:
             return f"the net's code sets {', '.join(names[:3])} in each step, which a replay would not"
         if self._drawn is not None and checksum(self._drawn) != checksum(plain_state()):
             return "the net's code draws from the random numbers of Python or NumPy, which a replay would not"

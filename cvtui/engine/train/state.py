@@ -283,8 +283,7 @@ class TrainingState:
         }
 
     def _held_state(self) -> dict[str, Any]:
-        values = self.held.changed() if self.held is not None else {}
-        lost = self.held.lost() if self.held is not None else []
+        values, lost = self.held.both() if self.held is not None else ({}, [])
         return {**({"held": values} if values else {}), **({"not_held": lost} if lost else {})}
 
 
