@@ -198,8 +198,13 @@ def test_what_a_net_keeps_in_python_is_kept(tmp_path: Path) -> None:
 
 def test_code_that_no_order_of_memory_but_the_usual_suits_gets_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is tried where the code asks how numbers lie, in training too, and nowhere else: a pass of a copy costs."""
-    asked = []
-    monkeypatch.setattr(module_net, "keep_order", lambda *given: (asked.append(given[1]), keep_order(*given)))
+    asked: list[bool] = []
+
+    def noted(model: nn.Module, asks: bool, runs: Any) -> None:
+        asked.append(asks)
+        keep_order(model, asks, runs)
+
+    monkeypatch.setattr(module_net, "keep_order", noted)
     for net, ordered in (("Keeps", False), ("InTraining", True), ("Rows", False)):
         made = build_module(f"kept_for_a_test:{net}", (8, 8, 1), 10)
         assert (in_order in made.model._forward_pre_hooks.values()) == ordered, net
