@@ -66,10 +66,10 @@ def _of_zip(file: IO[bytes], named: str) -> RequestError | None:
 def check_whole(path: Path) -> None:
     """RequestError for one of several files that a set of weights is cut into."""
     found = _PART.search(path.name)
-    indices = sorted(path.parent.glob(f"*{INDEX}")) if found and int(found[2]) > 1 else []
-    if found and indices:
+    index = path.with_name(_PART.sub(".", path.name) + INDEX)
+    if found and int(found[2]) > 1 and index.is_file():
         raise RequestError(
-            f"weights: {str(path)!r} is file {int(found[1])} of {int(found[2])}", hint=f"give {str(indices[0])!r}"
+            f"weights: {str(path)!r} is file {int(found[1])} of {int(found[2])}", hint=f"give {str(index)!r}"
         )
 
 
