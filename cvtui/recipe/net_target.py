@@ -50,9 +50,18 @@ def parse_target(net: str) -> NetTarget:
         if not name:
             raise RequestError(f"{text!r} names no model; for example {before}:resnet18")
         return NetTarget(before, "", name, arguments)
+    if name and (guess := _as_module(before)):
+        raise RequestError(f"{text!r} names a file; its module is written {guess}:{name}")
     if not before or not name or not all(part.isidentifier() for part in (*before.split("."), *name.split("."))):
         raise RequestError(f"{text!r} is neither a net expression nor {', '.join(USAGES[:-1])} or {USAGES[-1]}")
     return NetTarget("", before, name, arguments)
+
+
+def _as_module(path: str) -> str:
+    """Return the module that a path in its place means; "" for what is no path."""
+    parts = path.removeprefix("./").removesuffix(".py").split("/")
+    is_path = path.endswith(".py") or len(parts) > 1
+    return ".".join(parts) if is_path and all(part.isidentifier() for part in parts) else ""
 
 
 def _arguments(text: str, inside: str) -> dict[str, Any]:

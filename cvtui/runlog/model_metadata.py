@@ -53,11 +53,21 @@ class ModelMetadata(msgspec.Struct, frozen=True, kw_only=True):
     ema: bool = False
     """The weights are the running mean."""
     recipe: dict[str, Any] = {}
+    left: list[str] = []
+    """Names of what the net's code keeps beside tensors, which are no part of the file (safetensors alone)."""
 
 
 def encode(about: ModelMetadata) -> dict[str, str]:
     """Return the entries for the file."""
     return {key: msgspec.json.encode(value).decode() for key, value in msgspec.to_builtins(about).items()}
+
+
+def told_left(about: ModelMetadata) -> str:
+    """Say in a line what the net's code keeps and the file does not hold; "" where nothing."""
+    if not about.left:
+        return ""
+    names = ", ".join(about.left[:4]) + (f" and {len(about.left) - 4:,} more" if len(about.left) > 4 else "")
+    return f"not in the file, since no state dict holds it: {names}; answers without it may be others than the run's"
 
 
 def decode(entries: Mapping[str, str]) -> ModelMetadata:

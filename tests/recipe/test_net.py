@@ -110,6 +110,7 @@ def test_every_net_comes_back_from_its_text(net: Chain) -> None:
         ("", 0, "empty"),
         ("conv32-", 7, "expected a layer or a bracket, found the end"),
         ("conv32--relu", 7, "found '-'"),
+        ("mine.nets.Small", 0, "unknown layer 'mine'"),
         ("cnov32-relu", 0, "unknown layer 'cnov'; did you mean 'conv'?"),
         ("conv32-relv", 7, "did you mean 'relu'?"),
         ("conv32 relu", 7, "expected '-' or one of conv's options"),

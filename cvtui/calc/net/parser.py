@@ -16,6 +16,7 @@ layers after unrolling), so that a hostile line costs no more than a friendly on
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from cvtui.calc.net.nodes import (
@@ -66,6 +67,8 @@ _NAMES = tuple(sorted((*LAYERS, "res", "cat"), key=len, reverse=True))
 _CLOSING = {"(": ")", "[": "]"}
 _ALIKE = str.maketrans({"–": "-", "−": "-", "·": "*", "∗": "*"})  # one to one: columns stay
 _DIGITS = frozenset("0123456789")
+_CODE = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.([A-Za-z_]\w*(?:\(.*\))?)")
+"""Python's own way to name what a module holds; no net expression looks so."""
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 PairOrUnknown = tuple[int | None, int | None]
@@ -274,6 +277,8 @@ class _Parser:
                 self.at = start + len(name)
                 return name
         shown = word if len(word) <= 20 else word[:20] + "…"
+        if code := _CODE.fullmatch(self.source.strip()):
+            raise self.fail(f"unknown layer '{shown}'", start, hint=f"code is written {code[1]}:{code[2]}")
         raise self.fail(
             f"unknown layer '{shown}'{nearest(word[:40], LAYERS)}", start, hint="layers: " + " ".join(LAYERS)
         )

@@ -114,9 +114,12 @@ def _write_safetensors(folder: RunFolder, path: Path, checkpoint: str) -> None:
     """Write the weights, and the Python file that rebuilds their net where that goes without the user's code."""
     from cvtui.engine.handover.net_source import NoSource, net_source
     from cvtui.engine.train.export_weights import write_safetensors
+    from cvtui.runlog.model_metadata import told_left
 
     found = write_safetensors(folder, path, checkpoint)
     out.line(f"{path}  ({found.tensors} tensors of {found.about.checkpoint})")
+    if left := told_left(found.about):
+        out.line(left, err=True)
     try:
         net = net_source(found.about, found.weights)
     except NoSource as why:

@@ -23,6 +23,11 @@ from cvtui.recipe.datasets.file_source import Signature
 from cvtui.recipe.datasets.npz_file import NpzFile, channels_first, read_array
 from cvtui.recipe.recipe import Recipe
 
+ALPHA = (
+    "4 channels are taken for RGBA: the fourth, how opaque a pixel is, lays the others on white, so 3 are trained on "
+    "(four bands of something else: leave one out, or add a fifth)"
+)
+
 
 def read(recipe: Recipe, _: OnProgress | None = None) -> Split:
     """Read the recipe's file. RequestError where it is none of the layouts."""
@@ -39,6 +44,7 @@ def _read(text: str, _: Signature, size: str, val_share: float, seed: int, bits:
     found = source.arrays(text, val_share, seed, only=only)
     arrays = [_numbers(read_array(found.path, name), found.path) for name in found.images]
     scaled, depth, notes = _on_one_scale(arrays, bits, found.path)
+    notes += (ALPHA,) if any(one.shape[-1] == 4 for one in scaled) else ()
     shape = parse_size(size) if size else None
     held = {name: _finished(one, shape) for name, one in zip(found.images, scaled, strict=True)}
     first, last = found.images[0], found.images[-1]

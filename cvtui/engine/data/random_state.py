@@ -28,7 +28,7 @@ _MASK = (1 << 64) - 1
 _PLAIN = (
     str, bytes, int, float, bool, complex, type(None), type, np.ndarray, torch.Tensor, torch.nn.Parameter, ModuleType,
 )  # fmt: skip
-_GENERATORS = torch.Generator | random.Random | np.random.RandomState | np.random.Generator
+GENERATORS = torch.Generator | random.Random | np.random.RandomState | np.random.Generator
 _NO_USERS = sys.stdlib_module_names | {"torch", "torchvision", "numpy", "PIL"}
 """Packages whose classes draw from the generators of Python, NumPy and PyTorch alone."""
 
@@ -58,7 +58,7 @@ class Generators:
     def state(self) -> list[Any]:
         """Return what changes when any of them is drawn from."""
         states = [torch.default_generator.get_state(), random.getstate(), np.random.get_state(legacy=False)]
-        return [_plain(state) for state in (*states, *map(_state, self.own))]
+        return [_plain(state) for state in (*states, *map(generator_state, self.own))]
 
 
 @contextmanager
@@ -84,7 +84,8 @@ def _seed(generator: Any, seed: int) -> None:
         generator.bit_generator.state = type(generator.bit_generator)(seed).state
 
 
-def _state(generator: Any) -> Any:
+def generator_state(generator: Any) -> Any:
+    """Return where a generator is: a tensor, tuple or dict, of its own kind."""
     if isinstance(generator, torch.Generator):
         return generator.get_state()
     if isinstance(generator, random.Random):
@@ -92,6 +93,18 @@ def _state(generator: Any) -> Any:
     if isinstance(generator, np.random.RandomState):
         return generator.get_state(legacy=False)
     return generator.bit_generator.state
+
+
+def put_generator_state(generator: Any, state: Any) -> None:
+    """Put a generator where `generator_state` found it."""
+    if isinstance(generator, torch.Generator):
+        generator.set_state(state.cpu())
+    elif isinstance(generator, random.Random):
+        generator.setstate(state)
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.bit_generator.state = state
 
 
 def _plain(state: Any) -> Any:
@@ -113,7 +126,7 @@ def _held(source: Any) -> list[Any]:
         if isinstance(value, _PLAIN) or id(value) in seen or depth > MOST_NESTED:
             continue
         seen.add(id(value))
-        if isinstance(value, _GENERATORS):
+        if isinstance(value, GENERATORS):
             found.append(value)
         else:
             with suppress(Exception):  # attributes of a user's class may be anything
@@ -142,7 +155,7 @@ def _inside(value: Any) -> list[Any]:
         parts += [getattr(value, name, None) for name in own if isinstance(own[name], MemberDescriptorType)]
         if _may_draw(kind):
             plain = map(_plainly, own.values())
-            parts += [one for one in plain if isinstance(one, FunctionType | _GENERATORS)]
+            parts += [one for one in plain if isinstance(one, FunctionType | GENERATORS)]
     return [*parts, inner] if isinstance(inner := getattr(value, "__dict__", None), dict) else parts
 
 

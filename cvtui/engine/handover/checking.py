@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.nn.model import layers_by_name
+from cvtui.text import error_line
 
 TOLERANCE = 1e-4
 """Largest difference allowed, of logits beyond 1 relative to the largest."""
@@ -45,10 +46,11 @@ def compare(model: nn.Module, run: Run, images: Tensor, differs: Differs | None 
     """Compare outputs on the first image alone, on the others at once, on hard pictures. Refused where they differ."""
     layer: Differs = differs or (lambda _: "")
     with torch.no_grad():
-        wanted = torch.cat([model(part) for part in _parts(images)])
-        if not wanted.isfinite().all():
-            raise Refused("the model gives values that are not finite: there is nothing to hand over")
-        given = torch.cat([run(part) for part in _parts(images)])
+        wanted = _wanted(model, images)
+        try:
+            given = torch.cat([run(part.clone()) for part in _parts(images)])
+        except Exception as error:  # PyTorch's and onnxruntime's have no kind in common
+            raise Refused(f"what was written does not run: {error_line(error)}") from error
     if given.shape != wanted.shape:
         raise Refused(f"its output has the shape {tuple(given.shape)}, PyTorch's {tuple(wanted.shape)}{layer(images)}")
     worst = difference(wanted, given)
@@ -57,6 +59,23 @@ def compare(model: nn.Module, run: Run, images: Tensor, differs: Differs | None 
     for name, picture in hard_pictures(images).items():
         _compare_hard(model, run, name, picture, layer)
     return Agreement(len(images), worst)
+
+
+def _wanted(model: nn.Module, images: Tensor) -> Tensor:
+    """Return the model's own output. Refused where it has none, or another one each time."""
+    try:
+        wanted = torch.cat([model(part.clone()) for part in _parts(images)])
+        again = model(images[:1].clone())
+    except Exception as error:  # a stranger's code
+        raise Refused(f"the net does not run without gradients: {error_line(error)}") from error
+    if not wanted.isfinite().all():
+        raise Refused("the model gives values that are not finite: there is nothing to hand over")
+    if not difference(wanted[:1], again) <= tolerance(wanted):
+        raise Refused(
+            "the net gives another answer to the same image each time (it draws random numbers or counts in evaluation "
+            "mode too): no file can be compared with it"
+        )
+    return wanted
 
 
 def hard_pictures(images: Tensor) -> dict[str, Tensor]:
@@ -77,10 +96,10 @@ def hard_pictures(images: Tensor) -> dict[str, Tensor]:
 def _compare_hard(model: nn.Module, run: Run, name: str, picture: Tensor, layer: Differs) -> None:
     """Compare the outputs on one picture where PyTorch's is finite. Refused beyond what rounding explains."""
     with torch.no_grad():
-        wanted = model(picture)
+        wanted = model(picture.clone())
         if not wanted.isfinite().all():
             return
-        worst, allowed = difference(wanted, run(picture)), tolerance(wanted)
+        worst, allowed = difference(wanted, run(picture.clone())), tolerance(wanted)
         if worst <= allowed:
             return
         allowed += ROUNDINGS * difference(wanted, model(_nudged(picture)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,17 @@ def as_program(module: nn.Module, images: Tensor) -> Any:
                 module, (example,), dynamic_shapes=({0: torch.export.Dim("batch")},), strict=False
             )
     except Exception as error:  # of a stranger's code, and a dozen kinds of torch's
-        raise Refused(f"torch.export can't follow the net: {error_line(error)}") from error
+        raise Refused(f"torch.export can't follow the net: {_reason(error)}") from error
     finally:
         log.setLevel(level)
+
+
+def _reason(error: Exception) -> str:
+    if type(error).__name__ != "GuardOnDataDependentSymNode":
+        return error_line(error)
+    found = re.search(r"([\w.]+\.py:\d+) in ([a-z]\w*)\)", str(error))  # __torch_function__: PyTorch's own place
+    place = f" ({found[1]}, in {found[2]})" if found else ""
+    return f"what its code does depends on the numbers in the images{place}"
 
 
 def extra_of(trained: Trained, with_preprocess: bool) -> str:
@@ -68,6 +77,9 @@ def write_torchscript(trained: Trained, path: Path, with_preprocess: bool) -> Ag
         except Exception as error:  # of a stranger's code, and several of torch's
             raise Refused(f"torch.jit can't trace the net: {error_line(error)}") from error
         with written(path) as file:
-            torch.jit.save(traced, str(file), _extra_files={EXTRA_FILE: extra})
+            try:
+                torch.jit.save(traced, str(file), _extra_files={EXTRA_FILE: extra})
+            except RuntimeError as error:  # an autograd.Function, say
+                raise Refused(f"TorchScript can't hold the net: {error_line(error)}") from error
             loaded: Any = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
             return compare(whole, loaded, images)

@@ -15,6 +15,7 @@ from torch import Tensor
 from cvtui.engine.infer.files import FileReader
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import View, mean_logits
+from cvtui.engine.nn.model import without_gradients
 from cvtui.engine.train.state import TrainingState
 from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.datasets.label_sets import words_of
@@ -140,7 +141,7 @@ def of_training(training: TrainingState) -> TrainedModel:
     model.eval()
 
     def logits(pixels: Tensor) -> Tensor:
-        with torch.inference_mode(), training.autocast():
+        with without_gradients(model), training.autocast():
             found: Tensor = model(training.preprocess(pixels))
             return found
 

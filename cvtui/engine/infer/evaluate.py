@@ -20,6 +20,7 @@ from cvtui.engine.infer.opened import open_model
 from cvtui.engine.infer.set_numbers import set_numbers
 from cvtui.engine.infer.trained import TrainedModel
 from cvtui.engine.infer.views import views_of
+from cvtui.engine.observe.untouched import drawn_apart
 from cvtui.engine.runtime.stdout_records import tell_progress, tell_records, write_record
 from cvtui.engine.train.checkpoint import is_several
 from cvtui.engine.train.validated import load_checkpoint, validated_run
@@ -105,7 +106,8 @@ def _own(folder: RunFolder, ask: EvaluateAsk, progress: Callable[[int, int], Non
     size = training.data.validation.size
     files = training.data.names.validation.files
     table = training.label_table
-    found = gather(of_training(training), own_batches(training), size, files, progress, views, table)
+    with drawn_apart(training.model, training.recipe.seed):  # as the run has drawn them
+        found = gather(of_training(training), own_batches(training), size, files, progress, views, table)
     listed = set(training.data.files[1])
     found.unread += [(path, why) for path, why in training.data.unreadable if path in listed]
     name = checkpoint_file(folder, ask.checkpoint).name

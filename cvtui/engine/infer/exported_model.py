@@ -19,7 +19,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.model_input import input_size, unit_of_old
-from cvtui.runlog.model_metadata import ModelMetadata, decode
+from cvtui.runlog.model_metadata import ModelMetadata, decode, told_left
 from cvtui.text import error_line
 
 BATCH = 64
@@ -52,6 +52,7 @@ def _safetensors(path: Path, device: str) -> TrainedModel:
         if f"preprocess.{name}" in tensors:
             preprocess[name] = tensors[f"preprocess.{name}"]
     made = with_weights(recipe, tuple(about.size), tuple(about.classes), weights, preprocess, device, path.name)
+    made.notes = (*made.notes, *filter(None, [told_left(about)]))
     return _with_facts(made, about)
 
 

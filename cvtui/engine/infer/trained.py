@@ -14,8 +14,11 @@ from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.net.parser import parse
 from cvtui.engine.data.depth import Depth
 from cvtui.engine.data.preprocess import Preprocess
-from cvtui.engine.nn.model import Net
-from cvtui.engine.nn.module_net import build_module, to_channels_last
+from cvtui.engine.nn.memory_order import to_channels_last
+from cvtui.engine.nn.model import Net, without_gradients
+from cvtui.engine.nn.module_net import build_module
+from cvtui.engine.observe.held_values import put_values
+from cvtui.engine.observe.untouched import drawn_apart
 from cvtui.engine.runtime.device import autocast, pick_device, set_threads
 from cvtui.engine.train.validation_batch import batch_of_state, validation_batch
 from cvtui.errors import RequestError
@@ -71,7 +74,9 @@ def with_weights(
     set_threads(recipe.threads, table.macs * recipe.batch_size)
     to_channels_last(model.to(place))
     try:
-        model.load_state_dict(dict(weights))
+        extra = {name: value for name, value in model.state_dict().items() if name.endswith("_extra_state")}
+        model.load_state_dict({**extra, **weights})  # (safetensors hold tensors alone)
+        put_values(model, (state or {}).get("held", {}))
         pixels = Preprocess.of_state(preprocess, place)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         what = " ".join(str(error).split())[:200]
@@ -79,7 +84,7 @@ def with_weights(
     model.eval()
 
     def logits(images: Tensor) -> Tensor:
-        with torch.inference_mode(), autocast(place, recipe.precision):
+        with drawn_apart(model, recipe.seed), without_gradients(model), autocast(place, recipe.precision):
             found: Tensor = model(pixels(images.to(place)))
             return found
 

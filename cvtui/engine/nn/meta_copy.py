@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from cvtui.engine.runtime.model_tensors import tensors_in
+from cvtui.engine.runtime.model_tensors import copy_with, tensors_in
 
 
 def meta_copy(model: nn.Module) -> nn.Module:
@@ -24,7 +23,7 @@ def meta_copy(model: nn.Module) -> nn.Module:
         for tensor in held:
             if tensor is not None and id(tensor) not in memo:
                 memo[id(tensor)] = _meta(tensor)
-    return copy.deepcopy(model, memo)
+    return copy_with(model, memo)
 
 
 def _meta(tensor: Tensor) -> Tensor:

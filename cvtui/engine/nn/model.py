@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -224,3 +225,12 @@ def layers_by_name(model: nn.Module) -> dict[str, nn.Module]:
     if isinstance(model, Net):
         return model.layers()
     return {name: module for name, module in model.named_modules() if name and next(module.children(), None) is None}
+
+
+def without_gradients(model: nn.Module) -> AbstractContextManager[Any]:
+    """Make the context of an evaluation.
+
+    A net of PyTorch code may ask for gradients within its forward pass (`torch.enable_grad`), or keep a tensor of an
+    evaluation and train with it, which `torch.inference_mode` forbids.
+    """
+    return torch.inference_mode() if isinstance(model, Net) else torch.no_grad()

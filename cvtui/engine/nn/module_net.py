@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -15,11 +16,11 @@ from cvtui.calc import Size
 from cvtui.calc.module_table import ModuleTable
 from cvtui.calc.sizes import image_shape
 from cvtui.calc.table import size_text
+from cvtui.engine.nn.memory_order import OrderCalls, keep_order
 from cvtui.engine.nn.meta_copy import meta_copy, random_state_kept
 from cvtui.engine.nn.module_source import build, check_classifier, load_code
 from cvtui.engine.nn.net_errors import is_too_small, way_out
 from cvtui.engine.nn.summary import summarize_module
-from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.engine.runtime.seeds import WEIGHTS, stream_seed
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import NetTarget, parse_target
@@ -60,48 +61,25 @@ def build_module(net: str, size: Size, classes: int, seed: int = 0, counted_in: 
         torch.manual_seed(stream_seed(seed, WEIGHTS))
         model = build(target, classes, size)
         _check_weights(model, target, size)
-        told = _fit_head(model, target, size, classes)
+        calls = OrderCalls()
+        told = _fit_head(model, target, size, classes, calls)
         if not any(p.requires_grad for p in model.parameters()):  # a new head of a frozen net does
             raise RequestError(f"{target}: none of its parameters requires a gradient, so there is nothing to train")
-        told += _fit_training(model, target, size)
+        told += _fit_training(model, target, size, classes, calls)
     with counted_in(model) if counted_in is not None else contextlib.nullcontext():
         try:
-            table = summarize_module(model, size, str(target))
+            table = summarize_module(model, size, str(target), images=True)
         except RequestError as error:
             if not told:
                 raise
             raise RequestError(
                 f"{target}: does not run any more with another {told[0]}; let it take num_classes"
             ) from error
-    if not target.library and _views_maps(model, size):
-        model.register_forward_pre_hook(in_order)
+    if not target.library and len(size) == 3:
+        images = torch.zeros(_shape(size)).contiguous(memory_format=torch.channels_last)
+        runs = (partial(_pass, images=images, training=training) for training in (False, True))
+        keep_order(model, calls.asked, runs)
     return ModuleNet(model, table, told)
-
-
-def _views_maps(model: nn.Module, size: Size) -> bool:
-    """Return True for code that reshapes maps by `view`, as many a tutorial's does: not possible in channels_last."""
-    images = torch.zeros(_shape(size))
-    if images.dim() != 4:
-        return False
-    twin = deep_copy(model)  # with numbers: a convolution on the meta device forgets the order of memory
-    to_channels_last(twin)
-    try:
-        with random_state_kept():
-            _pass(twin, images.contiguous(memory_format=torch.channels_last))
-    except RuntimeError as error:
-        return "view size is not compatible" in str(error)
-    except (Exception, SystemExit):  # code that asks for numbers
-        return False
-    return False
-
-
-def in_order(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Lay images in the usual order of memory (a forward pre-hook, which copies of the model keep)."""
-    # (not .contiguous(): images of one channel are so either way, but a convolution goes by their strides)
-    return tuple(one.clone(memory_format=torch.contiguous_format) if isinstance(one, Tensor) else one for one in inputs)
-
-
-in_order.part_of_model = True  # type: ignore[attr-defined]  # not one of the hooks that watch
 
 
 def _check_weights(model: nn.Module, target: NetTarget, size: Size) -> None:
@@ -128,12 +106,12 @@ def _is_foreign(tensor: Tensor) -> bool:
     return tensor.is_floating_point() and tensor.dtype != torch.float32
 
 
-def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> tuple[str, ...]:
+def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int, calls: OrderCalls) -> tuple[str, ...]:
     """Make the model put out N x classes in evaluation mode; return what was changed."""
-    seen = _look(model, target, size)
-    logits = _checked_logits(seen.output, target)
+    seen = _look(model, target, size, classes, calls)
+    logits = _checked_logits(seen.output, target, classes)
     if seen.output is not logits or logits.dim() != 2:
-        model.register_forward_hook(only_logits)
+        model.register_forward_hook(OnlyLogits(classes))
     width = logits.shape[1]
     if width == classes:
         return ()
@@ -148,9 +126,9 @@ def _fit_head(model: nn.Module, target: NetTarget, size: Size, classes: int) -> 
     return (f"head {', '.join(seen.heads)}: {width:,} outputs → {classes:,}, drawn anew",)
 
 
-def _checked_logits(output: Any, target: NetTarget) -> Tensor:
+def _checked_logits(output: Any, target: NetTarget, classes: int) -> Tensor:
     """Return the logits of two images. RequestError where they are not N x classes."""
-    logits = first_logits(output)
+    logits = first_logits(output, classes)
     if logits is None:
         raise RequestError(f"{target}: puts out a {type(output).__name__}; an image classifier gives N x classes")
     if logits.dim() > 2 and logits.shape[2:].numel() != 1:
@@ -163,24 +141,25 @@ def _checked_logits(output: Any, target: NetTarget) -> Tensor:
     return logits
 
 
-def _fit_training(model: nn.Module, target: NetTarget, size: Size) -> tuple[str, ...]:
+def _fit_training(model: nn.Module, target: NetTarget, size: Size, classes: int, calls: OrderCalls) -> tuple[str, ...]:
     """Make the model put out logits in training mode too, where it may give more (auxiliary heads); return lines.
 
     RequestError where no gradient would reach a weight.
     """
     try:
-        output = _pass(meta_copy(model), torch.empty(_shape(size), device="meta"), training=True).output
+        images = torch.empty(_shape(size), device="meta")
+        output = _pass(meta_copy(model), images, training=True, calls=calls).output
     except (Exception, SystemExit) as error:
         if is_too_small(error):  # for an auxiliary head, say
             raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
         output = None  # code that asks for numbers: what it does in training shows when it trains
-    logits = first_logits(output)
+    logits = first_logits(output, classes)
     if logits is not None and not logits.requires_grad:
         raise RequestError(f"{target}: its outputs have no gradient (detach or no_grad in forward): nothing is trained")
     if isinstance(output, Tensor) and output.dim() == 2:
         return ()
-    if only_logits not in model._forward_hooks.values():
-        model.register_forward_hook(only_logits)
+    if not any(isinstance(hook, OnlyLogits) for hook in model._forward_hooks.values()):
+        model.register_forward_hook(OnlyLogits(classes))
     more = output is not None and not isinstance(output, Tensor)
     return ("it puts out more than logits in training (auxiliary heads): only the logits are trained",) if more else ()
 
@@ -198,19 +177,6 @@ def check_single_images(model: nn.Module, net: str, size: Size) -> None:
             ) from None
     except (Exception, SystemExit):
         return  # code that asks for numbers: it shows when it trains
-
-
-def to_channels_last(model: nn.Module) -> None:
-    """Lay weights of convolutions as pictures lie in memory; a model's own `to` refuses those of five axes."""
-    if in_order in model._forward_pre_hooks.values():
-        return
-    tensors = [*model.parameters(), *model.buffers()]
-    if not any(tensor.dim() == 5 for tensor in tensors):
-        model.to(memory_format=torch.channels_last)
-        return
-    for tensor in tensors:
-        if tensor.dim() == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def replace_head(model: nn.Module, name: str, classes: int) -> None:
@@ -232,46 +198,59 @@ def called_heads(model: nn.Module, net: str, size: Size) -> tuple[str, ...]:
         return _look(model, parse_target(net), size).heads
 
 
-def first_logits(output: Any) -> Tensor | None:
-    """Return the logits of what a model puts out: itself, its `logits`, or the first tensor of a tuple or dict."""
+def first_logits(output: Any, classes: int = 0) -> Tensor | None:
+    """Return the logits of what a model puts out.
+
+    Itself; its `logits`; of a tuple or dict the first tensor that is N x classes (features may stand before it), else
+    the first.
+    """
     if isinstance(output, Tensor):
         return output
     found = getattr(output, "logits", None)
-    if isinstance(found, Tensor):
-        return found
-    if isinstance(output, Mapping):
-        named = output.get("logits", output.get("out"))
-        return named if isinstance(named, Tensor) else next((v for v in output.values() if isinstance(v, Tensor)), None)
-    if isinstance(output, tuple | list):
-        return next((value for value in output if isinstance(value, Tensor)), None)
-    return None
+    if found is None and isinstance(output, Mapping):
+        found = output.get("logits", output.get("out"))
+    if isinstance(found, Tensor | Mapping | tuple | list):
+        return first_logits(found, classes)
+    inside = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()
+    tensors = [value for value in inside if isinstance(value, Tensor)]
+    wide = (value for value in tensors if value.dim() == 2 and value.shape[1] == classes)
+    return next(itertools.chain(wide, tensors), None)
 
 
-def only_logits(_module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
+class OnlyLogits:
     """Reduce a model's output to N x classes (a forward hook, which copies of the model keep)."""
-    logits = first_logits(output)
-    return None if logits is None else logits.flatten(1)
+
+    part_of_model = True
+    """Not one of the hooks that watch."""
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+
+    def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> Tensor | None:
+        logits = first_logits(output, self._classes)
+        return None if logits is None else logits.flatten(1)
 
 
-only_logits.part_of_model = True  # type: ignore[attr-defined]  # not one of the hooks that watch
-
-
-def _look(model: nn.Module, target: NetTarget, size: Size) -> ForwardPass:
+def _look(
+    model: nn.Module, target: NetTarget, size: Size, classes: int = 0, calls: OrderCalls | None = None
+) -> ForwardPass:
     """Run two images of zeros through a copy without numbers; through the model where the code asks for numbers.
 
     So too where its first pass makes layers: the optimizer and a checkpoint have to know them.
     """
     with contextlib.suppress(Exception, SystemExit):  # whatever a stranger's code says to tensors without numbers
         twin = meta_copy(model)
-        found = _pass(twin, torch.empty(_shape(size), device="meta"))
+        found = _pass(twin, torch.empty(_shape(size), device="meta"), classes=classes, calls=calls)
         if len(list(twin.parameters())) == len(list(model.parameters())):  # else its first pass makes layers
             return found
-    return _real_pass(model, target, size)
+    return _real_pass(model, target, size, classes, calls)
 
 
-def _real_pass(model: nn.Module, target: NetTarget, size: Size) -> ForwardPass:
+def _real_pass(
+    model: nn.Module, target: NetTarget, size: Size, classes: int = 0, calls: OrderCalls | None = None
+) -> ForwardPass:
     try:
-        return _pass(model, torch.zeros(_shape(size)))
+        return _pass(model, torch.zeros(_shape(size)), classes=classes, calls=calls)
     except (Exception, SystemExit) as error:
         raise RequestError(f"{target}: {way_out(error, model, (image_shape(size),)).message}") from error
 
@@ -280,8 +259,10 @@ def _shape(size: Size) -> tuple[int, ...]:
     return (2, *size) if len(size) == 1 else (2, size[2], size[0], size[1])
 
 
-def _pass(model: nn.Module, images: Tensor, training: bool = False) -> ForwardPass:
-    """One forward pass, in training mode with gradients; modes are put back."""
+def _pass(
+    model: nn.Module, images: Tensor, training: bool = False, classes: int = 0, calls: OrderCalls | None = None
+) -> ForwardPass:
+    """One forward pass, in training mode with gradients; modes are put back. calls: notes what the code asks."""
     called: list[tuple[str, tuple[int, int]]] = []
     handles = []
     modes = [(module, module.training) for module in model.modules()]
@@ -296,14 +277,14 @@ def _pass(model: nn.Module, images: Tensor, training: bool = False) -> ForwardPa
             handles.append(module.register_forward_hook(seen(name, module.in_channels, module.out_channels)))
     try:
         model.train(training)
-        with torch.set_grad_enabled(training), torch.device(images.device):
+        with torch.set_grad_enabled(training), torch.device(images.device), calls or contextlib.nullcontext():
             output = model(images)
     finally:
         for handle in handles:
             handle.remove()
         for module, mode in modes:
             module.training = mode
-    logits = first_logits(output)
+    logits = first_logits(output, classes)
     return ForwardPass(output, _heads(called, logits.shape[1] if logits is not None and logits.dim() > 1 else -1))
 
 

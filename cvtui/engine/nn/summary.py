@@ -7,6 +7,7 @@ the model, its mode, its buffers, its hooks and the random state stay as they we
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Iterator
@@ -75,12 +76,27 @@ def _shapes(size: Size | tuple[InputShape, ...] | None) -> tuple[InputShape, ...
     return tuple(one for one in size if isinstance(one, InputShape)) or (image_shape(cast(Size, size)),)
 
 
-def summarize_module(model: nn.Module, size: Size | tuple[InputShape, ...], target: str = "") -> ModuleTable:
+def summarize_module(
+    model: nn.Module, size: Size | tuple[InputShape, ...], target: str = "", *, images: bool = False
+) -> ModuleTable:
     """Summarize a model for one image of this size (or such inputs); a copy is run, not the model itself.
 
-    The copy is on the meta device, but where the code asks for numbers (`.item()`): there it is a real one.
+    The copy is on the meta device, but where the code asks for numbers (`.item()`): there it is a real one. images: it
+    gets images, also where it begins with a recurrent layer or a 1-d convolution.
     """
-    inputs = _as_its_own(model, _shapes(size))
+    inputs = _shapes(size)
+    own = inputs if images else _as_its_own(model, inputs)
+    try:
+        return _summarize(model, own, target)
+    except RequestError:
+        if own == inputs:
+            raise
+        with contextlib.suppress(RequestError):
+            return _summarize(model, inputs, target)  # it takes images, and their rows by itself
+        raise
+
+
+def _summarize(model: nn.Module, inputs: tuple[InputShape, ...], target: str) -> ModuleTable:
     twin = meta_copy(model)
     twin.eval()  # from which a user's own may return nothing
     with random_state_kept():

@@ -1,4 +1,7 @@
-"""The first batch in training and in evaluation mode, at the end of an epoch; the model is left as it was."""
+"""The first batch in training and in evaluation mode, at the end of an epoch; the model is left as it was.
+
+It gets copies of the images: some nets write over what they are given.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,7 @@ def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[fl
                     train_mode(model)
                 else:
                     model.eval()
-                losses.append(nn.functional.cross_entropy(scores_of(model(images)).float(), labels).item())
+                losses.append(nn.functional.cross_entropy(scores_of(model(images.clone())).float(), labels).item())
     except _FOREIGN:
         return None
     if not all(map(math.isfinite, losses)):
@@ -89,7 +92,7 @@ def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
     try:
         with _modes_kept(model):
             model.eval()
-            first, second = (scores_of(model(images[:TWICE])) for _ in range(2))
+            first, second = (scores_of(model(images[:TWICE].clone())) for _ in range(2))
             if not isinstance(first, Tensor) or not first.is_floating_point() or first.shape != second.shape:
                 return None
             spread = first.float().std().item() or 1.0
@@ -111,7 +114,7 @@ def neighbours_matter(model: nn.Module, images: Tensor) -> float | None:
     try:
         with _modes_kept(model):
             model.eval()
-            among, alone = scores_of(model(images[:count])), scores_of(model(images[middle]))
+            among, alone = (scores_of(model(part.clone())) for part in (images[:count], images[middle]))
             if not isinstance(among, Tensor) or not among.is_floating_point() or len(among) != count:
                 return None
             among = among[middle]

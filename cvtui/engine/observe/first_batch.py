@@ -36,6 +36,7 @@ class FirstBatch:
         self._optimizers, self._within_memory = optimizers, within_memory
         self._held: dict[str, Tensor] = {}
         self._seen: Tensor | None = None
+        self._version = 0
         self.fields: dict[str, Any] = {}
         """Facts that needed no reading."""
         self._jumps: list[float] = []
@@ -61,6 +62,7 @@ class FirstBatch:
         }
         with self._within_memory():
             self._seen = _first_of(images.detach())
+            self._version = _version(self._seen)
 
     def take_output(self, output: Any) -> None:
         """Take what the model gives, where that are scores."""
@@ -74,7 +76,8 @@ class FirstBatch:
             self._held["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
         if labels is not None:
             self._held["labels"] = labels.detach()
-        self.images, self._seen = self._seen, None
+        written_over = self._seen is not None and _version(self._seen) != self._version  # by the model, in place
+        self.images, self._seen = None if written_over else self._seen, None
 
     def read(self, guessed: Callable[[int], Tensor | None]) -> tuple[dict[str, Any], Tensor | None]:
         """Return the facts and the labels (N), read from the device; all that was held is let go.
@@ -108,6 +111,11 @@ class FirstBatch:
         """Return [share of far neighbours of this batch, of validation's, share at either end]; [] where not known."""
         numbers = [*self._jumps[:1], validation, *self._jumps[1:]]
         return [rounded(one, 4) for one in numbers] if len(numbers) == 3 and all(map(math.isfinite, numbers)) else []
+
+
+def _version(tensor: Tensor) -> int:
+    """Return how often a tensor was written over."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _first_of(images: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.nn.model import without_gradients
+from cvtui.engine.observe.untouched import drawn_apart
 from cvtui.engine.ranks.link import Link
 from cvtui.engine.train.evaluate import LARGEST_CONFUSION, ValidationResult, of_sets
 from cvtui.engine.train.state import TrainingState
@@ -45,11 +47,12 @@ def evaluate_together(
     model.eval()
     try:
         batches = training.data.validation.stream(torch.arange(low, high), size)
-        for _ in range(rounds):
-            if (batch := next(batches, None)) is not None:
-                part.take(model, low, *batch)
-                low += len(batch[1])
-            between()
+        with drawn_apart(model, training.recipe.seed, link.rank):
+            for _ in range(rounds):
+                if (batch := next(batches, None)) is not None:
+                    part.take(model, low, *batch)
+                    low += len(batch[1])
+                between()
     finally:
         train_mode(training.model)
     return part.total(on_answers)
@@ -74,7 +77,7 @@ class _Part:
         """Take one batch, whose first image has the number `start`."""
         t = self.training
         labels = labels.to(t.device)
-        with torch.inference_mode(), t.autocast():
+        with without_gradients(model), t.autocast():
             logits = model(t.preprocess(pixels))
             truth = t.truth(labels)
             self.sums[0] += t.validation_loss(logits, truth).double() * len(labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
@@ -14,10 +14,33 @@ M = TypeVar("M", bound=nn.Module)
 def deep_copy(model: M) -> M:
     """Make a deep copy also where hooks work weights out (`nn.utils.weight_norm`), which `copy.deepcopy` refuses.
 
-    In the copy these are plain values until its first pass works them out anew.
+    In the copy these are plain values until its first pass works them out anew. What can't be copied (a TorchScript
+    function, a lock, an open file) is the same object in both.
     """
-    made = (tensor for tensor in attribute_tensors(model) if not tensor.is_leaf)
-    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in made})
+    made = {id(tensor): tensor.detach().clone() for tensor in attribute_tensors(model) if not tensor.is_leaf}
+    return copy_with(model, made)
+
+
+def copy_with(model: M, memo: Mapping[int, Any]) -> M:
+    """Make a deep copy with these parts in place of the model's (by id); what can't be copied is the same in both."""
+    try:
+        return copy.deepcopy(model, dict(memo))
+    except Exception:  # each kind raises its own
+        return copy.deepcopy(model, {**memo, **_uncopied(model, memo)})
+
+
+def _uncopied(model: nn.Module, memo: Mapping[int, Any]) -> dict[int, Any]:
+    """Return the attributes of modules that can't be copied, by their ids."""
+    found: dict[int, Any] = {}
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if name in ("_parameters", "_buffers", "_modules"):
+                continue
+            try:
+                copy.deepcopy(value, dict(memo))
+            except Exception:
+                found[id(value)] = value
+    return found
 
 
 def attribute_tensors(model: nn.Module) -> Iterator[Tensor]:

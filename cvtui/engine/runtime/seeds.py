@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-WEIGHTS, ORDER, DROPOUT, AUGMENT, SELECTION, NOISE, ITEMS, MIX = range(8)
+WEIGHTS, ORDER, DROPOUT, AUGMENT, SELECTION, NOISE, ITEMS, MIX, VALIDATION = range(9)
 
 
 def stream_seed(seed: int, stream: int, number: int = 0) -> int:

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.nn.freeze import train_mode
+from cvtui.engine.nn.model import without_gradients
 from cvtui.engine.observe.accuracy import exact, mean_average_precision, right
+from cvtui.engine.observe.held_values import put_values
+from cvtui.engine.observe.untouched import drawn_apart
 from cvtui.engine.runtime.stop_asked import heard
 from cvtui.engine.train.state import TrainingState
 
@@ -72,24 +75,27 @@ def evaluate(training: TrainingState, between: Callable[[], None], on_batch: OnB
     pairs = torch.zeros(classes * classes if small else 0, dtype=torch.int64, device=training.device)
     model = training.eval_model
     model.eval()
+    if training.ema is not None and training.held is not None:
+        put_values(model, training.held.changed())
     try:
         start = 0
-        for answer, labels in heard(_passes(training, model, training.validation_batch), between):
-            with torch.inference_mode(), training.autocast():
-                logits = answer()
-                truth = training.truth(labels)
-                losses.append(training.validation_loss(logits, truth).float() * len(labels))
-                if truth.dim() == 2:
-                    answers.append((logits, truth))
-                else:
-                    said = logits.argmax(1)
-                    correct += (said == labels).sum()
-                if on_batch is not None:
-                    on_batch(start, logits, labels)
-                start += len(labels)
-                if small:
-                    pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
-            between()
+        with drawn_apart(model, training.recipe.seed):
+            for answer, labels in heard(_passes(training, model, training.validation_batch), between):
+                with without_gradients(model), training.autocast():
+                    logits = answer()
+                    truth = training.truth(labels)
+                    losses.append(training.validation_loss(logits, truth).float() * len(labels))
+                    if truth.dim() == 2:
+                        answers.append((logits, truth))
+                    else:
+                        said = logits.argmax(1)
+                        correct += (said == labels).sum()
+                    if on_batch is not None:
+                        on_batch(start, logits, labels)
+                    start += len(labels)
+                    if small:
+                        pairs += torch.bincount(labels * classes + said, minlength=classes * classes)
+                between()
     finally:
         train_mode(training.model)
     if answers:

@@ -45,8 +45,10 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         state = checkpoint.load(source)
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
-    weights = {key: value.contiguous() for key, value in checkpoint.eval_weights(state).items()}
-    tensors, about = dict(weights), _metadata(folder, source.name, state)
+    every = checkpoint.eval_weights(state)
+    weights = {key: value.contiguous() for key, value in every.items() if isinstance(value, Tensor)}
+    left = [*(key for key in every if key not in weights), *state.get("held", {})]
+    tensors, about = dict(weights), msgspec.structs.replace(_metadata(folder, source.name, state), left=left)
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):
             tensors[f"preprocess.{key}"] = value.contiguous()

@@ -10,8 +10,10 @@ import torch
 from cvtui import door
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.observe.held_values import put_values
 from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
+from cvtui.engine.runtime.plain_random import set_plain_state
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.initial_weights import read_weights
 from cvtui.engine.train.pixels_of_weights import make_preprocess
@@ -44,6 +46,7 @@ def begin_as_fork(training: TrainingState, folder: RunFolder) -> tuple[Parent, l
     _keep_beginning(training, state)
     try:
         training.model.load_state_dict(state["model"])
+        put_values(training.model, state.get("held", {}))
     except (RuntimeError, KeyError):
         raise RequestError(
             f"net: the weights of {parent.run!r} don't fit it; a fork keeps its parent's net and classes",
@@ -135,5 +138,6 @@ def _restore_random_state(training: TrainingState, state: dict[str, Any]) -> Non
     if training.recipe.seed != state["recipe"].get("seed"):
         return
     torch.set_rng_state(state["random"]["torch"])
+    set_plain_state(state["random"])
     if training.device.type == "cuda" and "cuda" in state["random"]:
         torch.cuda.set_rng_state(state["random"]["cuda"], training.device)

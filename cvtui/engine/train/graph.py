@@ -29,6 +29,8 @@ from cvtui.engine.data.images import Images
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.optim.fused_base import FusedOptimizer
 from cvtui.engine.runtime.memory import free_on_gpu
+from cvtui.engine.runtime.plain_random import plain_state
+from cvtui.engine.train.checkpoint import checksum
 from cvtui.engine.train.state import TrainingState
 from cvtui.engine.train.step import Stepper, training_step
 from cvtui.runlog.events import Log
@@ -145,6 +147,8 @@ class GraphStepper(Stepper):
         self._next = 0
         self._seen: Counter[int] = Counter()
         self._graphs: dict[int, _Graph] = {}
+        self._drawn: dict[str, Any] | None = None
+        """Where the random numbers of Python and NumPy were before the first step."""
         self.off = ""
         """Why nothing more is captured; "" as long as it is."""
 
@@ -165,6 +169,7 @@ class GraphStepper(Stepper):
             known = self._capture(size)
         if known is None or known.graph is None or self.recorder.watch.is_looking:
             self._seen[size] += 1
+            self._drawn = self._drawn or (plain_state() if t.held is not None else None)
             self._step(self._images.batch(batch), rate)
         else:
             self._replay(known, known.graph, batch, rate)
@@ -214,7 +219,9 @@ class GraphStepper(Stepper):
             self._factors = sorted({group["factor"] for group in t.optimizer.param_groups}, reverse=True)
             self.rates = torch.zeros(len(self._factors), device=t.device, dtype=self._kind)
         known = self._graphs[size] = self._inputs(size)
-        if not self._can_update():
+        if why := self._not_replayed():
+            self._give_up(why)
+        elif not self._can_update():
             self._give_up("the optimizer's rule has no kernel that takes its rate from the device")
         elif self._lacks_memory():
             self._give_up("there is no memory for a second set of activations")
@@ -229,6 +236,18 @@ class GraphStepper(Stepper):
                 text = f"steps of {size:,} images are a CUDA graph from here on (captured in {seconds:.2f} s)"
                 self.recorder.write(Log(time=time.time(), text=text, step=t.step))
         return known
+
+    def _not_replayed(self) -> str:
+        """Return what the net's code does in Python in each step, and would not do in a replay; "" where nothing."""
+        held = self.training.held
+        if held is None:
+            return ""
+        values, lost = held.both()
+        if names := [*values, *lost]:
+            return f"the net's code sets {', '.join(names[:3])} in each step, which a replay would not"
+        if self._drawn is not None and checksum(self._drawn) != checksum(plain_state()):
+            return "the net's code draws from the random numbers of Python or NumPy, which a replay would not"
+        return ""
 
     def _inputs(self, size: int) -> _Graph:
         device = self.training.device

@@ -54,7 +54,7 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
 
     A first conv of three channels is summed for images of one. RequestError where nothing fits.
     """
-    own = model.state_dict()
+    own = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}  # (no extra state)
     given, renamed = _renamed(weights.tensors, own)
     first = _first_conv(model)
     lines, taken, other = [], [], []
@@ -77,13 +77,21 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
             f"{_few(own)}" + (" (same names, other shapes or kinds of numbers)" if other else "")
         )
     lines.insert(0, f"weights: {len(taken):,} of the net's {len(own):,} tensors are from {weights.source}{renamed}")
+    if unsound := [name for name in taken if own[name].isnan().any()]:
+        lines.append(f"NaN in {weights.source} ({len(unsound):,}): {_few(unsound)}")
+    return [*lines, *_told_rest(given, own, other, classes)]
+
+
+def _told_rest(given: Mapping[str, Tensor], own: Mapping[str, Tensor], other: list[str], classes: int) -> list[str]:
+    """Say what was left out (`other` fits by name alone) and what is missing, a line each."""
+    lines = []
     head = [name for name in other if _is_head(given[name], own[name], classes)]
     if head:
         lines.append(f"head left out ({given[head[0]].shape[0]:,} outputs, {classes:,} classes): {_few(head)}")
     if wrong := [name for name in other if name not in head]:
         pairs = [(name, given[name], own[name]) for name in wrong]
         shown = [f"{name} {_unlike(new, old)}, the net's is {_unlike(old, new)}" for name, new, old in pairs]
-        lines.append(f"left out, of another shape ({len(wrong):,}): {_few(shown)}")
+        lines.append(f"left out, of another shape or kind of numbers ({len(wrong):,}): {_few(shown)}")
     if missing := [name for name in own if name not in given]:
         lines.append(f"missing, begin as drawn ({len(missing):,}): {_few(missing)}")
     if unused := [name for name in given if name not in own]:

@@ -22,8 +22,10 @@ from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.freeze import FrozenParameters, freeze, frozen_throughout, keep_frozen_norms
 from cvtui.engine.nn.init import initialise, needs_batch
 from cvtui.engine.nn.layer_rates import rate_factors, told_factors
+from cvtui.engine.nn.memory_order import to_channels_last
 from cvtui.engine.nn.model import Net
-from cvtui.engine.nn.module_net import build_module, check_single_images, to_channels_last
+from cvtui.engine.nn.module_net import build_module, check_single_images
+from cvtui.engine.observe.held_values import HeldValues
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import make_optimizer
 from cvtui.engine.optim.loss import Loss, make_loss
@@ -77,6 +79,7 @@ def prepare(
     to_channels_last(model.to(device))
     if begin is not None:
         begin(model, data.train, preprocess)
+    held = HeldValues(model) if made is not None else None
     mix = Mix(checked.mix, len(data.classes), recipe.seed)
     _tell(on_progress, [*told, *_told_data(checked, on_cpu), *mix.told(bool(on_cpu.label_sets))])
     state = TrainingState(
@@ -99,6 +102,7 @@ def prepare(
         augment=augment,
         mix=mix,
         label_table=label_table(on_cpu.label_sets, len(data.classes), device),
+        held=held,
         data_print=data_print,
         unit=preprocess.unit,
     )

@@ -11,6 +11,7 @@ import torch
 from cvtui import door
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.observe.held_values import put_values, told_lost
 from cvtui.engine.optim.groups import load_state
 from cvtui.engine.optim.plateau import Plateau
 from cvtui.engine.runtime.device import describe
@@ -86,6 +87,8 @@ def restore(training: TrainingState, state: dict[str, Any], run: Path = Path("ru
     messages += differences(state["data"], training.fingerprint) if "data" in state else []
     try:
         training.model.load_state_dict(state["model"])
+        put_values(training.model, state.get("held", {}))
+        messages += told_lost(state.get("not_held", ()))
         if training.ema is not None:
             training.ema.load(checkpoint.eval_weights(state))
         training.step, training.epoch, training.batch_index = state["step"], state["epoch"], state["place"]

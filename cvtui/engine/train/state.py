@@ -20,6 +20,7 @@ from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
 from cvtui.engine.nn.freeze import FrozenParameters, thaw
 from cvtui.engine.observe.clock import Clock, EpochSums
+from cvtui.engine.observe.held_values import HeldValues
 from cvtui.engine.optim.ema import Ema
 from cvtui.engine.optim.factory import add_parameters
 from cvtui.engine.optim.loss import Loss
@@ -113,6 +114,8 @@ class TrainingState:
     """Number of batches done in the current epoch."""
     best: float | None = None
     """Best validation accuracy so far."""
+    held: HeldValues | None = None
+    """What the code of a net that is no expression keeps in Python."""
     data_print: DataPrint | None = None
     """Fingerprint of the data as they were when they were read."""
     unit: float = 255.0
@@ -276,7 +279,12 @@ class TrainingState:
             "validation_batch": self.validation_batch,
             "torch": str(torch.__version__).split("+")[0],
             **({} if self.keeps_features is None else {"features": self.keeps_features}),
+            **self._held_state(),
         }
+
+    def _held_state(self) -> dict[str, Any]:
+        values, lost = self.held.both() if self.held is not None else ({}, [])
+        return {**({"held": values} if values else {}), **({"not_held": lost} if lost else {})}
 
 
 def first_batch(training: TrainingState) -> Images:

@@ -8,6 +8,7 @@ import msgspec
 
 from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.preprocess import Preprocess
+from cvtui.engine.observe.held_values import put_values
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.lottery import prepare_run
 from cvtui.engine.train.state import TrainingState
@@ -37,6 +38,7 @@ def validated_run(
     same_classes(state.get("classes", classes), classes, folder.path)
     try:
         training.model.load_state_dict(checkpoint.eval_weights(state))
+        put_values(training.model, state.get("held", {}))
         training.preprocess = Preprocess.of_state(state["preprocess"], training.device)
         training.keep_validation_batch(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cvtui import door
 from cvtui.engine.train import checkpoint
+from cvtui.engine.train.weights_files import INDEX, check_whole, read_index, what_else
 from cvtui.errors import RequestError
 from cvtui.text import error_line
 
@@ -33,17 +34,27 @@ Read = tuple[dict[str, Tensor], dict[str, Any] | None]
 
 def read_file(path: Path) -> Read:
     """Read a state dict, by what the file holds and not by its name. RequestError."""
+    if path.name.endswith(INDEX):
+        return read_index(path, lambda part: _read_one(part)[0]), None
+    check_whole(path)
+    return _read_one(path)
+
+
+def _read_one(path: Path) -> Read:
     try:
         # In a run folder, which a stranger may have made, a link is not followed.
         of_run = path.parent.name == "checkpoints" and door.is_file(path.parent.parent / "events.jsonl")
         with door.opened(path) if of_run else door.opened_input(path) as file:
             begin = file.read(9)
             file.seek(0)
-            if begin[8:9] == b"{" or (path.suffix == ".safetensors" and begin[:2] != b"PK"):
-                return _safetensors(path)
             if not begin:
                 raise RequestError(f"weights: {str(path)!r} is empty")
-            return _pickled(file, path)
+            try:
+                if begin[8:9] == b"{" or (path.suffix == ".safetensors" and begin[:2] != b"PK"):
+                    return _safetensors(path)
+                return _pickled(file, path)
+            except RequestError as error:
+                raise (what_else(file, path) or error) from None
     except OSError as error:
         raise RequestError(f"weights: {str(path)!r} can't be read ({checkpoint.reason(error)})") from None
 

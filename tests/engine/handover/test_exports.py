@@ -78,6 +78,39 @@ def test_a_net_whose_code_looks_at_numbers_is_refused(tmp_path: Path, monkeypatc
     assert path.read_text() == "the one before"
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_strange_nets_are_refused_with_the_reason_or_written_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Draws in evaluation mode, functions that TorchScript can't hold, inputs that are written over."""
+    (tmp_path / "strange_for_a_test.py").write_text(
+        "import torch\n"
+        "class Own(torch.autograd.Function):\n"
+        "    @staticmethod\n    def forward(ctx, x): return x * 2\n"
+        "    @staticmethod\n    def backward(ctx, slope): return slope * 2\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self, kind):\n        super().__init__()\n"
+        "        self.kind, self.out = kind, torch.nn.Linear(192, 3)\n"
+        "    def forward(self, x):\n"
+        "        x = Own.apply(x) if self.kind == 'function' else x.mul_(2)\n"
+        "        x = torch.nn.functional.dropout(x, 0.5, training=self.kind == 'draws')\n"
+        "        return self.out(x.flatten(1))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "m"
+    for kind, words in (
+        ("draws", "another answer to the same image each time"),
+        ("function", "TorchScript can't hold"),
+    ):
+        with pytest.raises(Refused, match=words):
+            write_torchscript(trained_of(f"strange_for_a_test:Net(kind='{kind}')"), path, False)
+        assert not path.exists()
+    trained = trained_of("strange_for_a_test:Net(kind='writes')")
+    assert write_torchscript(trained, path, False).difference == 0
+    x = torch.randn(3, 3, 8, 8)
+    assert torch.equal(script(path, {})(x.clone()), trained.model(x.clone()))
+
+
 def test_what_is_not_finite_or_of_another_shape_is_refused() -> None:
     x = torch.ones(3, 2)
     with pytest.raises(Refused, match="not finite"):

@@ -251,6 +251,7 @@ def test_a_net_of_the_users_own(own: str, path: str, size: Size, classes: int | 
         ("own_nets_for_a_test:broken", "ValueError: not today"),
         ("own_nets_for_a_test:wants", "needs num_classes; write own_nets_for_a_test:wants(num_classes=…)"),
         ("own_nets_for_a_test:", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
+        ("some/nets.py:build", "names a file; its module is written some.nets:build"),
         ("a b:c", "is neither a net expression nor torchvision:NAME, timm:NAME or package"),
         ("builtins:dict", "gives a dict, not a torch.nn.Module"),
     ],

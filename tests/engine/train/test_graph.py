@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -99,6 +100,31 @@ CASES: dict[str, dict[str, Any]] = {
     "momentum, each stage its rate": {"optimizer": "momentum", "layer_decay": 0.3, "net": "conv4s2-relu-conv4-relu-fc"},
     "adamw, mean of the weights": {"optimizer": "adamw", "ema": 0.9, "precision": "bfloat16"},
 }  # fmt: skip
+
+
+def test_a_net_whose_code_counts_or_draws_in_python_is_not_captured(
+    tmp_path: Path, graphs: Graphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay runs none of its code."""
+    (tmp_path / "counts_for_a_test.py").write_text(
+        "import random, torch\n"
+        "class Net(torch.nn.Sequential):\n"
+        "    def __init__(self, kind, num_classes=10):\n"
+        "        super().__init__(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))\n"
+        "        self.kind, self.steps = kind, 0\n"
+        "    def forward(self, x):\n"
+        "        self.steps += self.kind == 'counts'\n"
+        "        return super().forward(x) * (random.random() if self.kind == 'draws' else 1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    why = {"plain": "", "counts": "sets steps in each step", "draws": "draws from the random numbers of Python"}
+    for kind, words in why.items():
+        capture = graphs()
+        run = folder(tmp_path, kind, **SHORT, net=f"counts_for_a_test:Net(kind='{kind}')", init="own")
+        assert train(run)[0] == 0
+        assert (capture.captured == 0) == bool(words), kind
+        assert words in said(run)[0]
 
 
 def test_outputs_of_frozen_layers_that_are_kept_are_not_captured_and_the_log_says_so(

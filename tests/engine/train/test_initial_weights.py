@@ -207,7 +207,7 @@ def test_what_fits_is_taken_and_the_rest_is_told_by_name_and_number() -> None:
         "weights: 1 of the net's 6 tensors are from there",
         "0.weight: summed over its 3 channels, for images of one",
         "head left out (10 outputs, 3 classes): 3.weight, 3.bias",
-        "left out, of another shape (1): 2.weight 7x12, the net's is 5x12",
+        "left out, of another shape or kind of numbers (1): 2.weight 7x12, the net's is 5x12",
         "missing, begin as drawn (2): 0.bias, 2.bias",
         "not in this net (1): extra",
     ]
