@@ -70,7 +70,7 @@ LINEAR = Lab(
             default=0,
             low=0,
             high=5,
-            doc="classes; 0: the set's own (circles, spiral, blobs: up to 5)",
+            doc="number of classes; 0: the set's own (circles, spiral, blobs: up to 5)",
         ),
         Knob(name="points", kind="int", default=300, low=20, high=5000, doc="points to train on"),
         Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="training steps; Adam, 64 points each"),
@@ -130,7 +130,7 @@ SHARING = Lab(
         Knob(name="width", kind="int", default=11, low=2, high=60, doc="units a layer"),
         Knob(name="filter", kind="int", default=3, low=1, high=15, doc="F, the filter's size"),
         Knob(name="depth", kind="int", default=3, low=1, high=8, doc="layers"),
-        Knob(name="unit", kind="int", default=-1, low=-1, high=59, doc="highlighted unit; -1: the middle one"),
+        Knob(name="unit", kind="int", default=-1, low=-1, high=59, doc="highlighted unit, from 0; -1: the middle one"),
     ),
 )
 
@@ -158,7 +158,7 @@ TOEPLITZ = Lab(
             kind="choice",
             default="edge",
             choices=("edge", "blur", "sharpen", "random"),
-            doc="filter; a 3x3 one, or a random one of any size",
+            doc="what slides over it; a 3x3 filter, or a random one of any size",
         ),
         Knob(name="size", kind="int", default=3, low=1, high=11, doc="size of the random filter"),
         Knob(name="stride", kind="int", default=1, low=1, high=8, doc="S, step of the filter"),

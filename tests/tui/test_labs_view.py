@@ -386,6 +386,9 @@ def test_what_a_knob_means_stands_whole_beside_it_and_what_it_takes_at_the_foot(
     for name, lab in labs().items():
         assert len(lab.title) <= 58, name  # whole in the list at 80 columns
         for row in KnobForm(lab.all_knobs).rows.values():
-            assert len(row.beside) <= 35, (name, row.knob.name)
-            assert row.beside.count("(") == row.beside.count(")"), (name, row.knob.name)
+            few = row.beside(35)
+            assert len(few) <= 35, (name, row.knob.name)
+            assert few.count("(") == few.count(")"), (name, row.knob.name)
+            assert few != row.knob.name, (name, few)  # `classes 0 classes` told nothing
+            assert row.beside(len(row.knob.doc)) == row.knob.doc
             assert "…" not in row.explanation(72), (name, row.knob.name)
