@@ -111,6 +111,12 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
             assert here.query_one("#labs-list").display
         page.prepare({"width": "7"}, "")
         assert page.run is not None  # its own results stay
+        assert page.has_class("-there")
+        await pilot.press("ctrl+r")
+        run = here.runs["sharing"]
+        run.process.kill()
+        await wait_until_async(lambda: run.state == "failed", what="the end of a run that has shown nothing")
+        await wait_until_async(lambda: not page.has_class("-there"), what="no figures: they were another run's")
         page.prepare({}, "")  # another claim's knobs: what they have not given would be taken for theirs
         assert page.run is None
         assert not page.has_class("-there")

@@ -69,8 +69,9 @@ def result(
         constant = ends["constant"][0]
         worst = max(decays, key=lambda name: ends[name][0])
         words += (
-            f"; with a constant rate at {compact(constant, 2)}, with those that end below {percent(DECAYED, 0)} of it "
-            f"at {compact(ends[worst][0], 2)} or less"
+            f"; with a constant rate at {compact(constant, 2)}"
+            + f", with those that end below {percent(DECAYED, 0)} of it at {compact(ends[worst][0], 2)} or less"
+            * (len(decays) > 1)
         )
         learned = [learnt(ends[name][0], guess) for name in decays]
         holds = ends[worst][0] < constant if all(learned) else None
