@@ -10,7 +10,7 @@ import msgspec
 
 from cvtui.draw.bars import filled_bar
 from cvtui.runlog.evaluation import Case, Comparison, Evaluation
-from cvtui.text import clean, count, percent, significant
+from cvtui.text import cells, clean, count, cut_start, fill, percent, significant
 
 BAR = 20
 LISTED = 10
@@ -133,14 +133,14 @@ def classes(found: Evaluation, width: int) -> list[str]:
     shown = found.per_class
     if len(shown) > MOST_CLASSES:
         shown = sorted((one for one in shown if one.support), key=lambda one: (one.f1 or 0.0, one.name))[:MOST_CLASSES]
-    wide = min(max([5, *(len(clean(one.name)) for one in shown)]), max(8, width - 68))
+    wide = min(max([5, *(cells(clean(one.name)) for one in shown)]), max(8, width - 68))
     head = (
         f"{'class':<{wide}} {'images':>8} {'predicted':>10} {'precision':>10} {'recall':>8} {'F1':>7} {'ROC-AUC':>8} "
     )
     lines = [f"{head}{'PR-AUC':>7}"]
     for one in shown:
         lines.append(
-            f"{cut(clean(one.name), wide):<{wide}} {count(one.support):>8} {count(one.predicted):>10} "
+            f"{fill(clean(one.name), wide)} {count(one.support):>8} {count(one.predicted):>10} "
             f"{percent(one.precision):>10} {percent(one.recall):>8} {significant(one.f1):>7} "
             f"{significant(one.roc_auc):>8} {significant(one.pr_auc):>7}"
         )
@@ -172,24 +172,23 @@ def confusion(found: Evaluation, width: int) -> list[str]:
     if not found.confusion or not 0 < len(names) <= LARGEST_MATRIX:
         return []
     cell = max([6, *(len(count(value)) for row in found.confusion for value in row)])
-    cell = min(max([cell, *map(len, names)]), max(cell, (width - 14) // len(names) - 1))
-    head = min(max(map(len, names)), 14)
-    lines = [" " * head + "".join(f" {cut(name, cell):>{cell}}" for name in names)]
+    cell = min(max([cell, *map(cells, names)]), max(cell, (width - 14) // len(names) - 1))
+    head = min(max(map(cells, names)), 14)
+    lines = [" " * head + "".join(f" {fill(name, cell, right=True)}" for name in names)]
     for name, row in zip(names, found.confusion, strict=False):
-        lines.append(
-            f"{cut(name, head):<{head}}" + "".join(f" {count(value) if value else '·':>{cell}}" for value in row)
-        )
+        lines.append(fill(name, head) + "".join(f" {count(value) if value else '·':>{cell}}" for value in row))
     return lines
 
 
 def slices(found: Evaluation, width: int) -> list[str]:
     """Return a row for each slice."""
-    lines = []
+    longest = max((cells(f"{one.by}: {clean(one.name)}") for one in found.slices), default=0)
+    lines, wide = [], min(longest, max(20, min(44, width - 60)))
     for one in found.slices:
         low, high = (percent(edge) for edge in one.interval)
-        name = cut(f"{one.by}: {clean(one.name)}", max(20, min(44, width - 60)))
+        name = fill(f"{one.by}: {clean(one.name)}", wide)
         bar = filled_bar(one.accuracy, BAR)
-        lines.append(f"{name:<44} {percent(one.accuracy):>8}  {bar}  {count(one.images):>7} images, {low} to {high}")
+        lines.append(f"{name} {percent(one.accuracy):>8}  {bar}  {count(one.images):>7} images, {low} to {high}")
     return lines
 
 
@@ -201,9 +200,9 @@ def cases(found: Sequence[Case], listed: int, width: int, several: bool = False)
         words = f"{percent(one.share):>8} {clean(one.said)}" + (
             f"{apart} right" if right else f"{apart} true {clean(one.truth)}"
         )
-        room = max(24, width - len(words) - 2)
+        room = max(24, width - cells(words) - 2)
         name = clean(one.image)
-        lines.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
+        lines.append(f"{words}  {cut_start(name, room)}")
     return lines
 
 
@@ -217,8 +216,8 @@ def comparison(found: Comparison, width: int = 120, listed: int = LISTED) -> lis
     )
     numbers = [
         f"{'both right':<28} {count(found.both_right):>9}",
-        f"{cut(f'only {first} right', 28):<28} {count(found.only_first):>9}",
-        f"{cut(f'only {second} right', 28):<28} {count(found.only_second):>9}",
+        f"{fill(f'only {first} right', 28)} {count(found.only_first):>9}",
+        f"{fill(f'only {second} right', 28)} {count(found.only_second):>9}",
         f"{'both wrong':<28} {count(found.both_wrong):>9}",
         f"McNemar's exact test: p = {significant(found.p)}; {verdict}",
         *map(clean, found.notes),
@@ -226,16 +225,12 @@ def comparison(found: Comparison, width: int = 120, listed: int = LISTED) -> lis
     differ = []
     for one in found.differ[:listed]:
         words = f"true {clean(one.truth)}; {first}: {clean(one.first)}, {second}: {clean(one.second)}"
-        room = max(24, width - len(words) - 2)
+        room = max(24, width - cells(words) - 2)
         name = clean(one.image)
-        differ.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
+        differ.append(f"{words}  {cut_start(name, room)}")
     more = found.only_first + found.only_second - len(differ)
     if more > 0:
         differ.append(f"and {count(more)} more (--json lists up to 1,000)")
     parts = [Section(f"{first} and {second} on the same {count(found.images)} images", numbers),
              Section("Where they differ", differ)]  # fmt: skip
     return [part for part in parts if part.lines]
-
-
-def cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

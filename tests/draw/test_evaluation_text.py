@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from cvtui.draw.evaluation_text import MOST_CLASSES, classes
-from cvtui.runlog.evaluation import ClassScore, Evaluation
+import msgspec
+from rich.cells import cell_len
+
+from cvtui.draw.evaluation_text import MOST_CLASSES, classes, confusion, slices
+from cvtui.runlog.evaluation import ClassScore, Evaluation, Slice
 
 
 def evaluation(count: int) -> Evaluation:
@@ -29,3 +32,14 @@ def test_of_a_thousand_classes_the_worst_have_a_row() -> None:
 def test_of_few_classes_each_has_a_row_in_their_order() -> None:
     _, *rows = classes(evaluation(MOST_CLASSES), 120)
     assert [row.split()[0] for row in rows] == [f"k{number}" for number in range(MOST_CLASSES)]
+
+
+def test_wide_letters_leave_the_columns_straight() -> None:
+    names = ["猫の写真と長い名前のクラス", "犬", "dog"]
+    found = evaluation(3)
+    scores = [msgspec.structs.replace(one, name=name) for one, name in zip(found.per_class, names, strict=True)]
+    parts = [Slice(by="class", name=name, images=7, accuracy=0.7, interval=(0.4, 0.9)) for name in names]
+    found = msgspec.structs.replace(found, per_class=scores, classes=names, confusion=[[1] * 3] * 3, slices=parts)
+    for rows in (classes(found, 90), confusion(found, 60), slices(found, 90)):
+        assert {cell_len(row) for row in rows} == {cell_len(rows[0])}
+    assert max(map(cell_len, slices(found, 90))) <= 90

@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Knob, KnobValue
-from cvtui.tui.form.field_row import cut
+from cvtui.text import cut
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.moves import moves
 from cvtui.tui.widgets.picker import Picker

@@ -21,7 +21,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.runlog.tiny_loss import tiny_loss
-from cvtui.text import clean, cut_middle, percent
+from cvtui.text import clean, cut_middle, fill, percent
 from cvtui.tui.panes.header import STATES
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.moves import jumps, moves
@@ -144,8 +144,4 @@ def _tile(
     x, y = curve
     rows = tiny_curve(x, y, shared, width, TILE[1]) if shared is not None and len(x) else [" " * width] * TILE[1]
     drawn = [Content.styled(row, "$primary") for row in rows]
-    return [title, *drawn, Content.styled(_cut(clean(differs), width).ljust(width), MUTED)]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+    return [title, *drawn, Content.styled(fill(clean(differs), width), MUTED)]
