@@ -10,9 +10,12 @@ import msgspec
 
 from cvtui.draw.bars import filled_bar
 from cvtui.runlog.evaluation import Case, Comparison, Evaluation
-from cvtui.text import cells, clean, count, cut_start, fill, percent, significant
+from cvtui.text import cells, clean, count, cut_middle, cut_start, fill, percent, significant
 
 BAR = 20
+LEAST_BAR = 6
+LEAST_NAME = 24
+"""Cells that the file of an image may have at least."""
 LISTED = 10
 MOST_CLASSES = 50
 """Classes that have a row each; of more, those with the lowest F1."""
@@ -34,7 +37,7 @@ def sections(
     if keeps is not None:
         return _kept(found, width, keeps)
     parts = [
-        Section(title_of(found), summary(found)),
+        Section(title_of(found), summary(found, width)),
         Section("Classes", classes(found, width)),
         Section("Calibration: how often answers of a confidence are right", reliability(found)),
         Section("Confusion matrix: rows the true class, columns the predicted one", confusion(found, width)),
@@ -75,14 +78,14 @@ def title_of(found: Evaluation) -> str:
     )
 
 
-def summary(found: Evaluation) -> list[str]:
+def summary(found: Evaluation, width: int = 76) -> list[str]:
     """Return the numbers of the whole set, one a line."""
     low, high = (percent(edge) for edge in found.interval)
     spread = f"95 % interval {low} to {high}; {count(found.right)} of {count(found.images)}"
     lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in _rows(found, spread)]
     if found.trained_on:
         lines += textwrap.wrap(
-            f"trained on {clean(found.trained_on)}", 76, subsequent_indent="  ", break_on_hyphens=False
+            f"trained on {clean(found.trained_on)}", min(76, width), subsequent_indent="  ", break_on_hyphens=False
         )
     absent = [one.name for one in found.per_class if not one.support]
     if absent:
@@ -140,7 +143,7 @@ def classes(found: Evaluation, width: int) -> list[str]:
     lines = [f"{head}{'PR-AUC':>7}"]
     for one in shown:
         lines.append(
-            f"{fill(clean(one.name), wide)} {count(one.support):>8} {count(one.predicted):>10} "
+            f"{fill(cut_middle(clean(one.name), wide), wide)} {count(one.support):>8} {count(one.predicted):>10} "
             f"{percent(one.precision):>10} {percent(one.recall):>8} {significant(one.f1):>7} "
             f"{significant(one.roc_auc):>8} {significant(one.pr_auc):>7}"
         )
@@ -174,35 +177,43 @@ def confusion(found: Evaluation, width: int) -> list[str]:
     cell = max([6, *(len(count(value)) for row in found.confusion for value in row)])
     cell = min(max([cell, *map(cells, names)]), max(cell, (width - 14) // len(names) - 1))
     head = min(max(map(cells, names)), 14)
-    lines = [" " * head + "".join(f" {fill(name, cell, right=True)}" for name in names)]
+    lines = [" " * head + "".join(f" {fill(cut_middle(name, cell), cell, right=True)}" for name in names)]
     for name, row in zip(names, found.confusion, strict=False):
-        lines.append(fill(name, head) + "".join(f" {count(value) if value else '·':>{cell}}" for value in row))
+        lines.append(
+            fill(cut_middle(name, head), head) + "".join(f" {count(value) if value else '·':>{cell}}" for value in row)
+        )
     return lines
 
 
 def slices(found: Evaluation, width: int) -> list[str]:
-    """Return a row for each slice."""
-    longest = max((cells(f"{one.by}: {clean(one.name)}") for one in found.slices), default=0)
-    lines, wide = [], min(longest, max(20, min(44, width - 60)))
+    """Return a row for each slice: whole names first, then a bar where there is room."""
+    rows = []
     for one in found.slices:
         low, high = (percent(edge) for edge in one.interval)
-        name = fill(f"{one.by}: {clean(one.name)}", wide)
-        bar = filled_bar(one.accuracy, BAR)
-        lines.append(f"{name} {percent(one.accuracy):>8}  {bar}  {count(one.images):>7} images, {low} to {high}")
-    return lines
+        numbers = f"{count(one.images):>7} images, {low} to {high}"
+        rows.append((f"{one.by}: {clean(one.name)}", percent(one.accuracy), one.accuracy, numbers))
+    longest = max((cells(name) for name, *_ in rows), default=0)
+    told = max((len(numbers) for *_, numbers in rows), default=0)
+    wide = max(20, min(longest, width - told - 11))
+    room = min(BAR, width - wide - told - 13)
+    return [
+        f"{fill(cut_middle(name, wide), wide)} {text:>8}  "
+        + (f"{filled_bar(share, room)}  " if room >= LEAST_BAR else "")
+        + numbers
+        for name, text, share, numbers in rows
+    ]
 
 
 def cases(found: Sequence[Case], listed: int, width: int, several: bool = False) -> list[str]:
     """Return a row for each image."""
     lines, apart = [], ";" if several else ","
+    most = max(12, (width - LEAST_NAME) // 3)
     for one in found[:listed]:
         right = one.truth == one.said
-        words = f"{percent(one.share):>8} {clean(one.said)}" + (
-            f"{apart} right" if right else f"{apart} true {clean(one.truth)}"
+        words = f"{percent(one.share):>8} {cut_middle(clean(one.said), most)}" + (
+            f"{apart} right" if right else f"{apart} true {cut_middle(clean(one.truth), most)}"
         )
-        room = max(24, width - cells(words) - 2)
-        name = clean(one.image)
-        lines.append(f"{words}  {cut_start(name, room)}")
+        lines.append(f"{words}  {cut_start(clean(one.image), max(LEAST_NAME, width - cells(words) - 2))}")
     return lines
 
 
