@@ -188,9 +188,10 @@ def confusion(found: Evaluation, width: int) -> list[str]:
 def slices(found: Evaluation, width: int) -> list[str]:
     """Return a row for each slice: whole names first, then a bar where there is room."""
     rows = []
+    most = max((len(count(one.images)) for one in found.slices), default=0)
     for one in found.slices:
         low, high = (percent(edge) for edge in one.interval)
-        numbers = f"{count(one.images):>7} images, {low} to {high}"
+        numbers = f"{count(one.images):>{most}} images, {low} to {high}"
         rows.append((f"{one.by}: {clean(one.name)}", percent(one.accuracy), one.accuracy, numbers))
     longest = max((cells(name) for name, *_ in rows), default=0)
     told = max((len(numbers) for *_, numbers in rows), default=0)
