@@ -208,7 +208,7 @@ def slices(found: Evaluation, width: int) -> list[str]:
 def cases(found: Sequence[Case], listed: int, width: int, several: bool = False) -> list[str]:
     """Return a row for each image."""
     lines, apart = [], ";" if several else ","
-    most = max(12, (width - LEAST_NAME) // 3)
+    most = max(10, (width - LEAST_NAME - 18) // 2)
     for one in found[:listed]:
         right = one.truth == one.said
         words = f"{percent(one.share):>8} {cut_middle(clean(one.said), most)}" + (
