@@ -17,6 +17,7 @@ from textual.widgets import Static
 
 from cvtui.draw.scales import Floats
 from cvtui.draw.small_multiples import Shared, axis_words, shared_scales, tiny_curve
+from cvtui.runlog.axes import Smoothed
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import RunSummary
@@ -56,6 +57,7 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
         super().__init__()
         self._move = move
         self._histories: dict[RunFolder, History] = {}
+        self._smoothed: dict[RunFolder, Smoothed] = {}
         self._curves: dict[RunFolder, tuple[int, tuple[Floats, Floats]]] = {}
         self._shown = ""
 
@@ -127,7 +129,7 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
             return np.empty(0), np.empty(0)
         version, curve = self._curves.get(folder, (-1, (np.empty(0), np.empty(0))))
         if version != history.version:
-            curve = tiny_loss(history)
+            curve = tiny_loss(history, self._smoothed.setdefault(folder, Smoothed("loss")))
             self._curves[folder] = (history.version, curve)
         return curve
 
