@@ -160,7 +160,7 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
     near = end <= CURVES["near"] * best
     if flat or (begun and not near and end > (1 - rise) * shape.level):
         return Verdict("low", f"hardly moves: {start:.3g} to {end:.3g}")
-    if begun and near and shape.peak <= CURVES["over"] * shape.first:
+    if begun and near and shape.peak <= CURVES["over"] * start:
         return Verdict("good", f"begins trained, at {start:.3g}, and ends at {end:.3g}")
     return _judge_fall(shape, best, quick)
 
