@@ -136,7 +136,7 @@ def picture(width: int, size: int, depth: int, unit: int, *, down: bool, title: 
 
 def shared(width: int, size: int) -> Links:
     return Links(
-        title=f"Shared: {counted(size, 'parameter')}, a colour each",
+        title=f"Shared: {counted(size, 'parameter')}",
         sizes=[width, width],
         links=[Link(layer, source, target, tap) for layer, source, target, tap in links_of(width, size, 0)],
         names=["input", "conv1"],

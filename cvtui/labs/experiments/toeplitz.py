@@ -124,7 +124,7 @@ def picture_figures(picture: Tensor, kernel: Tensor, slid: Tensor, product: Tens
         line_matrix(picture, kernel),
         Matrix(
             title=f"In two dimensions, for a {kernel.shape[0] + 2}x{kernel.shape[0] + 2} picture: a row per "
-            "output, a column per pixel; one colour, one parameter",
+            "output, a column per pixel; one colour or letter, one parameter",
             values=small[0].tolist(),
             groups=small[1].tolist(),
         ),
