@@ -85,8 +85,8 @@ POOLING = Lab(
     page="Pooling layer",
     claim="Pooling makes each map smaller by itself, without parameters: a 2x2 window with stride 2 halves both sides "
     "(rounded up), and the maximum of each window stays.",
-    notice="Each colour (or letter) is one window (where windows overlap, what is new in it): find its largest number in "
-    "the smaller picture. The lecture's example ends in 6 8 / 3 4. With side 5 the last windows hang over the edge.",
+    notice="Each colour (or letter) is one window (where windows overlap, what is new in it): find its largest number "
+    "in the smaller picture. The lecture's example ends in 6 8 / 3 4. With side 5 the last windows hang over the edge.",
     knobs=(
         Knob(name="side", kind="int", default=4, low=2, high=12, doc="height and width of the map; 4 is the lecture's"),
         Knob(name="window", kind="int", default=2, low=1, high=12, doc="F, height and width of the window"),
