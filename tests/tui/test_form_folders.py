@@ -113,4 +113,6 @@ async def test_a_folder_around_the_set_and_a_second_prefix(tmp_path: Path) -> No
         size = str(form_view_of(app).preview.query_one("#card-net").border_subtitle)
         assert re.fullmatch(r"one folder:.*PetImages image: 8x8x3", size)
         assert len(size) < 70  # at 80 columns a long path gives way, not the size behind it
+        await pilot.press("ctrl+o")
+        await wait_until_async(lambda: form_view_of(app).preview.facts.size.width > 30, what="the preview")
         assert "…" not in form_view_of(app).preview.facts.text  # a remark is whole, or not there
