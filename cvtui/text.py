@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 
 NONE = "–"
 """What stands for a value that is missing."""
@@ -51,14 +52,73 @@ def rounded_share(share: float, digits: int) -> float | None:
     return share if found == 1 else found
 
 
+def cells(text: str) -> int:
+    """Return the cells of a terminal that `text` takes: two for a wide character, none for a mark on the one before."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _head(text: str, width: int) -> str:
+    """Return as much of the beginning as fits."""
+    if text.isascii():
+        return text[: max(0, width)]
+    for place, char in enumerate(text):
+        width -= _cells_of(char)
+        if width < 0:
+            return text[:place]
+    return text
+
+
+def cut(text: str, width: int) -> str:
+    """Cut at the end, where it takes more cells than `width`: `digits-aug…`."""
+    return text if cells(text) <= width else _head(text, width - 1) + "…" if width > 0 else ""
+
+
+def cut_start(text: str, width: int) -> str:
+    """Cut at the beginning: of a path its end tells more. `…les/cat-17.png`."""
+    return text if cells(text) <= width else "…" + _head(text[::-1], width - 1)[::-1] if width > 0 else ""
+
+
 def cut_middle(text: str, width: int) -> str:
     """Cut a name in its middle: what tells names apart stands at either end. `digits-a…lr-0.001`."""
-    if len(text) <= width:
+    if cells(text) <= width:
         return text
     if width < 3:
-        return text[: max(0, width - 1)] + "…" if width > 0 else ""
+        return cut(text, width)
     end = (width - 1) // 2
-    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
+    return f"{_head(text, width - 1 - end)}…{_head(text[::-1], end)[::-1]}"
+
+
+def fill(text: str, width: int, *, right: bool = False) -> str:
+    """Make it `width` cells wide: cut at its end, or with blanks behind it (`right`: before it)."""
+    text = cut(text, width)
+    blank = " " * (width - cells(text))
+    return blank + text if right else text + blank
+
+
+def wrap(text: str, width: int, lines: int) -> list[str]:
+    """Wrap into at most so many lines of `width` cells; what is cut ends in an ellipsis."""
+    rows = [""]
+    width = max(2, width)  # of one wide character
+    for word in text.split():
+        while word:
+            begun = f"{rows[-1]} " if rows[-1] else ""
+            room = width - cells(begun)
+            if cells(word) > room and begun and (cells(word) <= width or room < 1):
+                rows.append("")
+                continue
+            part = _head(word, room)
+            rows[-1], word = begun + part if part else rows[-1], word[len(part) :]
+            if word:
+                rows.append("")
+    if len(rows) > lines:
+        rows[lines - 1 :] = [cut(f"{rows[lines - 1]}…", width)]
+    return rows
 
 
 def count(number: int) -> str:

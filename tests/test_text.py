@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from cvtui import text as words
 
@@ -125,3 +126,30 @@ def test_counted() -> None:
     nouns = {"row": "rows", "class": "classes", "batch": "batches", "epoch": "epochs", "box": "boxes"}
     assert {noun: words.counted(1204, noun) for noun in nouns} == {one: f"1,204 {many}" for one, many in nouns.items()}
     assert words.counted(1, "epoch") == "1 epoch"
+
+
+WIDE = st.text(st.sampled_from("ab 猫の犬é🐕 café\u0301x"), max_size=40)
+
+
+@given(WIDE, st.integers(0, 20), st.integers(1, 4))
+def test_cut_filled_and_wrapped_text_takes_the_cells_that_it_may(text: str, width: int, lines: int) -> None:
+    """Of every letter: a class may be called 猫の写真, and its column stands beside others."""
+    assert words.cells(text) == cell_len(text)
+    for cut in (words.cut, words.cut_start, words.cut_middle):
+        assert cell_len(cut(text, width)) <= width
+        assert cut(text, cell_len(text)) == text
+    assert cell_len(words.fill(text, width)) == width
+    assert words.fill(text, width, right=True).endswith(words.cut(text, width))
+    rows = words.wrap(text, width, lines)
+    assert len(rows) <= lines
+    assert max(map(cell_len, rows)) <= max(2, width)
+    assert "".join(words.wrap(text, width, 1000)).replace(" ", "") == "".join(text.split())
+
+
+def test_what_is_cut_says_so() -> None:
+    assert words.cut("犬猫犬猫", 5) == "犬猫…"
+    assert words.cut_start("data/犬.png", 7) == "…犬.png"
+    assert words.cut_middle("猫の写真と犬", 8) == "猫の…犬"
+    assert words.fill("犬", 4) + "|" == "犬  |"
+    assert words.wrap("naïve café/ein sehr langer", 10, 2) == ["naïve", "café/ein…"]
+    assert words.wrap("猫の写真と長い名前", 10, 2) == ["猫の写真と", "長い名前"]

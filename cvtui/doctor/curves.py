@@ -145,7 +145,8 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
     if not np.isfinite(shape.end):
         return Verdict("low", "no step yet")
     start, end, rise = shape.start, shape.end, CURVES["rise"]
-    flat = end > (1 - rise) * shape.level
+    begun = run.guess is not None and learnt(start, run.guess)  # a fork, or weights that had learnt already
+    flat = end > (1 - rise) * shape.level and not begun
     if run.pace == "fast":
         return Verdict("very high" if flat else "high", run.words)
     if end > start + max(rise * start, min(2 * shape.noise, start)):
@@ -156,8 +157,11 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
     stays = abs(end - start) <= rise * start and start <= (1 + rise) * shape.first
     if flat and (shape.peak > (1 + rise) * start or (start > (1 + rise) * shape.level and not stays)):
         return Verdict("very high", f"up to {max(shape.peak, start):.3g} at first, then stays at {end:.3g}: a guess")
-    if flat:
+    near = end <= CURVES["near"] * best
+    if flat or (begun and not near and end > (1 - rise) * shape.level):
         return Verdict("low", f"hardly moves: {start:.3g} to {end:.3g}")
+    if begun and near and shape.peak <= CURVES["over"] * start:
+        return Verdict("good", f"begins trained, at {start:.3g}, and ends at {end:.3g}")
     return _judge_fall(shape, best, quick)
 
 

@@ -10,9 +10,12 @@ import msgspec
 
 from cvtui.draw.bars import filled_bar
 from cvtui.runlog.evaluation import Case, Comparison, Evaluation
-from cvtui.text import clean, count, percent, significant
+from cvtui.text import cells, clean, count, cut_middle, cut_start, fill, percent, significant
 
 BAR = 20
+LEAST_BAR = 6
+LEAST_NAME = 24
+"""Cells that the file of an image may have at least."""
 LISTED = 10
 MOST_CLASSES = 50
 """Classes that have a row each; of more, those with the lowest F1."""
@@ -34,7 +37,7 @@ def sections(
     if keeps is not None:
         return _kept(found, width, keeps)
     parts = [
-        Section(title_of(found), summary(found)),
+        Section(title_of(found), summary(found, width)),
         Section("Classes", classes(found, width)),
         Section("Calibration: how often answers of a confidence are right", reliability(found)),
         Section("Confusion matrix: rows the true class, columns the predicted one", confusion(found, width)),
@@ -75,14 +78,14 @@ def title_of(found: Evaluation) -> str:
     )
 
 
-def summary(found: Evaluation) -> list[str]:
+def summary(found: Evaluation, width: int = 76) -> list[str]:
     """Return the numbers of the whole set, one a line."""
     low, high = (percent(edge) for edge in found.interval)
     spread = f"95 % interval {low} to {high}; {count(found.right)} of {count(found.images)}"
     lines = [f"{name:<18} {value:>8}  {more}".rstrip() for name, value, more in _rows(found, spread)]
     if found.trained_on:
         lines += textwrap.wrap(
-            f"trained on {clean(found.trained_on)}", 76, subsequent_indent="  ", break_on_hyphens=False
+            f"trained on {clean(found.trained_on)}", min(76, width), subsequent_indent="  ", break_on_hyphens=False
         )
     absent = [one.name for one in found.per_class if not one.support]
     if absent:
@@ -133,14 +136,14 @@ def classes(found: Evaluation, width: int) -> list[str]:
     shown = found.per_class
     if len(shown) > MOST_CLASSES:
         shown = sorted((one for one in shown if one.support), key=lambda one: (one.f1 or 0.0, one.name))[:MOST_CLASSES]
-    wide = min(max([5, *(len(clean(one.name)) for one in shown)]), max(8, width - 68))
+    wide = min(max([5, *(cells(clean(one.name)) for one in shown)]), max(8, width - 68))
     head = (
         f"{'class':<{wide}} {'images':>8} {'predicted':>10} {'precision':>10} {'recall':>8} {'F1':>7} {'ROC-AUC':>8} "
     )
     lines = [f"{head}{'PR-AUC':>7}"]
     for one in shown:
         lines.append(
-            f"{cut(clean(one.name), wide):<{wide}} {count(one.support):>8} {count(one.predicted):>10} "
+            f"{fill(cut_middle(clean(one.name), wide), wide)} {count(one.support):>8} {count(one.predicted):>10} "
             f"{percent(one.precision):>10} {percent(one.recall):>8} {significant(one.f1):>7} "
             f"{significant(one.roc_auc):>8} {significant(one.pr_auc):>7}"
         )
@@ -172,38 +175,46 @@ def confusion(found: Evaluation, width: int) -> list[str]:
     if not found.confusion or not 0 < len(names) <= LARGEST_MATRIX:
         return []
     cell = max([6, *(len(count(value)) for row in found.confusion for value in row)])
-    cell = min(max([cell, *map(len, names)]), max(cell, (width - 14) // len(names) - 1))
-    head = min(max(map(len, names)), 14)
-    lines = [" " * head + "".join(f" {cut(name, cell):>{cell}}" for name in names)]
+    cell = min(max([cell, *map(cells, names)]), max(cell, (width - 14) // len(names) - 1))
+    head = min(max(map(cells, names)), 14)
+    lines = [" " * head + "".join(f" {fill(cut_middle(name, cell), cell, right=True)}" for name in names)]
     for name, row in zip(names, found.confusion, strict=False):
         lines.append(
-            f"{cut(name, head):<{head}}" + "".join(f" {count(value) if value else '·':>{cell}}" for value in row)
+            fill(cut_middle(name, head), head) + "".join(f" {count(value) if value else '·':>{cell}}" for value in row)
         )
     return lines
 
 
 def slices(found: Evaluation, width: int) -> list[str]:
-    """Return a row for each slice."""
-    lines = []
+    """Return a row for each slice: whole names first, then a bar where there is room."""
+    rows = []
+    most = max((len(count(one.images)) for one in found.slices), default=0)
     for one in found.slices:
         low, high = (percent(edge) for edge in one.interval)
-        name = cut(f"{one.by}: {clean(one.name)}", max(20, min(44, width - 60)))
-        bar = filled_bar(one.accuracy, BAR)
-        lines.append(f"{name:<44} {percent(one.accuracy):>8}  {bar}  {count(one.images):>7} images, {low} to {high}")
-    return lines
+        numbers = f"{count(one.images):>{most}} images, {low} to {high}"
+        rows.append((f"{one.by}: {clean(one.name)}", percent(one.accuracy), one.accuracy, numbers))
+    longest = max((cells(name) for name, *_ in rows), default=0)
+    told = max((len(numbers) for *_, numbers in rows), default=0)
+    wide = max(20, min(longest, width - told - 11))
+    room = min(BAR, width - wide - told - 13)
+    return [
+        f"{fill(cut_middle(name, wide), wide)} {text:>8}  "
+        + (f"{filled_bar(share, room)}  " if room >= LEAST_BAR else "")
+        + numbers
+        for name, text, share, numbers in rows
+    ]
 
 
 def cases(found: Sequence[Case], listed: int, width: int, several: bool = False) -> list[str]:
     """Return a row for each image."""
     lines, apart = [], ";" if several else ","
+    most = max(10, (width - LEAST_NAME - 18) // 2)
     for one in found[:listed]:
         right = one.truth == one.said
-        words = f"{percent(one.share):>8} {clean(one.said)}" + (
-            f"{apart} right" if right else f"{apart} true {clean(one.truth)}"
+        words = f"{percent(one.share):>8} {cut_middle(clean(one.said), most)}" + (
+            f"{apart} right" if right else f"{apart} true {cut_middle(clean(one.truth), most)}"
         )
-        room = max(24, width - len(words) - 2)
-        name = clean(one.image)
-        lines.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
+        lines.append(f"{words}  {cut_start(clean(one.image), max(LEAST_NAME, width - cells(words) - 2))}")
     return lines
 
 
@@ -217,8 +228,8 @@ def comparison(found: Comparison, width: int = 120, listed: int = LISTED) -> lis
     )
     numbers = [
         f"{'both right':<28} {count(found.both_right):>9}",
-        f"{cut(f'only {first} right', 28):<28} {count(found.only_first):>9}",
-        f"{cut(f'only {second} right', 28):<28} {count(found.only_second):>9}",
+        f"{fill(f'only {first} right', 28)} {count(found.only_first):>9}",
+        f"{fill(f'only {second} right', 28)} {count(found.only_second):>9}",
         f"{'both wrong':<28} {count(found.both_wrong):>9}",
         f"McNemar's exact test: p = {significant(found.p)}; {verdict}",
         *map(clean, found.notes),
@@ -226,16 +237,12 @@ def comparison(found: Comparison, width: int = 120, listed: int = LISTED) -> lis
     differ = []
     for one in found.differ[:listed]:
         words = f"true {clean(one.truth)}; {first}: {clean(one.first)}, {second}: {clean(one.second)}"
-        room = max(24, width - len(words) - 2)
+        room = max(24, width - cells(words) - 2)
         name = clean(one.image)
-        differ.append(f"{words}  {name if len(name) <= room else '…' + name[1 - room :]}")
+        differ.append(f"{words}  {cut_start(name, room)}")
     more = found.only_first + found.only_second - len(differ)
     if more > 0:
         differ.append(f"and {count(more)} more (--json lists up to 1,000)")
     parts = [Section(f"{first} and {second} on the same {count(found.images)} images", numbers),
              Section("Where they differ", differ)]  # fmt: skip
     return [part for part in parts if part.lines]
-
-
-def cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

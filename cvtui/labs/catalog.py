@@ -70,7 +70,7 @@ LINEAR = Lab(
             default=0,
             low=0,
             high=5,
-            doc="classes; 0: the set's own (circles, spiral, blobs: up to 5)",
+            doc="number of classes; 0: the set's own (circles, spiral, blobs: up to 5)",
         ),
         Knob(name="points", kind="int", default=300, low=20, high=5000, doc="points to train on"),
         Knob(name="steps", kind="int", default=600, low=1, high=20000, doc="training steps; Adam, 64 points each"),
@@ -85,8 +85,8 @@ POOLING = Lab(
     page="Pooling layer",
     claim="Pooling makes each map smaller by itself, without parameters: a 2x2 window with stride 2 halves both sides "
     "(rounded up), and the maximum of each window stays.",
-    notice="Each colour is one window (where windows overlap, what is new in it): find its largest number in the "
-    "smaller picture. The lecture's example ends in 6 8 / 3 4. With side 5 the last windows hang over the edge.",
+    notice="Each colour (or letter) is one window (where windows overlap, what is new in it): find its largest number "
+    "in the smaller picture. The lecture's example ends in 6 8 / 3 4. With side 5 the last windows hang over the edge.",
     knobs=(
         Knob(name="side", kind="int", default=4, low=2, high=12, doc="height and width of the map; 4 is the lecture's"),
         Knob(name="window", kind="int", default=2, low=1, high=12, doc="F, height and width of the window"),
@@ -125,12 +125,13 @@ SHARING = Lab(
     claim="A unit of a conv sees only F inputs and each input touches only F outputs, with F parameters for all "
     "places; through L layers the field grows to 1 + L(F - 1).",
     notice="Highlighted from the top: the inputs that one unit sees, more with each layer. From below: the outputs "
-    "that one input can change. Edges of one colour are one parameter; the fully connected layer shares none.",
+    "that one input can change. Edges of one colour, or slant, are one parameter; the fully connected layer shares "
+    "none.",
     knobs=(
         Knob(name="width", kind="int", default=11, low=2, high=60, doc="units a layer"),
         Knob(name="filter", kind="int", default=3, low=1, high=15, doc="F, the filter's size"),
         Knob(name="depth", kind="int", default=3, low=1, high=8, doc="layers"),
-        Knob(name="unit", kind="int", default=-1, low=-1, high=59, doc="highlighted unit; -1: the middle one"),
+        Knob(name="unit", kind="int", default=-1, low=-1, high=59, doc="highlighted unit, from 0; -1: the middle one"),
     ),
 )
 
@@ -142,8 +143,8 @@ TOEPLITZ = Lab(
     claim="A convolution is a matrix product: with a doubly block Toeplitz matrix, nearly all zeros, of which "
     "few entries are different.",
     notice="Both results are the same picture. In one dimension each row of the matrix is the row above, one place on "
-    "(Toeplitz); in two it has blocks of that kind, one for each row of the filter. One colour is one parameter, "
-    "shared; the dots are connections that don't exist. Its memory grows with the 4th power of the side.",
+    "(Toeplitz); in two it has blocks of that kind, one for each row of the filter. One colour (or letter) is one "
+    "parameter, shared; the dots are connections that don't exist. Its memory grows with the 4th power of the side.",
     knobs=(
         Knob(
             name="picture",
@@ -158,7 +159,7 @@ TOEPLITZ = Lab(
             kind="choice",
             default="edge",
             choices=("edge", "blur", "sharpen", "random"),
-            doc="filter; a 3x3 one, or a random one of any size",
+            doc="what slides over it; a 3x3 filter, or a random one of any size",
         ),
         Knob(name="size", kind="int", default=3, low=1, high=11, doc="size of the random filter"),
         Knob(name="stride", kind="int", default=1, low=1, high=8, doc="S, step of the filter"),

@@ -84,7 +84,7 @@ LR = Lab(
             kind="choice",
             default="momentum",
             choices=("sgd", "momentum", "adam"),
-            doc="optimizer",
+            doc="update rule; momentum: SGD with 0.9",
         ),
         Knob(name="steps", kind="int", default=400, low=20, high=20000, doc="training steps"),
         Knob(name="batch", kind="int", default=32, low=1, high=1437, doc="images a step"),

@@ -86,7 +86,7 @@ def _of_layer(solution: Any, layer: str, what: str) -> tuple[str, str]:
             return seen, f"{layer} gives {seen}"
         case "fc":
             seen = f"{next(pair.dense for pair in against_dense(solution.table) if pair.row.name == layer):,}"
-            return seen, f"an fc layer in place of {layer} has {seen} weights"
+            return seen, f"{layer} as an fc layer has {seen} weights"
         case "weights":
             seen = f"{row.weights:,}"
         case _:

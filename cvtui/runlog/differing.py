@@ -11,7 +11,10 @@ from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.run_summary import RunSummary
+from cvtui.text import cut_middle
 
+LONGEST = 24
+"""Cells of a value: a longer one, as the path of a folder, would hide all that come after it."""
 _SAID_ELSEWHERE = frozenset({"name"})
 _SHORT = {"optimizer": "opt", "batch_size": "batch", "weight_decay": "decay", "label_smoothing": "smoothing"}
 
@@ -27,7 +30,9 @@ def differing(runs: Sequence[RunSummary]) -> dict[RunFolder, str]:
     counts = {name: len({known.get(name, usual.get(name, "")) for known in values}) for name in fields}
     telling = sorted((name for name, different in counts.items() if different > 1), key=lambda name: -counts[name])
     return {
-        run.folder: " · ".join(f"{_SHORT.get(name, name)} {known[name]}" for name in telling if known.get(name))
+        run.folder: " · ".join(
+            f"{_SHORT.get(name, name)} {cut_middle(known[name], LONGEST)}" for name in telling if known.get(name)
+        )
         for run, known in zip(runs, values, strict=True)
     }
 

@@ -61,6 +61,21 @@ def test_nothing_learnt_is_never_good_and_a_spike_to_a_guess_is_not_low() -> Non
     assert "hardly moves" not in judge([dead], guess=2.3026)[0].why
 
 
+def test_a_fork_that_stays_where_its_parent_was_has_not_climbed_to_a_guess() -> None:
+    """With 96.4 % it was called very high: "up to 0.166 at first, then stays at 0.131: a guess"."""
+    noise = np.random.default_rng(0).normal(0, 0.01, 500)
+    fork = 0.131 + noise
+    fork[20:40] += 0.02
+    better, worse = 0.1 + 2.2 * np.exp(-8 * T), 0.5 + noise
+    (alone,) = judge([fork], guess=2.3026)
+    assert alone.name == "good"
+    assert alone.why.startswith("begins trained, at 0.1")
+    assert [verdict.name for verdict in judge([fork, better], guess=2.3026)] == ["good", "good"]
+    assert [verdict.name for verdict in judge([worse, better], guess=2.3026)] == ["low", "good"]
+    rises = np.where(T < 0.2, 0.13, 2.3) + noise
+    assert judge([rises], guess=2.3026)[0].name == "very high"
+
+
 def test_runs_without_steps_are_told_so() -> None:
     empty, good = judge([np.empty(0), 0.1 + np.exp(-5 * T)])
     assert (empty.why, good.name) == ("no step yet", "good")

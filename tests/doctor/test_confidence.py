@@ -88,9 +88,9 @@ def test_every_id_of_the_file_is_known_and_its_counts_are_counts() -> None:
 def test_what_is_unclear_says_so_and_names_its_test() -> None:
     one = Diagnosis(id="F36", name="not learning", severity="warn", kind="heuristic", step=3, sentence="So.",
                     sure=0.42, test="overfit")  # fmt: skip
-    assert certainty(one) == "unclear (confidence 42%); a short test tells"
+    assert certainty(one) == "unclear (confidence 42 %); a short test tells"
     lines = [str(getattr(line, "renderable", line)) for line in finding_lines(one, "mine")]
     assert re.fullmatch(r"To be sure: `cvtui doctor mine --test`: see whether .*\.", lines[-1])
     own = [str(getattr(line, "renderable", line)) for line in finding_lines(one)]
     assert own[-1] == "To be sure: see whether the net can memorise one batch.", "no recipe can be trained once more"
-    assert certainty(msgspec.structs.replace(one, sure=0.9)) == "confidence 90%"
+    assert certainty(msgspec.structs.replace(one, sure=0.9)) == "confidence 90 %"

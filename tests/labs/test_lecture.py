@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cvtui import settings
+from cvtui.draw.text_figures import draw_all
 from cvtui.errors import RequestError
 from cvtui.labs.claims import CLAIMS, InCalc, InLab
 from cvtui.labs.lecture import calculated, claim, held, keep_held, shown_by
@@ -119,6 +120,8 @@ def test_pooling_by_hand(run: Run) -> None:
     assert result.numbers["average"] == [[3.25, 5.25], [2, 2]]
     assert result.numbers["sum"] == [[13, 21], [8, 8]]
     assert result.claim_holds is True
+    plain = [line.plain.split() for line in draw_all(result.figures, 74, colour=False)]
+    assert plain[1] == ["1a", "1a", "2b", "4b", "6a", "8b"]  # a letter for each window: NO_COLOR shows them too
     assert len(run("pooling", side=5).numbers["max"]) == 3  # rounded up
     assert run("pooling", side=6, window=3, stride=3).claim_holds is None
     stepped = run("pooling", side=5, window=1, stride=2).figures[0].groups  # type: ignore[union-attr]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib import import_module
 from typing import Any
 
@@ -17,11 +18,17 @@ from cvtui.labs.lookup import check, find, labs
 from cvtui.labs.report import Stopped, silent
 from cvtui.labs.spec import Knob
 from cvtui.labs.worker import run_lab
+from cvtui.tui.widgets.figures_view import number_lines
 
 ISSUE = {
     "init", "linear", "fc-vs-conv", "equivariance", "invariance", "sharing", "toeplitz", "preprocess", "optim", "lr",
     "schedule", "batch", "landscape", "gradcheck", "pooling", "epoch", "warmup", "ladder",
 }  # fmt: skip
+PAGE = 74
+"""Cells of a lab's figures on an 80-column terminal."""
+CUT = re.compile(r"\S…")
+NO_NUMBER = re.compile(r"\b(nan|inf|None)\b|e[+-]0")
+"""What Python writes for what is no number, and its exponents: people read 2e-6."""
 SMALL: dict[str, dict[str, object]] = {
     "init": {"width": 32, "depth": 8},
     "linear": {"steps": 5, "points": 40},
@@ -66,11 +73,15 @@ def test_every_lab_runs_draws_within_80_columns_and_is_json(name: str) -> None:
     assert b"NaN" not in line
     assert len(line) < 200_000
     again = msgspec.json.decode(line, type=LabShown)
-    for width in (40, 80, 160):
+    shown_numbers = [text for pair in number_lines(again.numbers) for text in pair]
+    assert not any(NO_NUMBER.search(text) for text in (again.sentence, *shown_numbers))
+    for width in (40, PAGE, 80, 160):
         for colour in (True, False):
             lines = draw_all(again.figures, width, colour=colour)
             assert lines
             assert max(line.cell_len for line in lines) <= width
+            assert width < PAGE or not [line.plain for line in lines if CUT.search(line.plain)]
+            assert not [line.plain for line in lines if NO_NUMBER.search(line.plain)]
             if not colour:
                 assert not any("#" in str(span.style) for line in lines for span in line.spans)
     assert all(_plain(value) for value in result.numbers.values())

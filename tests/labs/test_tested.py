@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from cvtui.draw.text_figures import draw_all
 from cvtui.errors import RequestError
 from tests.labs.conftest import Run
 
@@ -31,12 +33,12 @@ def test_what_learns_nothing_tests_nothing(run: Run, name: str, knobs: dict[str,
 ENDS: list[tuple[str, dict[str, Any], bool | None, str]] = [
     ("gradcheck", {"h": 1.0, "entries": 2}, None, "it is the numeric one that is off"),
     ("gradcheck", {"net": "fc8-drop-relu-fc", "entries": 5}, True, "gradients agree"),  # one mask for all passes
-    ("linear", {"steps": 1}, None, "77.7% of the training points of xor right. Of new points"),
+    ("linear", {"steps": 1}, None, "77.7 % of the training points of xor right. Of new points"),
     ("linear", {"net": "(fc4-relu)*10-fc"}, False, "separable at relu2, but are no longer at relu10"),
     ("init", {"depth": 1, "width": 4096}, None, "after 1 layer"),  # one layer kills and saturates nothing yet
     ("warmup", {"steps": 20}, None, "before its warm-up does"),
     ("sharing", {"width": 2}, None, "fc: all 2 at once"),
-    ("toeplitz", {"side": 3}, None, "39.5% zeros"),
+    ("toeplitz", {"side": 3}, None, "39.5 % zeros"),
     (
         "optim",
         {"condition": 1, "race": False},
@@ -51,7 +53,19 @@ ENDS: list[tuple[str, dict[str, Any], bool | None, str]] = [
     ("init", {"layer": "conv", "batch": 4, "depth": 4}, True, "relu, he: "),
     ("epoch", {"batch": 1437, "epochs": 1}, True, "make 1 iteration an epoch"),
     ("warmup", {"lr": 100.0, "steps": 20, "warmup": 5}, None, "climbs to 1.23e32 times its first value"),
-    ("lr", {"rates": "1e-8,0.1", "steps": 100}, None, "1e-08 is low"),
+    ("lr", {"rates": "1e-8,0.1", "steps": 100}, None, "1e-8 is low"),
+    ("linear", {"data": "moons", "steps": 1, "points": 40}, None, "of the training points). The single layer gets"),
+    ("linear", {"data": "blobs", "classes": 3, "steps": 300, "points": 40}, True, "Lines separate blobs"),
+    ("gradcheck", {"net": "fc-bn", "bug": "bias", "entries": 2}, None, "The planted bug (bias) shows in none of them"),
+    (
+        "equivariance",
+        {"net": "(conv4-relu)*14-gap-fc", "steps": 0, "pictures": 1},
+        None,
+        "no place away from the border",
+    ),
+    ("optim", {"surface": "noisy", "noise": 0}, None, "SGD is at 0.043 on average (without noise at 0.043)"),
+    ("optim", {"condition": 10000, "race": False, "surface": "noisy"}, None, "on average"),  # it has not come down yet
+    ("ladder", {"lr": 100.0, "steps": 20}, False, "Training accuracy"),  # its losses are no numbers
 ]
 """Knobs turned to where labs said of a claim what they had not tested, or said it in words that were not so."""
 
@@ -61,11 +75,18 @@ def test_the_ends_of_the_knobs(run: Run, name: str, knobs: dict[str, Any], holds
     result = run(name, **knobs)
     assert words in result.sentence
     assert result.claim_holds is holds
+    lines = [line.plain for line in draw_all(result.figures, 74)]
+    assert not [text for text in (result.sentence, *lines) if re.search(r"\b(nan|inf)\b", text)]
 
 
 @pytest.mark.parametrize(
     ("name", "knobs", "words"),
     [
+        (
+            "gradcheck",
+            {"net": "fc", "bug": "activation"},
+            "--bug: activation is not allowed; the net has no activation",
+        ),
         ("equivariance", {"net": "fc", "steps": 0}, "--net: 'fc' has no conv"),
         ("linear", {"classes": 5}, "--classes: xor has no 5 classes; allowed: 2"),
         ("sharing", {"unit": 11}, "--unit: 11 is not allowed; allowed: -1 to 10"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +110,9 @@ async def test_a_folder_around_the_set_and_a_second_prefix(tmp_path: Path) -> No
         await focus_data(app, f"did you mean folder:{tmp_path / 'set' / 'PetImages'}?")
         await typed(pilot, app, f"folder:{tmp_path / 'set' / 'PetImages'}")
         assert form_view_of(app).validation.ready
+        size = str(form_view_of(app).preview.query_one("#card-net").border_subtitle)
+        assert re.fullmatch(r"one folder:.*PetImages image: 8x8x3", size)
+        assert len(size) < 70  # at 80 columns a long path gives way, not the size behind it
+        await pilot.press("ctrl+o")
+        await wait_until_async(lambda: form_view_of(app).preview.facts.size.width > 30, what="the preview")
+        assert "…" not in form_view_of(app).preview.facts.text  # a remark is whole, or not there

@@ -212,6 +212,12 @@ async def test_slash_filters_every_list(finished: RunFolder) -> None:
 
         await pilot.press("question_mark")
         await opened(app, HelpScreen)
+        lines = [line for line in help_of(app).split("\n") if line]
+        assert "The run" in lines  # no class's name
+        indented = [line for line in lines if line.startswith("   ")]
+        assert indented  # what goes on below a meaning stands below it, 80 columns
+        assert {len(line) - len(line.lstrip()) for line in indented} == {len(indented[0]) - len(indented[0].lstrip())}
+        assert max(map(len, lines)) <= 70
         await pilot.press("slash", *"whole curves")
         await wait_until_async(lambda: "Show the whole curves again" in help_of(app), what="the key")
         assert "Pause the training" not in help_of(app)

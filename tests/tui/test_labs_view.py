@@ -111,6 +111,12 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
             assert here.query_one("#labs-list").display
         page.prepare({"width": "7"}, "")
         assert page.run is not None  # its own results stay
+        assert page.has_class("-there")
+        await pilot.press("ctrl+r")
+        run = here.runs["sharing"]
+        run.process.kill()
+        await wait_until_async(lambda: run.state == "failed", what="the end of a run that has shown nothing")
+        await wait_until_async(lambda: not page.has_class("-there"), what="no figures: they were another run's")
         page.prepare({}, "")  # another claim's knobs: what they have not given would be taken for theirs
         assert page.run is None
         assert not page.has_class("-there")
@@ -386,6 +392,9 @@ def test_what_a_knob_means_stands_whole_beside_it_and_what_it_takes_at_the_foot(
     for name, lab in labs().items():
         assert len(lab.title) <= 58, name  # whole in the list at 80 columns
         for row in KnobForm(lab.all_knobs).rows.values():
-            assert len(row.beside) <= 35, (name, row.knob.name)
-            assert row.beside.count("(") == row.beside.count(")"), (name, row.knob.name)
+            few = row.beside(35)
+            assert len(few) <= 35, (name, row.knob.name)
+            assert few.count("(") == few.count(")"), (name, row.knob.name)
+            assert few != row.knob.name, (name, few)  # `classes 0 classes` told nothing
+            assert row.beside(len(row.knob.doc)) == row.knob.doc
             assert "…" not in row.explanation(72), (name, row.knob.name)

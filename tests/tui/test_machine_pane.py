@@ -36,7 +36,7 @@ async def test_the_pane_shows_the_machine_as_it_was_at_the_cursor(tmp_path: Path
         await pilot.pause()
         now = app.text("machine").split("\n")
         assert "3 % of a step of 4.1 ms waits for data" in now[0]
-        assert "81 % of 4 cores busy, this process 1.9" in now[1]
+        assert "81 % of 4 cores busy, this process 1.9 cores" in now[1]
         assert "1.0 GiB held, 8.0 GiB free" in now[2]
         assert "57 % busy, 4.0 GiB of 40.0 GiB" in now[3]
         assert "100 GiB left" in now[4]

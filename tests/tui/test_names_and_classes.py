@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from cvtui.runlog.predictions import Predicted
 from cvtui.text import cut_middle
 from cvtui.tui.app import CvtuiApp
+from cvtui.tui.detail.predict_view import bars
 from cvtui.tui.detail.text_pages import confusion
+from cvtui.tui.detail.tile_view import caption_rows
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.themes import DARK
@@ -69,6 +72,17 @@ def test_wide_letters_leave_the_columns_of_the_matrix_straight() -> None:
     rows = [line for line in lines[2:] if line.endswith("right")]
     assert len(rows) == 4
     assert len({cell_len(row) for row in rows}) == 1
+
+
+def test_wide_letters_leave_the_columns_of_a_prediction_and_of_captions_straight() -> None:
+    names = ["猫の写真と長い名前のクラス", "犬", "dog"]
+    top: list[tuple[str, float | None]] = [(name, 0.3) for name in names]
+    shown = [line.plain for line in bars(Predicted(image="犬.png", number=0, top=top), 40, 3)]
+    assert {cell_len(line) for line in shown} == {cell_len(shown[0])}
+    assert cell_len(shown[0]) <= 40
+    rows = caption_rows(names, 2, 12)
+    assert {cell_len(row) for row in rows} == {36}
+    assert [cell_len(rows[0].partition(name)[0]) for name in ("犬", "dog")] == [12, 24]
 
 
 @pytest.mark.parametrize(("width", "lines"), [(74, 20), (154, 41)])

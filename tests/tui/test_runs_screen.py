@@ -11,8 +11,10 @@ from textual.widgets import Static
 
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog import disk_note
+from cvtui.runlog.axes import Smoothed
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import summary
+from cvtui.runlog.tiny_loss import SMOOTHING, tiny_loss
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.panes.header import RunHeader
 from cvtui.tui.panes.log_entries import next_step
@@ -119,6 +121,18 @@ async def test_small_multiples_of_the_listed_runs(tmp_path: Path) -> None:
         await pilot.press("w")
         await wait_until_async(lambda: bool(place(app).table.region.size), what="the table")
         assert place(app).table.has_focus
+
+
+def test_a_tiny_curve_of_a_run_that_grows_works_on_its_new_steps_alone(tmp_path: Path) -> None:
+    """Each second of a living run took as long as all its steps: 0.2 s for 50,000."""
+    run = WrittenRun(tmp_path, "grows")
+    history, kept = History(run.folder), Smoothed("loss")
+    for _ in range(3):
+        run.step(40)
+        history.poll()
+        for grown, anew in zip(tiny_loss(history, kept), tiny_loss(history), strict=True):
+            assert list(grown) == pytest.approx(list(anew))
+        assert len(kept.values(history, SMOOTHING)) == len(history.steps)
 
 
 async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:

@@ -32,10 +32,11 @@ def consequences(roots: Sequence[Diagnosis], found: Sequence[Diagnosis]) -> list
 def certainty(one: Diagnosis) -> str:
     """Say how sure a finding is, and of one that is unclear what would tell it from others."""
     from cvtui.doctor.confidence import UNCLEAR
+    from cvtui.text import percent
 
     if one.sure >= UNCLEAR:
-        return f"confidence {one.sure:.0%}"
-    return f"unclear (confidence {one.sure:.0%})" + ("; a short test tells" if one.test in TESTS else "")
+        return f"confidence {percent(one.sure, 0)}"
+    return f"unclear (confidence {percent(one.sure, 0)})" + ("; a short test tells" if one.test in TESTS else "")
 
 
 def finding_lines(one: Diagnosis, run: str = "", axis: str = "step", sure: bool = True) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cvtui.draw.small_multiples import axis_words, shared_scales, tiny_curve
 from cvtui.runlog.history import History
 from cvtui.runlog.tiny_loss import tiny_loss
-from cvtui.text import cut_middle, harmless, percent
+from cvtui.text import cut_middle, fill, harmless, percent
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -41,7 +41,7 @@ def grid(runs: Sequence[RunSummary], differs: Mapping[RunFolder, str], width: in
         lines.append(Text("  ").join(tiles))
         drawn = [tiny_curve(*curves[n], shared, wide, HIGH) if len(curves[n][0]) else [" " * wide] * HIGH for n in row]
         lines += [Text("  ".join(parts)) for parts in zip(*drawn, strict=True)]
-        said = [_cut(harmless(differs.get(runs[n].folder, "")), wide).ljust(wide) for n in row]
+        said = [fill(harmless(differs.get(runs[n].folder, "")), wide) for n in row]
         lines += [Text("  ".join(said), "dim"), Text()]
     return lines
 
@@ -51,8 +51,4 @@ def _title(run: RunSummary, width: int) -> Text:
 
     best = percent(run.best_val_accuracy) if run.best_val_accuracy is not None else run.state
     name = cut_middle(harmless(run.name), width - len(best) - 1)
-    return Text.assemble((name.ljust(width - len(best)), "bold"), best)
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+    return Text.assemble((fill(name, width - len(best)), "bold"), best)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
@@ -16,6 +16,7 @@ from rich.style import Style
 from cvtui.draw import columns as fitting
 from cvtui.draw.bars import filled_bar
 from cvtui.draw.columns import GAP
+from cvtui.text import cut, cut_start
 
 
 class TextCell(NamedTuple):
@@ -95,7 +96,7 @@ def _text(cell: TextCell | str) -> str:
 def _cut(text: str, width: int, keep_end: bool) -> str:
     if cell_len(text) <= width:
         return text
-    return "…" + text[1 - width :] if keep_end else set_cell_size(text, width - 1) + "…"
+    return cut_start(text, width) if keep_end else cut(text, width)
 
 
 def _padded(text: str, width: int, side: str, *, last: bool) -> str:

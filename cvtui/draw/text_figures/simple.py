@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from string import ascii_letters
 
 import numpy as np
 from rich.text import Text
@@ -79,10 +80,21 @@ def _lengths(figure: Bars) -> list[float]:
     return [max(0.0, (math.log10(value) - low) / (high - low)) if value > 0 else 0.0 for value in values]
 
 
+_LETTERS = ascii_letters + "0123456789"
+
+
+def _sign(group: int) -> str:
+    """Return the letter of a parameter, for matrices without colours; those of very many come round again."""
+    return _LETTERS[(group - 1) % len(_LETTERS)] if group else ""
+
+
 def draw_matrix(figure: Matrix, width: int, colour: bool) -> list[Text]:
-    """Numbers where they fit, else two cells an entry, else one; entries of one parameter share a colour."""
+    """Numbers where they fit, else two cells an entry, else one; those of one parameter share a colour, or a letter."""
     columns = max((len(row) for row in figure.values), default=0)
     texts = [[_entry(value) for value in row] for row in figure.values]
+    if figure.groups and not colour:
+        signs = [[_sign(group) for group in row] for row in figure.groups]
+        texts = [[text + sign for text, sign in zip(*rows, strict=True)] for rows in zip(texts, signs, strict=True)]
     space = max((len(text) for row in texts for text in row), default=1) + 1
     as_numbers = columns * space <= width
     cell = space if as_numbers else 2 if columns * 2 <= width else 1
@@ -95,7 +107,8 @@ def draw_matrix(figure: Matrix, width: int, colour: bool) -> list[Text]:
             if as_numbers:
                 line.append(f"{text if group else '·':>{space}}", style=style)
             else:
-                line.append(("█" if group else "·") * cell if cell == 1 or group else "· ", style=style)
+                sign = "█" if colour or not figure.groups else _sign(group)
+                line.append((sign if group else "·") * cell if cell == 1 or group else "· ", style=style)
         lines.append(line)
     if columns > width:
         lines.append(Text(f"… {columns - width} more columns", style="dim"))

@@ -14,6 +14,7 @@ from cvtui.metrics.counts import wilson
 from cvtui.recipe.datasets.class_names import class_name
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.runlog.evaluation import Slice
+from cvtui.text import whole_range
 
 MOST_FOLDERS = 30
 MOST_SIZES = 4
@@ -88,7 +89,12 @@ def by_brightness(brightness: NDArray[np.float32], right: NDArray[np.bool_]) -> 
     """Return a slice for each quarter of the images by the mean of their pixels; none of normalized floats."""
     if len(brightness) and not (brightness.min() >= 0 and brightness.max() <= 1):
         return []
-    return _quarters("brightness", brightness, right, lambda low, high: f"{low:.0%} to {high:.0%} of white")
+    return _quarters(
+        "brightness",
+        brightness,
+        right,
+        lambda low, high: f"{whole_range(round(100 * low), round(100 * high))} % of white",
+    )
 
 
 def _quarters(

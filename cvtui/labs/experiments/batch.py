@@ -16,7 +16,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, problem, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import compact, rounded
+from cvtui.text import compact, rounded, whole_range
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -40,8 +40,8 @@ def run(knobs: Knobs, report: Report) -> LabResult:
     large = base * times
     if large > len(data.x):
         raise RequestError(
-            f"--times: {base} x {times} = {large} images, but digits has only {len(data.x)} to train on; "
-            f"allowed: 1 to {len(data.x) // base}"
+            f"--times: {base} x {times} = {large:,} images, but digits has only {len(data.x):,} to train on; "
+            f"allowed: {whole_range(1, len(data.x) // base)}"
         )
     warmup = round(float(knobs["warmup"]) * math.ceil(len(data.x) / large))
     runners = [
@@ -161,9 +161,9 @@ def result(knobs: Knobs, runners: list[Runner], noise: list[float], guess: float
             "runs": [runner.name for runner in runners],
             "loss at the end": [round4(runner.losses[-1]) for runner in runners],
             "seconds": [round4(runner.seconds[-1]) for runner in runners],
-            "from the small batch's curve": {
-                "same rate": round4(plain_gap),
-                "scaled rate": round4(scaled_gap),
+            "factor off the small batch's curve": {
+                "same rate": round4(math.exp(plain_gap)),
+                "scaled rate": round4(math.exp(scaled_gap)),
             },
             "batch sizes": list(SIZES),
             "gradient noise": [round4(value) for value in noise],

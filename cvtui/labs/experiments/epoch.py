@@ -13,7 +13,7 @@ from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import batches, evaluate, problem, smooth, thin
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import counted
+from cvtui.text import counted, percent
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:
@@ -41,7 +41,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         best = min(best, (looks[-1][0], epoch + 1))
     rows = [
         [str(number + 1), f"{(number + 1) * per_epoch}", f"{mean_of(losses, number, per_epoch):.3g}", f"{loss:.3g}",
-         f"{right:.1%}", "saved" if loss == min(look[0] for look in looks[: number + 1]) else ""]
+         percent(right), "saved" if loss == min(look[0] for look in looks[: number + 1]) else ""]
         for number, (loss, right) in enumerate(looks)
     ]  # fmt: skip
     table = Table(

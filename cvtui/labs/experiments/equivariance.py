@@ -18,11 +18,13 @@ from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.train import TensorSplit, train
 from cvtui.labs.experiments.transforms import canvas, cut, outputs_of, shift_error, warp_error
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import compact
 
 SIDE = 24
 ANGLES = (5.0, 10.0, 20.0, 45.0, 90.0)
 SCALES = (1.05, 1.1, 1.25, 1.5)
 EXACT = 1e-5
+NO_PLACE = " Some map has no place away from the border, so the claim was not tested."
 
 
 @dataclass
@@ -141,6 +143,8 @@ def result(
     own_angle, own_scale = own_error(wide)
     last = {subject.name: list(subject.maps)[-1] for subject in subjects if subject.maps}
     shifts = [float(shift) for shift in range(1, int(knobs["shifts"]) + 1)]
+    some_trained = any(subject.trained for subject in subjects)
+    shown = {subject.name for subject in subjects if subject.trained == some_trained}  # no room for both
     figures: list[AnyFigure] = [layer_table(subjects, measured)]
     for kind, title, x, own in (
         ("shift", "Shift by pixels (away from the border)", shifts, None),
@@ -153,16 +157,16 @@ def result(
                 name=name,
                 x=x,
                 y=[round4(max(value, floor)) for value in measured[name][layer][kind]],
-                dim="untrained" in name and int(knobs["steps"]) > 0,
             )
             for name, layer in last.items()
+            if name in shown
         ]
         if own is not None:
             curves.append(Curve(name="pixel by pixel", x=x, y=[round4(max(value, floor)) for value in own], dim=True))
         figures.append(
             Curves(
                 title=f"{title}: error of each net's last map", log_y=True, whole_x=kind == "shift", curves=curves,
-                note=f"An error of 0 is drawn at {floor:g}: a log axis has no 0." if kind == "shift" else "",
+                note=f"An error of 0 is drawn at {compact(floor)}: a log axis has no 0." if kind == "shift" else "",
             )
         )  # fmt: skip
     conv = [subject for subject in subjects if subject.kind == "conv"]
@@ -176,12 +180,14 @@ def result(
             numbers[f"{name}: {layer}"] = {kind: [round4(value) for value in values] for kind, values in errors.items()}
     numbers["pixel by pixel"] = {"angle": [round4(v) for v in own_angle], "scale": [round4(v) for v in own_scale]}
     holds = worst_conv < EXACT and best_fc > 0.1 and turned > 0.1 and scaled > 0.1
+    seen = all(map(math.isfinite, (worst_conv, best_fc, turned, scaled)))
     return LabResult(
         figures=figures,
         numbers=numbers,
-        claim_holds=holds,
-        sentence=f"Shifts: conv is off by at most {_short(worst_conv)} inside the border, fc by at least "
-        f"{best_fc:.2f}. Conv after a turn by 90°: {turned:.2f}, magnified by {SCALES[-1]:g}: {scaled:.2f}.",
+        claim_holds=holds if seen else None,
+        sentence=f"Shifts: conv is off by {f'at most {_short(worst_conv)}' if worst_conv else 'nothing'} inside the "
+        f"border, fc by at least {_short(best_fc)}. Conv is off by {_short(turned)} after a turn by 90°, by "
+        f"{_short(scaled)} magnified by {SCALES[-1]:g}." + ("" if seen else NO_PLACE),
     )
 
 
@@ -222,4 +228,4 @@ def layer_table(subjects: list[Subject], measured: dict[str, dict[str, dict[str,
 def _short(value: float) -> str:
     if not math.isfinite(value):
         return "–"
-    return "0" if value == 0 else f"{value:.0e}" if value < 1e-3 else f"{value:.2f}"
+    return "0" if value == 0 else compact(value, 1) if value < 1e-3 else f"{value:.2f}"

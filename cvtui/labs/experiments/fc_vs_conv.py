@@ -16,7 +16,7 @@ from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.dense import conv_matrix
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import counted
+from cvtui.text import compact, counted, percent
 
 WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 """Hidden units of the MLPs that are tried for the CNN's accuracy."""
@@ -127,11 +127,11 @@ def superset(net: Net, data: TensorSplit) -> dict[str, float]:
         by_conv, by_fc = conv(corner).flatten(1), fc(corner.flatten(1))
     return {
         "difference": float((by_conv - by_fc).abs().max()),
-        "scale": float(by_conv.abs().max()),
+        "largest output": float(by_conv.abs().max()),
         "zeros": float((groups == 0).float().mean()),
-        "fc weights": float(matrix.numel()),
-        "conv weights": float(conv.weight.numel()),
-        "side": float(side),
+        "fc weights": matrix.numel(),
+        "conv weights": conv.weight.numel(),
+        "side": side,
     }
 
 
@@ -142,7 +142,7 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
             rival.name,
             f"{rival.parameters:,}",
             f"{rival.connections:,}",
-            f"{rival.accuracy:.1%}",
+            percent(rival.accuracy),
             f"{rival.seconds:.1f} s",
         ]
         for rival in rivals
@@ -160,12 +160,12 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
         filter_matrix(cnn.net),
     ]
     tested = knows(cnn.accuracy, chance(labels))
-    exact = same.get("difference", 0.0) <= 1e-5 * max(1.0, same.get("scale", 1.0))
+    exact = same.get("difference", 0.0) <= 1e-5 * max(1.0, same.get("largest output", 1.0))
     words, holds = comparison(cnn, mlp, knobs["match"] == "parameters")
     if same:
         words += (
             f" The fc layer that equals conv1 on {same['side']:.0f}x{same['side']:.0f} pixels has "
-            f"{same['fc weights']:,.0f} weights, {same['zeros']:.1%} of them 0 and the others "
+            f"{same['fc weights']:,.0f} weights, {percent(same['zeros'])} of them 0 and the others "
             f"{same['conv weights']:,.0f} numbers over and over; the outputs differ by "
             f"{_tiny(same['difference'])}."
         )
@@ -177,7 +177,7 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
             "connections": [rival.connections for rival in rivals],
             "accuracy": [round4(rival.accuracy) for rival in rivals],
             "seconds": [round4(rival.seconds) for rival in rivals],
-            **{f"superset: {name}": round4(value) for name, value in same.items()},
+            **{f"superset: {name}": value if isinstance(value, int) else round4(value) for name, value in same.items()},
         },
         claim_holds=exact and holds if tested else None,
         sentence=words + ("" if tested else NOT_LEARNED),
@@ -185,7 +185,7 @@ def result(knobs: Knobs, rivals: list[Rival], same: dict[str, float], labels: Te
 
 
 def _tiny(difference: float) -> str:
-    return f"at most {difference:.0e}" if difference else "nothing"
+    return f"at most {compact(difference, 1)}" if difference else "nothing"
 
 
 def comparison(cnn: Rival, mlp: Rival, same_size: bool) -> tuple[str, bool]:
@@ -193,16 +193,16 @@ def comparison(cnn: Rival, mlp: Rival, same_size: bool) -> tuple[str, bool]:
     if same_size:
         words = (
             f"With about as many parameters ({cnn.parameters:,} and {mlp.parameters:,}) the CNN gets "
-            f"{cnn.accuracy:.1%}, the MLP {mlp.accuracy:.1%}."
+            f"{percent(cnn.accuracy)} right, the MLP {percent(mlp.accuracy)}."
         )
         return words, cnn.accuracy > mlp.accuracy
     times, reached = mlp.parameters / cnn.parameters, mlp.accuracy >= cnn.accuracy
     if reached:
-        words = f"For the CNN's {cnn.accuracy:.1%} an MLP needs {times:.1f} times the parameters."
+        words = f"For the CNN's {percent(cnn.accuracy)} an MLP needs {times:.1f} times the parameters."
     else:
         words = (
-            f"No MLP, up to {times:.0f} times the parameters, gets the CNN's {cnn.accuracy:.1%} (the last: "
-            f"{mlp.accuracy:.1%})."
+            f"No MLP, up to {times:.0f} times the parameters, reaches the CNN's {percent(cnn.accuracy)} (the last: "
+            f"{percent(mlp.accuracy)})."
         )
     return words, mlp.parameters > cnn.parameters or not reached
 

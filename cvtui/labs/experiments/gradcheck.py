@@ -17,10 +17,11 @@ from cvtui.calc import Activation, Row, Size
 from cvtui.calc.table import size_text
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.engine.nn.model import Net
+from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build, images
 from cvtui.labs.experiments.train import batches
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import counted
+from cvtui.text import compact, counted
 
 AGREE = 1e-5
 """Relative error up to which two gradients in double precision agree (1e-7 is usual; tiny gradients cost more)."""
@@ -109,14 +110,14 @@ def result(checked: list[GradientCheck], figures: list[AnyFigure], plant: str, h
         words = (
             f"{len(wrong)} of {len(checked)} gradients {'is' if len(wrong) == 1 else 'are'} wrong, from "
             f"{wrong[-1].layer} on down "
-            f"(worst {worst.error:.1e} at {worst.layer} {worst.what})."
+            f"(worst {compact(worst.error, 2)} at {worst.layer} {worst.what})."
         )
     else:
-        words = f"All {len(checked)} gradients agree; the largest relative error is {worst.error:.1e}."
+        words = f"All {len(checked)} gradients agree; the largest relative error is {compact(worst.error, 2)}."
     if kinks:
         words += f" Left out where ReLU or a maximum has a kink: {kinks}."
     if plant != "none":
-        words += f" (A bug was planted: {plant}.)"
+        words += f" (A bug was planted: {plant}.)" if wrong else f" The planted bug ({plant}) shows in none of them."
     return LabResult(
         figures=figures,
         numbers={"relative errors": errors, "largest": round4(worst.error), "wrong": [entry.layer for entry in wrong]},
@@ -127,7 +128,7 @@ def result(checked: list[GradientCheck], figures: list[AnyFigure], plant: str, h
 
 def plant_bug(net: Net, kind: str) -> list[torch.utils.hooks.RemovableHandle]:
     """Inject a wrong formula into the backward pass of the first layer that can have it."""
-    handles = []
+    handles: list[torch.utils.hooks.RemovableHandle] = []
     for row in net.table.rows:
         module: nn.Module = net.get_submodule(row.name)
         if kind == "activation" and isinstance(row.node, Activation):
@@ -143,6 +144,8 @@ def plant_bug(net: Net, kind: str) -> list[torch.utils.hooks.RemovableHandle]:
             assert isinstance(bias, Tensor)
             handles.append(bias.register_hook(lambda gradient: gradient / 2))  # type: ignore[no-untyped-call]
             break
+    if not handles and kind != "none":
+        raise RequestError(f"--bug: {kind} is not allowed; the net has no {kind}")
     return handles
 
 
@@ -294,7 +297,7 @@ def table(checked: list[GradientCheck]) -> AnyFigure:
             size_text(entry.shape),
             f"{float(entry.backward[entry.largest]):+.6f}",
             f"{float(entry.numeric[entry.largest]):+.6f}",
-            f"{entry.error:.1e}",
+            compact(entry.error, 2),
             "agree" if entry.error <= AGREE else "WRONG",
         ]
         for entry in checked

@@ -16,7 +16,7 @@ from cvtui.engine.nn.inits.fans import he_std, xavier_std
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.init_figures import ACTIVATIONS, Variant, figures
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import counted
+from cvtui.text import compact, counted
 
 LECTURE = (
     ("tanh", "normal-0.01"),
@@ -182,7 +182,7 @@ def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
     holds = all(far <= allowed for far, allowed in apart) if apart and enough else None
     if worst is not None:
         numbers["furthest from the lecture"] = round4(worst)
-    ends = "; ".join(f"{way.words}: {way.stds[-1]:.2g}" for way in ways)
+    ends = "; ".join(f"{way.words}: {compact(way.stds[-1], 2)}" for way in ways)
     near = f". At most {worst:.3f} from the lecture's numbers" if worst is not None else ""
     if apart and deep and not every:
         near += "; the claim compares schemes: without --scheme and --activation all of the lecture's are judged"

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from cvtui.draw.figures import AnyFigure, Curve, Curves, HistogramRow, Histograms, Table
 from cvtui.labs.report import round4
+from cvtui.text import compact, percent
 
 ACTIVATIONS = {
     "tanh": torch.tanh,
@@ -98,7 +99,7 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
             spans[way.name],
             names[index] if names else f"layer {index + 1}",
             way.name,
-            f"{mean:+.2f} ± {std:.2f}" if std >= 0.005 else f"± {std:.0e}",
+            f"{mean:+.2f} ± {std:.2f}" if std >= 0.005 else f"± {compact(std, 1)}",
         )
         for way in ways
         for index, (output, mean, std) in enumerate(zip(way.outputs[1:], way.means, way.stds, strict=False))
@@ -133,7 +134,7 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
         )
     if all(way.blocked for way in ways):
         rows_of = [
-            [way.name, f"{way.blocked[0]:.0%}", f"{way.blocked[-1]:.0%}", f"{way.gradients[-1]:.2g}"] for way in ways
+            [way.name, percent(way.blocked[0]), percent(way.blocked[-1]), compact(way.gradients[-1], 2)] for way in ways
         ]
         shown.append(
             Table(

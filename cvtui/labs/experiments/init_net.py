@@ -11,9 +11,11 @@ from cvtui.engine.nn.model import Net
 from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build
 from cvtui.labs.experiments.init_figures import Variant, figures
+from cvtui.labs.experiments.train import noise
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.recipe.choices.inits import INITS
 from cvtui.recipe.choices.spec import parse_choice
+from cvtui.text import compact
 
 SIZE = (32, 32, 3)
 
@@ -27,21 +29,21 @@ def run_net(knobs: Knobs, report: Report) -> LabResult:
     names = [row.name for row in net.table.rows if isinstance(row.node, Activation)]
     if not names:
         raise RequestError("--net: it has no activation layer (relu, tanh …) to look at")
-    maker = torch.Generator().manual_seed(int(knobs["seed"]))
-    inputs = torch.randn(int(knobs["batch"]), SIZE[2], SIZE[0], SIZE[1], generator=maker)
+    seed = int(knobs["seed"])
+    inputs = torch.randn(int(knobs["batch"]), SIZE[2], SIZE[0], SIZE[1], generator=noise(seed))
     schemes = str(knobs["scheme"]).split(",")
     ways: list[Variant] = []
     for number, scheme in enumerate(schemes):
         report(number / len(schemes), scheme, lambda: figures(ways, names))
         init = parse_choice(init_of(scheme), INITS, "scheme")
-        initialise(net, init, torch.Generator().manual_seed(int(knobs["seed"])))
-        ways.append(way_of(net, names, inputs, scheme))
+        initialise(net, init, torch.Generator().manual_seed(seed))
+        ways.append(way_of(net, names, inputs, scheme, seed))
     numbers: dict[str, object] = {"layers": names}
     for way in ways:
         numbers[f"std {way.name}"] = [round4(value) for value in way.stds]
         numbers[f"mean {way.name}"] = [round4(value) for value in way.means]
         numbers[f"gradient {way.name}"] = [round4(value) for value in reversed(way.gradients)]
-    ends = "; ".join(f"{way.words}: {way.stds[-1]:.2g}" for way in ways)
+    ends = "; ".join(f"{way.words}: {compact(way.stds[-1], 2)}" for way in ways)
     return LabResult(
         figures=figures(ways, names),
         numbers=numbers,
@@ -56,7 +58,7 @@ def init_of(scheme: str) -> str:
     return f"{name}({std})" if std else name
 
 
-def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Variant:
+def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str, seed: int = 0) -> Variant:
     """One pass forward and back, looked at in the layers of these names."""
     kept: dict[str, Tensor] = {}
     handles = []
@@ -69,7 +71,7 @@ def way_of(net: Net, names: list[str], inputs: Tensor, scheme: str) -> Variant:
         handles.append(net.get_submodule(name).register_forward_hook(keep))
     try:
         outputs = net(inputs)
-        outputs.backward(torch.randn(outputs.shape, generator=torch.Generator().manual_seed(7)))
+        outputs.backward(torch.randn(outputs.shape, generator=noise(seed, 1)))
     finally:
         for handle in handles:
             handle.remove()

@@ -15,6 +15,7 @@ from cvtui.labs.experiments.data import build, digits
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, predict, train
 from cvtui.labs.experiments.transforms import sample
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import percent
 
 BOOK = torch.tensor([0.1, 1.0, 0.2, 0.1])
 """The detector stage of the book's figure (Goodfellow, Bengio and Courville 2016, figure 9.8) …"""
@@ -178,8 +179,9 @@ def result(
             "accuracy": {name: round4(value) for name, value in accuracies.items()},
         },
         claim_holds=holds if tested else None,
-        sentence=f"A shift by one changes {changed['none'][0]:.0%} of the detectors and {changed['max'][0]:.0%} of the "
-        f"maxima. Shifted by a pixel, a digit's true class has the probability {keeps['fc']:.2f} in the fc net, "
+        sentence=f"A shift by one changes {percent(changed['none'][0], 0)} of the detectors and "
+        f"{percent(changed['max'][0], 0)} of the maxima. Shifted by a pixel, a digit's true class has "
+        f"the probability {keeps['fc']:.2f} in the fc net, "
         f"{keeps['conv, max']:.2f} with max pooling." + ("" if tested else NOT_LEARNED),
     )
 
@@ -204,7 +206,7 @@ def change_figures(
     return [
         Bars(
             title="Measured: values that change when the input moves by one",
-            bars=[Bar(name=name, value=shares[0], text=f"{shares[0]:.0%}") for name, shares in changed.items()],
+            bars=[Bar(name=name, value=shares[0], text=percent(shares[0], 0)) for name, shares in changed.items()],
             note="Of values above 0, by more than a thousandth of the largest. A sum or an average changes with each "
             "of its inputs: it changes less far, not less often.",
         ),

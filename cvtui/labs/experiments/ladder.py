@@ -14,6 +14,7 @@ from cvtui.draw.figures import AnyFigure, Bar, Bars, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import TensorSplit, evaluate, guess, he, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import percent
 
 HIDDEN = 4
 
@@ -104,22 +105,24 @@ def result(tried: list[Rung], guess: float) -> LabResult:
     rows = [
         [
             rung.name,
-            f"{rung.dead:.0%}",
-            f"{rung.loss:.3g}",
-            f"{rung.accuracy:.1%}",
+            percent(rung.dead),
+            f"{rung.loss:.3g}" if math.isfinite(rung.loss) else "no number",
+            percent(rung.accuracy),
             f"{100 * (rung.accuracy - ladder[max(0, number - 1)].accuracy):+.1f}" if 0 < number < len(ladder) else "",
         ]
         for number, rung in enumerate(tried)
     ]
     table = Table(
-        title="Each cure on top of those above it", columns=["", "dead units", "loss", "accuracy", "gain"], rows=rows
+        title="Each cure on top of those above it",
+        columns=["", "dead units", "loss", "accuracy", "gain (points)"],
+        rows=rows,
     )
     bars = Bars(
         title="Training accuracy",
-        bars=[Bar(name=rung.name, value=round4(rung.accuracy), text=f"{rung.accuracy:.1%}") for rung in tried],
+        bars=[Bar(name=rung.name, value=round4(rung.accuracy), text=percent(rung.accuracy)) for rung in tried],
     )
     faulty = not learnt(ladder[0].loss, guess) and learnt(ladder[-1].loss, guess)
-    gains = ", ".join(f"{after.name} {after.accuracy:.1%}" for _, after in pairs)
+    gains = ", ".join(f"{after.name} {percent(after.accuracy)}" for _, after in pairs)
     return LabResult(
         figures=[bars, table, *curves(tried)],
         numbers={
@@ -131,7 +134,8 @@ def result(tried: list[Rung], guess: float) -> LabResult:
         claim_holds=all(after.loss < before.loss for before, after in cures) and learnt(alone.loss, guess)
         if faulty
         else None,
-        sentence=f"From {ladder[0].accuracy:.1%}: {gains}; batch norm alone {alone.accuracy:.1%}.",
+        sentence=f"Training accuracy {percent(ladder[0].accuracy)} as it is, {gains}; batch norm alone "
+        f"{percent(alone.accuracy)}.",
     )
 
 

@@ -18,9 +18,9 @@ from cvtui.doctor.curves import knows
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Heat, Points, Table
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import build, images
-from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, noise, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import compact
+from cvtui.text import compact, percent
 
 STEPS_OF_PATH = 30
 NEAR = 0.3
@@ -117,7 +117,7 @@ def weights(net: Net) -> list[Tensor]:
 
 def directions(net: Net, seed: int) -> list[list[Tensor]]:
     """Two random directions, each filter's part as long as the filter itself; biases and norms stay where they are."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = noise(seed)
     found = []
     for _ in range(2):
         parts = []
@@ -198,10 +198,10 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
         [
             land.side,
             f"{land.net.table.parameters:,}",
-            f"{land.accuracy:.1%}",
+            percent(land.accuracy),
             f"{land.centre:.3g}",
             compact(math.exp(land.rise())),
-            f"{land.roughness():.1%}",
+            percent(land.roughness()),
         ]
         for land in lands
     ]
@@ -213,8 +213,8 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
             rows=rows,
             note="rim: median loss on the map's rim. false valleys: places lower than their neighbours, away from the "
             "middle. Of the training's path, "
-            + " and ".join(f"{land.held[1]:.1%}" for land in lands)
-            + f" lie in its own plane, {' and '.join(f'{land.held[0]:.1%}' for land in lands)} in the random one.",
+            + " and ".join(percent(land.held[1]) for land in lands)
+            + f" lie in its own plane, {' and '.join(percent(land.held[0]) for land in lands)} in the random one.",
         ),
         section(lands, reach),
     ]
@@ -228,7 +228,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
             "accuracy": [round4(land.accuracy) for land in lands],
             "loss in the middle": [round4(land.centre) for land in lands],
             "lowest on the map": [round4(float(land.losses.min())) for land in lands],
-            "rise": [round4(land.rise()) for land in lands],
+            "rim / loss": [round4(math.exp(land.rise())) for land in lands],
             "false valleys": [round4(land.roughness()) for land in lands],
             "share of the path in the random plane": [round4(land.held[0]) for land in lands],
             "share of the path in its own plane": [round4(land.held[1]) for land in lands],
@@ -236,7 +236,7 @@ def result(knobs: Knobs, lands: list[Land], labels: Tensor) -> LabResult:
         claim_holds=all(lowest) if tested and reach >= NEAR else None,
         sentence="; ".join(
             f"{land.name}: loss {compact(land.centre, 2)} in the middle, {compact(math.exp(land.rise()))} times that "
-            f"on the rim, {land.roughness():.1%} false valleys"
+            f"on the rim, {percent(land.roughness())} false valleys"
             for land in lands
         )
         + ("." if tested else f".{NOT_LEARNED}"),
@@ -264,7 +264,7 @@ def one_map(
     low, high = span
     path = torch.zeros(1, 2) if around else land.walked
     return Heat(
-        title=f"{land.side.capitalize()}: {'around' if around else 'path to'} {land.name}",
+        title=f"{land.side.capitalize()} net: {'the loss around it' if around else 'its way through training'}",
         abreast=2,
         values=[[round4(value) for value in row] for row in values.tolist()],
         x_low=area[0],

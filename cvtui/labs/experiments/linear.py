@@ -17,6 +17,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import build, layer_outputs, points
 from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, chance, evaluate, predict, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import percent
 
 REACH = 1.6
 """The plane is drawn from −1.6 to 1.6."""
@@ -58,18 +59,19 @@ def result(
     fits: Sequence[tuple[str, float, Tensor]],
 ) -> LabResult:
     one, many = evaluate(single, data.val_x, data.val_y)[1], evaluate(mlp, data.val_x, data.val_y)[1]
-    on_plane, at_last = fits[0][1], fits[-1][1]
+    on_plane, at_last, two = fits[0][1], fits[-1][1], data.classes == 2
     figures: list[AnyFigure] = [*regions(single, mlp, data)]
     figures += [
-        view(values, data.y, weight, f"{name}: a line gets {accuracy:.0%}")
+        view(values, data.y, weight, f"{name}: {'a line gets' if two else 'lines get'} {percent(accuracy)}")
         for (name, values), (_, accuracy, weight) in zip(outputs, fits[1:], strict=True)
     ]
     figures.append(
         Bars(
-            title="Training points that a line gets right: in the plane "
-            + ("the best of all lines" if data.classes == 2 else "softmax regression")
-            + ", behind each layer softmax regression",
-            bars=[Bar(name=name, value=accuracy, text=f"{accuracy:.1%}") for name, accuracy, _ in fits],
+            title="Training points that a line gets right: in the plane the best of all lines, behind each layer "
+            "softmax regression"
+            if two
+            else "Training points that softmax regression gets right, in the plane and behind each layer",
+            bars=[Bar(name=name, value=accuracy, text=percent(accuracy)) for name, accuracy, _ in fits],
         )
     )
     tested = knows(one if on_plane >= SEPARABLE else many, chance(data.val_y))
@@ -77,18 +79,18 @@ def result(
     if on_plane >= SEPARABLE:
         holds = one >= SEPARABLE - 0.03
         words = (
-            f"A line separates {knobs['data']} ({on_plane:.1%} of the training points): the single layer is enough "
-            f"with {one:.1%} of new ones."
+            f"{'A line separates' if two else 'Lines separate'} {knobs['data']} ({percent(on_plane)} of the training "
+            f"points). The single layer gets {percent(one)} of new ones right."
         )
     else:
         holds = one <= on_plane + 0.06 and many >= one + 0.05 and at_last >= SEPARABLE
         where = f"They become separable at {first}" if first else "No layer makes them separable"
         if first and at_last < SEPARABLE:
-            where += f", but are no longer at {fits[-1][0]} ({at_last:.1%})"
-        best = "The best of all lines" if data.classes == 2 else "Softmax regression"
+            where += f", but are no longer at {fits[-1][0]} ({percent(at_last)})"
+        best = "The best of all lines" if two else "Softmax regression"
         words = (
-            f"{best} gets {on_plane:.1%} of the training points of {knobs['data']} right. Of new points the trained "
-            f"single layer gets {one:.1%} right, the MLP {many:.1%}. {where}."
+            f"{best} gets {percent(on_plane)} of the training points of {knobs['data']} right. Of new points the "
+            f"trained single layer gets {percent(one)} right, the MLP {percent(many)}. {where}."
         )
     return LabResult(
         figures=figures,
@@ -159,7 +161,7 @@ def region(net: Net, data: TensorSplit, name: str) -> Heat:
     shown = outputs.softmax(1)[:, 1] if two else outputs.argmax(1).float()
     right = evaluate(net, data.x, data.y)[1]
     return Heat(
-        title=f"{name}, training points: {right:.1%}",
+        title=f"{name}, training: {percent(right)}",
         abreast=2,
         values=[[round(value, 3) for value in row] for row in shown.reshape(ROWS, COLUMNS).tolist()],
         x_low=-REACH,

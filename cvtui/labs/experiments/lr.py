@@ -13,6 +13,7 @@ from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
 from cvtui.labs.experiments.train import evaluate, guess, problem, smooth, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
+from cvtui.text import compact, percent
 
 OPTIMIZERS: dict[str, Callable[[list[Tensor], float], torch.optim.Optimizer]] = {
     "sgd": lambda weights, lr: torch.optim.SGD(weights, lr=lr),
@@ -33,7 +34,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         losses[rate] = []
         for step in train(model, data, optimizer, steps=steps, batch=int(knobs["batch"]), seed=seed):
             losses[rate].append(step.loss)
-            report((number + step.number / steps) / len(rates), f"rate {rate:g}", lambda: [figure(losses, {})])
+            report((number + step.number / steps) / len(rates), f"rate {compact(rate)}", lambda: [figure(losses, {})])
             if not math.isfinite(step.loss):
                 break
         accuracies[rate] = evaluate(model, data.val_x, data.val_y)[1]
@@ -51,15 +52,15 @@ def result(
     rising = [order.index(name) for name in found] == sorted(order.index(name) for name in found)
     rows = [
         [
-            f"{rate:g}",
+            compact(rate),
             names[rate],
             "no number" if not math.isfinite(values[-1]) else f"{smooth(values)[-1]:.3g}",
-            f"{accuracies[rate]:.1%}",
+            percent(accuracies[rate]),
         ]
         for rate, values in losses.items()
     ]
     table = Table(title="Results", columns=["rate", "it is", "loss", "validation accuracy"], rows=rows)
-    words = ", ".join(f"{rate:g} is {names[rate]}" for rate in losses)
+    words = ", ".join(f"{compact(rate)} is {names[rate]}" for rate in losses)
     return LabResult(
         figures=[figure(losses, names), table],
         numbers={
@@ -77,6 +78,6 @@ def figure(losses: dict[float, list[float]], names: Mapping[float, str]) -> AnyF
     curves = []
     for rate, values in losses.items():
         places, shown = thin(smooth(values), 150)
-        name = f"{rate:g}: {names[rate]}" if rate in names else f"{rate:g}"
+        name = f"{compact(rate)}: {names[rate]}" if rate in names else compact(rate)
         curves.append(Curve(name=name, x=places, y=[round4(value) for value in shown]))
     return Curves(title="Training loss (smoothed) for each rate", x_label="step", log_y=True, curves=curves)

@@ -48,6 +48,8 @@ RHO = 0.9
 """Momentum's ρ where nothing else is asked for."""
 ENOUGH = 80
 """Steps within which SGD comes to rest in the dent and along the steep axis; shorter walks tell nothing."""
+CAME = 0.1
+"""Below this share of its first height a walk without noise has come down; before, noise shows nothing."""
 NEAR = 1e-2
 """Closer than this to the saddle is "still there"."""
 
@@ -159,7 +161,7 @@ def measure(
                 verdicts.append((jitter > 0.9 and near < far) if knobs["condition"] >= 20 and arrived else None)
                 words.append(
                     f"Quadratic: {percent(jitter, 0)} of SGD's steps undo the last along the steep axis; it ends "
-                    f"{far:.2g} from the minimum, momentum {near:.2g}."
+                    f"{compact(far, 2)} from the minimum, momentum {compact(near, 2)}."
                 )
             case "saddle":
                 verdicts.append(_saddle(knobs, numbers, words, sgd, momentum))
@@ -170,20 +172,22 @@ def measure(
             case "noisy":
                 late = {way.rule: float(ground.value(way.points[len(way.points) // 2 :]).mean()) for way in walks[name]}
                 quiet = walk(surface("quadratic", knobs["condition"], 0.0, 0.0), "sgd", int(knobs["steps"]), 0)
-                still = float(ground.value(quiet.end))
+                still = float(ground.value(quiet.points[len(quiet.points) // 2 :]).mean())
+                reached = float(ground.value(quiet.end))
+                came = reached < CAME * float(ground.value(quiet.points[0]))
                 numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
-                verdicts.append(late["sgd"] > 5 * still if knobs["noise"] > 0.5 and arrived else None)
+                verdicts.append(late["sgd"] > 5 * reached if knobs["noise"] > 0.5 and arrived and came else None)
                 words.append(
-                    f"Noise: SGD hovers at {late['sgd']:.2g} (without noise it reaches {still:.2g}), "
-                    f"momentum at {late['momentum']:.2g}."
+                    f"Noise: in its second half SGD is at {compact(late['sgd'], 2)} on average (without noise at "
+                    f"{compact(still, 2)}), momentum at {compact(late['momentum'], 2)}."
                 )
             case _:
                 distances = [float((end - goal).norm()) for end in ends.values()]
                 numbers["rosenbrock: distance from the minimum"] = [round4(value) for value in distances]
                 verdicts.append(bool((momentum - goal).norm() < 0.1 * (sgd - goal).norm()) if arrived else None)
                 words.append(
-                    f"Valley: SGD ends {(sgd - goal).norm():.2g} from the minimum, momentum "
-                    f"{(momentum - goal).norm():.2g}."
+                    f"Valley: SGD ends {compact(float((sgd - goal).norm()), 2)} from the minimum, momentum "
+                    f"{compact(float((momentum - goal).norm()), 2)}."
                 )
     return numbers, verdicts, words
 
@@ -201,8 +205,9 @@ def _saddle(knobs: Knobs, numbers: dict[str, object], words: list[str], sgd: Ten
     numbers["saddle: SGD's distance when perturbed"] = round4(kicked["sgd"])
     numbers["saddle: momentum's distance when perturbed"] = round4(kicked["momentum"])
     words.append(
-        f"Saddle: after {counted(steps, 'step')} SGD is {sgd.norm():.2g} away from it, momentum {momentum.norm():.2g}; "
-        f"with noisy gradients {kicked['sgd']:.2g} and {kicked['momentum']:.2g}."
+        f"Saddle: after {counted(steps, 'step')} SGD is {compact(float(sgd.norm()), 2)} away from it, momentum "
+        f"{compact(float(momentum.norm()), 2)}; with noisy gradients {compact(kicked['sgd'], 2)} and "
+        f"{compact(kicked['momentum'], 2)}."
     )
     if steps != 100 or not 1e-7 <= knobs["offset"] <= 1e-4:
         return None

@@ -18,7 +18,7 @@ from cvtui.draw.figures import AnyFigure, Bar, Bars, Heat, Points, Table
 from cvtui.labs.experiments.data import raw
 from cvtui.labs.experiments.train import seeded
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import compact
+from cvtui.text import NONE, compact
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
@@ -171,7 +171,7 @@ def run(knobs: Knobs, report: Report) -> LabResult:
         signs[name] = same_sign(shown, int(knobs["units"]), seed)
         conditions[name] = channel_condition(shown)
         mean, std = (part.flatten().tolist() for part in per_channel(shown))
-        rows.append([name, _numbers(mean), _numbers(std), f"{signs[name]:.2f}", compact(conditions[name])])
+        rows.append([name, _numbers(mean), _numbers(std), _share(signs[name]), compact(conditions[name])])
     report(0.6, "loss surfaces")
     x, y = two_features(400, seed)
     bowls = [
@@ -188,6 +188,10 @@ def channel_condition(images: Tensor) -> float:
     extended = torch.cat([pixels, torch.ones(len(pixels), 1, dtype=torch.float64)], 1)
     curvatures = torch.linalg.eigvalsh(extended.T @ extended / len(extended))
     return float(curvatures[-1] / curvatures[0].clamp(min=1e-300))
+
+
+def _share(share: float) -> str:
+    return NONE if math.isnan(share) else f"{share:.2f}"
 
 
 def _numbers(values: Sequence[float]) -> str:
@@ -207,7 +211,7 @@ def result(
         ),
         Bars(
             title="Weight gradients of one unit that point the same way",
-            bars=[Bar(name=name, value=round4(share), text=f"{share:.2f}") for name, share in signs.items()],
+            bars=[Bar(name=name, value=round4(share), text=_share(share)) for name, share in signs.items()],
         ),
         *(surface(shape) for shape in (bowls[0], bowls[-1])),
     ]
@@ -228,10 +232,13 @@ def result(
             "steps to the minimum": [shape.steps for shape in bowls],
         },
         claim_holds=holds if seen else None,
-        sentence=("" if seen else "No unit is active for any image, so no gradient has a sign: take more units. ")
-        + f"Same sign: {signs['scale']:.2f} of the gradients with positive inputs, "
-        f"{signs['centre']:.2f} with centred ones. "
-        f"Condition number {before.condition:.3g} before, {after.condition:.3g} after; gradient descent takes "
+        sentence=(
+            f"Same sign: {signs['scale']:.2f} of the gradients with positive inputs, {signs['centre']:.2f} with "
+            "centred ones. "
+            if seen
+            else "No unit is active for any image, so no gradient has a sign: take more units. "
+        )
+        + f"Condition number {before.condition:.3g} before, {after.condition:.3g} after; gradient descent takes "
         f"{before.steps} and {after.steps} steps.",
     )
 

@@ -11,9 +11,11 @@ from cvtui.labs.experiments.train import evaluate, guess, problem, smooth, thin,
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.recipe.choices.schedules import SCHEDULES, Schedule
 from cvtui.recipe.choices.spec import parse_choice
-from cvtui.text import compact
+from cvtui.text import compact, percent
 
 BATCH = 32
+DECAYED = 0.05
+"""A rate that ends below this share of its height has decayed."""
 
 
 def run(knobs: Knobs, report: Report) -> LabResult:
@@ -57,18 +59,19 @@ def result(
     table = Table(
         title="At the end: loss over all training images, validation accuracy",
         columns=["schedule", "loss", "accuracy"],
-        rows=[[name, compact(loss), f"{accuracy:.1%}"] for name, (loss, accuracy) in ends.items()],
+        rows=[[name, compact(loss), percent(accuracy)] for name, (loss, accuracy) in ends.items()],
     )
     holds: bool | None = None
     best = min(ends, key=lambda name: ends[name][0])
-    words = f"{best} ends lowest with {compact(ends[best][0], 2)}"
-    decays = [name for name in ends if schedules[name].lr_at(schedules[name].total_steps - 1) < 0.05 * knobs["lr"]]
+    words = f"With {best} the loss ends lowest, at {compact(ends[best][0], 2)}"
+    decays = [name for name in ends if schedules[name].lr_at(schedules[name].total_steps - 1) < DECAYED * knobs["lr"]]
     if "constant" in ends and decays:
         constant = ends["constant"][0]
         worst = max(decays, key=lambda name: ends[name][0])
         words += (
-            f"; constant with {compact(constant, 2)}, those that decay to nothing with "
-            f"{compact(ends[worst][0], 2)} or less"
+            f"; with a constant rate at {compact(constant, 2)}"
+            + f", with those that end below {percent(DECAYED, 0)} of it at {compact(ends[worst][0], 2)} or less"
+            * (len(decays) > 1)
         )
         learned = [learnt(ends[name][0], guess) for name in decays]
         holds = ends[worst][0] < constant if all(learned) else None

@@ -60,8 +60,8 @@ def result(width: int, size: int, depth: int, unit: int, seen: list[Tensor], see
         expected.append(min(width - 1, high) - max(0, low) + 1)
     edges = int(seen[0].sum())
     rows = [
-        ["connections of a layer", f"{edges}", f"{width * width}"],
-        ["parameters of a layer", f"{size}", f"{width * width}"],
+        ["connections of a layer", f"{edges:,}", f"{width * width:,}"],
+        ["parameters of a layer", f"{size}", f"{width * width:,}"],
         ["inputs that one unit sees", f"{fields[0]}", f"{int(seen_dense[0][unit].sum())}"],
         [f"… through {counted(depth, 'layer')}", f"{fields[-1]}", f"{int(seen_dense[-1][unit].sum())}"],
         ["outputs that one input touches", f"{touched[0]}", f"{int(seen_dense[0][:, unit].sum())}"],
@@ -97,7 +97,7 @@ def result(width: int, size: int, depth: int, unit: int, seen: list[Tensor], see
         },
         claim_holds=holds if edges < width * width else None,  # a filter as wide as the row is sparse in nothing
         sentence=f"A unit sees {counted(fields[0], 'input')}, through {counted(depth, 'layer')} {fields[-1]} (fc: all "
-        f"{width} at once), with {counted(size, 'shared parameter')} a layer where fc has {width * width}.",
+        f"{width} at once), with {counted(size, 'shared parameter')} a layer where fc has {width * width:,}.",
     )
 
 
@@ -136,7 +136,7 @@ def picture(width: int, size: int, depth: int, unit: int, *, down: bool, title: 
 
 def shared(width: int, size: int) -> Links:
     return Links(
-        title=f"Shared: {size} parameters, a colour each",
+        title=f"Shared: {counted(size, 'parameter')}",
         sizes=[width, width],
         links=[Link(layer, source, target, tap) for layer, source, target, tap in links_of(width, size, 0)],
         names=["input", "conv1"],
@@ -147,7 +147,7 @@ def shared(width: int, size: int) -> Links:
 def dense_picture(width: int, unit: int) -> Links:
     links = [Link(0, source, target, 0, target == unit) for target in range(width) for source in range(width)]
     return Links(
-        title=f"fc: {width * width} parameters, none shared",
+        title=f"fc: {width * width:,} parameters, none shared",
         sizes=[width, width],
         links=links,
         lit=[list(range(width)), [unit]],

@@ -15,7 +15,7 @@ from cvtui.errors import RequestError
 from cvtui.labs.experiments.data import raw
 from cvtui.labs.experiments.dense import conv_matrix, output_side
 from cvtui.labs.report import Knobs, LabResult, Report, round4
-from cvtui.text import binary_size
+from cvtui.text import binary_size, compact, counted, percent
 
 FILTERS = {
     "edge": [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]],
@@ -104,8 +104,9 @@ def result(
             "sliding seconds": [round4(entry["sliding seconds"]) for entry in costs],
         },
         claim_holds=worst <= 1e-5 * max(1.0, float(slid.abs().max())) if zeros > 0.5 else None,  # "nearly all zeros"
-        sentence=f"The matrix ({matrix.shape[0]} x {matrix.shape[1]}, {zeros:.1%} zeros, {kernel.numel()} parameters) "
-        f"and the sliding filter differ by {f'at most {worst:.1e}' if worst else 'nothing'}.",
+        sentence=f"The matrix ({matrix.shape[0]} x {matrix.shape[1]}, {percent(zeros)} zeros, "
+        f"{counted(kernel.numel(), 'parameter')}) and the sliding filter differ by "
+        f"{f'at most {compact(worst, 2)}' if worst else 'nothing'}.",
     )
 
 
@@ -123,7 +124,7 @@ def picture_figures(picture: Tensor, kernel: Tensor, slid: Tensor, product: Tens
         line_matrix(picture, kernel),
         Matrix(
             title=f"In two dimensions, for a {kernel.shape[0] + 2}x{kernel.shape[0] + 2} picture: a row per "
-            "output, a column per pixel; one colour, one parameter",
+            "output, a column per pixel; one colour or letter, one parameter",
             values=small[0].tolist(),
             groups=small[1].tolist(),
         ),

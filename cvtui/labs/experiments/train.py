@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvtui.engine.data.images import Images
+from cvtui.engine.runtime.seeds import NOISE, stream_seed
 from cvtui.engine.train.step import PlainStep, training_step
 from cvtui.runlog.axes import Smoother
 
@@ -46,6 +47,11 @@ def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
+
+
+def noise(seed: int, number: int = 0) -> torch.Generator:
+    """Make random numbers that are not those of the weights of the same seed: an input like a filter fits it."""
+    return torch.Generator().manual_seed(stream_seed(seed, NOISE, number))
 
 
 def he(model: nn.Module, seed: int) -> nn.Module:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from cvtui.engine.nn.model import Net
 from cvtui.labs.experiments.data import layer_outputs
+from cvtui.labs.experiments.train import noise
 
 CANVAS = 2
 """Pictures are cut out of a canvas twice as wide, so that what moves in from outside is real picture too."""
@@ -18,7 +19,7 @@ CANVAS = 2
 
 def canvas(side: int, count: int, seed: int) -> Tensor:
     """[count, 1, 2·side, 2·side]: noise of mean 0 and std 1, smooth so that it can be turned by interpolation."""
-    maker = torch.Generator().manual_seed(seed)
+    maker = noise(seed)
     wide = CANVAS * side
     coarse = torch.randn(count, 1, wide // 4 + 1, wide // 4 + 1, generator=maker)
     fine = F.interpolate(coarse, size=(wide, wide), mode="bicubic", align_corners=True)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from cvtui.doctor.curves import learnt
 from cvtui.draw.figures import AnyFigure, Curve, Curves, Table
 from cvtui.labs.experiments.data import digits
-from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, he, thin, train
+from cvtui.labs.experiments.train import NOT_LEARNED, TensorSplit, evaluate, guess, he, noise, thin, train
 from cvtui.labs.report import Knobs, LabResult, Report, round4
 from cvtui.text import compact
 
@@ -64,7 +64,7 @@ def curvature(model: nn.Module, data: TensorSplit, rounds: int = 15) -> float:
     weights = list(model.parameters())
     loss = F.cross_entropy(model(data.x[:512]), data.y[:512])
     gradients = torch.autograd.grad(loss, weights, create_graph=True)
-    generator = torch.Generator().manual_seed(0)
+    generator = noise(0)
     vector: list[Tensor] = [torch.randn(weight.shape, generator=generator) for weight in weights]
     value = 0.0
     for _ in range(rounds):

@@ -49,7 +49,7 @@ class EvaluationView(CardModal[None]):
     ]
     DEFAULT_CSS = """
     EvaluationView {
-        & #page { height: 1fr; background: $background; }
+        & #page { height: 1fr; background: $background; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
         & #text { width: 1fr; height: auto; }
     }
     """
@@ -161,7 +161,7 @@ class EvaluationView(CardModal[None]):
             text.update(Content.styled(self.words, MUTED))
             return
         lines: list[Content] = []
-        for title, rows in sections(self.found, max(40, self.size.width - 6), LISTED, self._keeps):
+        for title, rows in sections(self.found, max(40, text.container_size.width), LISTED, self._keeps):
             lines += [Content.styled(title, "bold"), *map(Content, rows), Content("")]
         text.update(Content("\n").join(lines))
 

@@ -17,7 +17,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.datasets.named_images import named_images, pasted_path
 from cvtui.runlog.predictions import Ask, Loaded, Predicted, Unread, decode, predict_command, request
 from cvtui.runlog.tile_captions import tail_of
-from cvtui.text import clean, count, percent
+from cvtui.text import cells, clean, count, fill, percent
 from cvtui.tui.child_process import ChildProcess
 from cvtui.tui.detail.picture_box import PictureBox
 from cvtui.tui.detail.picture_index import read_file
@@ -200,12 +200,11 @@ def bars(found: Predicted, width: int, most: int) -> list[Content]:
     """Return a line for each class: its name, a bar, its probability."""
     shown = found.top[:most]
     names = [clean(name) for name, _ in shown]
-    wide = min(max(map(len, names)), max(6, width // 2))
+    wide = min(max(map(cells, names)), max(6, width // 2))
     room = max(4, width - wide - 10)
     lines = []
     for place, (name, (_, share)) in enumerate(zip(names, shown, strict=True)):
-        text = name if len(name) <= wide else f"{name[: wide - 1]}…"
         tone = "bold" if (place == 0 if found.classes is None else shown[place][0] in found.classes) else ""
-        lines.append(Content.assemble((text.ljust(wide), tone), " ", (filled_bar(share or 0.0, room), "$primary"),
+        lines.append(Content.assemble((fill(name, wide), tone), " ", (filled_bar(share or 0.0, room), "$primary"),
                                       f" {percent(share):>7}"))  # fmt: skip
     return lines

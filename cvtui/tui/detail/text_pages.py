@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from cvtui.draw.bars import log_bar
-from cvtui.text import clean, counted, cut_middle, percent, significant
+from cvtui.text import clean, counted, cut_middle, cut_start, fill, percent, significant
 from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.picture_index import CONFUSION, FLOW
 from cvtui.tui.widgets import MUTED
@@ -137,7 +137,7 @@ def layer_list(layers: list[str], index: int, room: int, width: int) -> Content:
     lines = []
     for number in range(first, min(len(layers), first + room)):
         name = clean(layers[number])
-        name = name if len(name) <= width - 2 else f"…{name[3 - width :]}"
+        name = cut_start(name, width - 2)
         mark, style = ("▸ ", "bold $foreground on $primary 35%") if number == index else ("  ", MUTED)
-        lines.append(Content.styled(f"{mark}{name}".ljust(width), style))
+        lines.append(Content.styled(fill(f"{mark}{name}", width), style))
     return Content("\n").join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from rich.segment import Segment
@@ -11,6 +10,7 @@ from textual.strip import Strip
 
 from cvtui.draw.half_blocks import resize
 from cvtui.draw.tile_sheet import split
+from cvtui.text import fill, wrap
 from cvtui.tui.detail.raster_view import Image, RasterView
 
 LEAST_HIGH = 4
@@ -62,14 +62,14 @@ class TileView(RasterView):
 
     def _captions(self, captions: Sequence[str], lines: int, pitch: int, width: int) -> list[Strip]:
         style = self.rich_style + Style(color=self.get_component_rich_style("tile--caption").color)
-        wrapped = [wrap(caption, pitch - 2, lines) for caption in captions]
-        rows = ["".join((part[y] if y < len(part) else "").ljust(pitch) for part in wrapped) for y in range(lines)]
+        rows = caption_rows(captions, lines, pitch)
         return [Strip([Segment(row, style)]).adjust_cell_length(width, self.rich_style) for row in rows]
 
 
-def wrap(text: str, width: int, lines: int) -> list[str]:
-    """Return a caption in at most so many lines; what is cut ends in an ellipsis."""
-    return textwrap.wrap(text, max(2, width), max_lines=lines, placeholder="…", break_on_hyphens=False) or [""]
+def caption_rows(captions: Sequence[str], lines: int, pitch: int) -> list[str]:
+    """Return the captions side by side, each wrapped in a column of `pitch` cells."""
+    wrapped = [wrap(caption, pitch - 2, lines) for caption in captions]
+    return ["".join(fill(part[y] if y < len(part) else "", pitch) for part in wrapped) for y in range(lines)]
 
 
 def room_of(captions: Sequence[str], width: int, lines: int) -> tuple[int, int]:

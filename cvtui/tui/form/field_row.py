@@ -19,6 +19,7 @@ from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.data_facts import DataFacts
 from cvtui.recipe.fields import Field
+from cvtui.text import cut
 from cvtui.tui.form.field_text import (
     has_parameters,
     join_text,
@@ -250,10 +251,6 @@ def shortened(text: Content, width: int) -> Content:
     last = lines[EXPLAINED - 1].rstrip()
     last = last if last.cell_length < width else last[: width - 1]
     return Content("\n").join([*lines[: EXPLAINED - 1], last + Content("…")])
-
-
-def cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def caret_lines(message: str, column: int | None, width: int) -> list[str]:

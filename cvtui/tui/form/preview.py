@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from cvtui.calc.module_table import ModuleTable, table_from_rows
 from cvtui.calc.table import size_text
-from cvtui.text import binary_size, count, significant
+from cvtui.text import binary_size, count, cut_middle, significant
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.form.validation import Validation
 from cvtui.tui.widgets import MUTED
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 POINTS = 600
 """Of the schedule's curve."""
+NAME = 36
+"""Cells of the data set's name, beside the size of its images."""
 
 
 class FactList(Widget):
@@ -70,8 +72,10 @@ class FactList(Widget):
             for x in range(columns):
                 place = x * height + y
                 if place < len(self.facts):
-                    part = _fact(*self.facts[place], names)
-                    parts.append(part.truncate(width // columns - 1, ellipsis=True).pad_right(0))
+                    part, room = _fact(*self.facts[place], names), width // columns - 1
+                    if part.cell_length > room:  # a remark is whole, or not there
+                        part = _fact(*self.facts[place][:2], "", names)
+                    parts.append(part.truncate(room, ellipsis=True))
                     gap = width // columns - parts[-1].cell_length
                     parts.append(Content(" " * gap))
             lines.append(Content.assemble(*parts))
@@ -174,8 +178,9 @@ class Preview(Container):
             return
         net = self.query_one("#card-net")
         if validation.table is not None:
-            net.border_subtitle = (
-                f"one {validation.data.name} image: {_shape(validation)}" if validation.data is not None else ""
+            data = validation.data
+            net.border_subtitle = Content(
+                f"one {cut_middle(data.name, NAME)} image: {_shape(validation)}" if data is not None else ""
             )
         if validation.schedule is not None or "net" not in validation.problems:
             self._schedule = validation.schedule

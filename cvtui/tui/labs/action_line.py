@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from cvtui.tui.form.field_row import cut
+from cvtui.text import cut
 from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.widgets import MUTED
 

@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 from cvtui.errors import RequestError
 from cvtui.labs.spec import Knob, KnobValue
-from cvtui.tui.form.field_row import cut
+from cvtui.text import cut
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.moves import moves
 from cvtui.tui.widgets.picker import Picker
@@ -95,10 +95,9 @@ class KnobRow(Widget):
         """Return the rows that it takes; the form's grid asks for this, and looks at no height of a style."""
         return 1 if self.problem is None else 2
 
-    @property
-    def beside(self) -> str:
-        """What it means, in the few words that stand beside it."""
-        return re.split("[;:] ", self.knob.doc)[0]
+    def beside(self, room: int) -> str:
+        """Return what it means, whole or its first words: those that there is room for beside it."""
+        return self.knob.doc if len(self.knob.doc) <= room else re.split("[;:] ", self.knob.doc)[0]
 
     def explanation(self, width: int) -> str:
         """Return what it means and what may be given; where both don't fit, the latter: the former stands beside it."""
@@ -124,7 +123,7 @@ class KnobRow(Widget):
         parts: list[Content | tuple[str, str]] = [(cut(self.knob.name, LABEL - 1).ljust(LABEL), style)]
         room = width - LABEL - CONTROL - 2
         if not self.has_class("-long") and room > 5:
-            parts.append((" " * (CONTROL + 1) + cut(self.beside, room), MUTED))
+            parts.append((" " * (CONTROL + 1) + cut(self.beside(room), room), MUTED))
         if self.problem is not None:
             parts.append(("\n" + " " * LABEL + "↑ " + cut(self.message, width - LABEL - 2), "$text-error"))
         return Content.assemble(*parts)

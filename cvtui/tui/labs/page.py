@@ -213,7 +213,7 @@ class LabPage(Card):
             row.set_text(knobs.get(name, default_text(row.knob)))
         self._predicted = predicted
         if self.run is not None and not self.run.alive and self.run.knobs != self.form.values():
-            self.run = self._shown = None
+            self.run = None
             self._show_nothing()
 
     # ------------------------------------------------------------------ a run
@@ -241,6 +241,8 @@ class LabPage(Card):
         if run is not None and run.state == "failed":
             text = f"{run.reason}\nIts log: {run.folder.log}"
             self.query_one("#verdict", Paragraph).say(Content.styled(text, "$text-error"))
+        if run is not None and shown is None and not run.alive:
+            self._put_away()  # of the run before, with its own knobs
         if run is None or shown is None or shown is self._shown:
             return
         if not shown.done and time.monotonic() < self._drawn_at + REDRAW_PAUSE * self.figures.cost:
@@ -270,6 +272,11 @@ class LabPage(Card):
         """Show the page as before its first run."""
         self.line.show(None)
         self.query_one("#verdict", Paragraph).say(Content(""))
+        self._put_away()
+
+    def _put_away(self) -> None:
+        """Show no figures and no numbers."""
+        self._shown = None
         self.query_one(Numbers).show([])
         self.figures.animate_walkers(False)
         self.figures.show([])

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from cvtui.recipe.ending import is_planned
 from cvtui.runlog.axes import speed
-from cvtui.text import clean, count, cut_middle, duration, percent
+from cvtui.text import cells, clean, count, cut, cut_middle, duration, percent
 from cvtui.tui.panes.machine import machine_at, short_text
 from cvtui.tui.panes.predictions import images_per_second, time_left
 from cvtui.tui.panes.time_left import time_left_text
@@ -71,7 +71,7 @@ def _state(view: ViewState, width: int) -> Content:
     glyph, colour, word = STATES[view.state]
     if view.pending:
         return Content.styled(f"◌ {view.pending}…", "bold $text-warning")
-    return Content.styled(_cut(f"{glyph} {word}", width), f"bold {colour}")
+    return Content.styled(cut(f"{glyph} {word}", width), f"bold {colour}")
 
 
 def _reason(history: History, view: ViewState) -> str:
@@ -94,16 +94,16 @@ def _first(history: History, view: ViewState, width: int) -> Content:
     while len(right) > 1 and sum(len(part) + 3 for part in right) > width * 3 // 5:
         right = right[1:] if view.alive and view.cursor is None else right[:-1]
     reason, full = _reason(history, view), clean(history.folder.name)
-    wanted = len(STATES[view.state][2]) + 4 + min(len(full), NAME) + (2 + min(len(reason), REASON) if reason else 0)
+    wanted = len(STATES[view.state][2]) + 4 + min(cells(full), NAME) + (2 + min(cells(reason), REASON) if reason else 0)
     while len(right) > 1 and width - sum(len(part) + 3 for part in right) < wanted:
         right = right[1:] if view.alive and view.cursor is None else right[:-1]
     tail = " · ".join(right)
     room = width - len(tail) - 3
     state = _state(view, max(12, room - 2))
-    name = cut_middle(full, max(0, room - state.cell_length - 2 - min(len(reason) + 2, room // 2)))
+    name = cut_middle(full, max(0, room - state.cell_length - 2 - min(cells(reason) + 2, room // 2)))
     left = Content.assemble(state, "  ", (name, "bold")) if name else state
     if reason:
-        text = _cut(reason, max(0, room - left.cell_length - 2))
+        text = cut(reason, max(0, room - left.cell_length - 2))
         left = Content.assemble(left, "  ", (text, STATES[view.state][1]))
     gap = max(1, width - left.cell_length - len(tail))
     tone = "bold $text-warning" if view.cursor is not None else ""
@@ -196,9 +196,3 @@ def bar(share: float, width: int, colour: str) -> Content:
     halves = round(min(1.0, max(0.0, share)) * width * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
     return Content.assemble((done, colour), ("─" * (width - len(done)), "$foreground 25%"))
-
-
-def _cut(text: str, width: int) -> str:
-    if len(text) <= width:
-        return text
-    return text[: width - 1] + "…" if width > 1 else ""

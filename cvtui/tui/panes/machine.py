@@ -83,7 +83,7 @@ def _waits(record: Machine) -> StyledLine:
 
 def _cpu(record: Machine) -> str:
     busy = f"{percent(record.cpu, 0)} of {record.cores} core{'s' if record.cores != 1 else ''} busy"
-    own = f"this process {record.process:.1f}" if record.process is not None else ""
+    own = f"this process {record.process:.1f} cores" if record.process is not None else ""
     return ", ".join(filter(None, [busy if record.cpu is not None else "", own])) or "unknown"
 
 

@@ -36,6 +36,7 @@ class LinePlot(PlotMouse, can_focus=True):
     """
 
     ALLOW_SELECT = False
+    BINDING_GROUP_TITLE = "The plot"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus,equals_sign", "zoom(1)", "Zoom in", show=False),
         Binding("minus", "zoom(-1)", "Zoom out", show=False),

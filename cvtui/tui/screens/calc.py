@@ -23,13 +23,13 @@ from cvtui.labs.claims import Claim, InCalc
 from cvtui.labs.lecture import calculated, keep_held
 from cvtui.recipe.datasets.catalog import DATA
 from cvtui.recipe.net_target import is_target, parse_target
-from cvtui.text import binary_size, count, counted
+from cvtui.text import binary_size, count, counted, cut
 from cvtui.tui.calc.code_count import CodeCount
 from cvtui.tui.calc.layer_picture import LayerPicture
 from cvtui.tui.calc.layer_summary import LayerSummary
 from cvtui.tui.calc.pictures import VIEWS
 from cvtui.tui.calc.solved import Solved
-from cvtui.tui.form.field_row import caret_lines, cut
+from cvtui.tui.form.field_row import caret_lines
 from cvtui.tui.form.layer_table import LayerTable
 from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.widgets import MUTED

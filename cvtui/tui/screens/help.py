@@ -16,12 +16,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from cvtui.text import wrap
 from cvtui.tui.widgets.bindings import bindings_of, hint
 from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.key_bar import spelled
 from cvtui.tui.widgets.modal import Modal
 from cvtui.tui.widgets.scroll import Scroll
 
+WIDEST, FRAME = 0.92, 8
+"""Share of the screen's columns that the page may take; its frame, padding and scroll bar."""
 TYPING = ", also while typing"
 """How the meaning of a key ends that a text field doesn't take."""
 
@@ -138,15 +141,17 @@ class HelpScreen(Modal[None]):
                 yield Static(self._text(""))
 
     def _text(self, sought: str) -> Content:
+        room = int(self.app.size.width * WIDEST) - FRAME - self._wide - 4
         parts: list[Content] = [Content.styled(self._about, "$foreground 75%")] if self._about else []
         for title, lines in self._sections:
             kept = [line for line in lines if found(sought, line, title)]
             if kept:
                 parts.append(Content.styled(f"\n{title}", "bold $text-primary"))
-            parts += [
-                Content.assemble((f"  {line.keys.ljust(self._wide)}  ", "bold"), (line.meaning, "$foreground 85%"))
-                for line in kept
-            ]
+            for line in kept:
+                meaning = wrap(line.meaning, max(20, room), 9)  # what goes on below stands below its beginning
+                indented = f"\n{' ' * (self._wide + 4)}".join(meaning)
+                keys = f"  {line.keys.ljust(self._wide)}  "
+                parts.append(Content.assemble((keys, "bold"), (indented, "$foreground 85%")))
         if len(parts) <= bool(self._about):
             parts.append(Content.styled(f"\nno match for {sought!r}", "$text-warning"))
         return Content("\n").join(parts)
@@ -161,8 +166,14 @@ class HelpScreen(Modal[None]):
             self.dismiss()
 
     @on(Input.Changed)
-    def _search(self, event: Input.Changed) -> None:
-        self.query_one(Static).update(self._text(event.value.strip()))
+    def _search(self) -> None:
+        self._show()
+
+    def on_resize(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        self.query_one(Static).update(self._text(self.query_one(FilterField).value.strip()))
 
     @on(Input.Submitted)
     def _searched(self) -> None:

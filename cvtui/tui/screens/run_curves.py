@@ -17,11 +17,12 @@ from textual.widgets import Static
 
 from cvtui.draw.scales import Floats
 from cvtui.draw.small_multiples import Shared, axis_words, shared_scales, tiny_curve
+from cvtui.runlog.axes import Smoothed
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.runlog.tiny_loss import tiny_loss
-from cvtui.text import clean, cut_middle, percent
+from cvtui.text import clean, cut_middle, fill, percent
 from cvtui.tui.panes.header import STATES
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.moves import jumps, moves
@@ -56,6 +57,7 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
         super().__init__()
         self._move = move
         self._histories: dict[RunFolder, History] = {}
+        self._smoothed: dict[RunFolder, Smoothed] = {}
         self._curves: dict[RunFolder, tuple[int, tuple[Floats, Floats]]] = {}
         self._shown = ""
 
@@ -127,7 +129,7 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
             return np.empty(0), np.empty(0)
         version, curve = self._curves.get(folder, (-1, (np.empty(0), np.empty(0))))
         if version != history.version:
-            curve = tiny_loss(history)
+            curve = tiny_loss(history, self._smoothed.setdefault(folder, Smoothed("loss")))
             self._curves[folder] = (history.version, curve)
         return curve
 
@@ -144,8 +146,4 @@ def _tile(
     x, y = curve
     rows = tiny_curve(x, y, shared, width, TILE[1]) if shared is not None and len(x) else [" " * width] * TILE[1]
     drawn = [Content.styled(row, "$primary") for row in rows]
-    return [title, *drawn, Content.styled(_cut(clean(differs), width).ljust(width), MUTED)]
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+    return [title, *drawn, Content.styled(fill(clean(differs), width), MUTED)]

@@ -15,7 +15,7 @@ from cvtui.doctor.catalogue import FAULTS
 from cvtui.doctor.confidence import UNCLEAR
 from cvtui.doctor.diagnosis import Diagnosis
 from cvtui.doctor.pages import apart
-from cvtui.text import clean
+from cvtui.text import clean, percent
 from cvtui.tui.panes.findings import heading
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.bindings import keys_for
@@ -84,7 +84,7 @@ class FindingModal(BoxModal[str | None]):
             yield _fact("threshold", f"{one.threshold:g}  (source: {clean(one.source)})")
         if one.severity != "note":
             unclear = "unclear, " if one.sure < UNCLEAR else ""
-            yield _fact("confidence", f"{unclear}{one.sure:.0%} ({_KINDS[one.kind]})")
+            yield _fact("confidence", f"{unclear}{percent(one.sure, 0)} ({_KINDS[one.kind]})")
         if one.consequences:
             names = [FAULTS[name].name if name in FAULTS else name for name in one.consequences]
             yield _fact("consequences", ", ".join(names))

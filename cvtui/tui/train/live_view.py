@@ -61,6 +61,7 @@ class LiveView(DetailWindows):
             self.folder = folder
             self.state = state
 
+    BINDING_GROUP_TITLE = "The run"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Pause", tooltip="Pause the training, or go on"),
         Binding("l", "rate", "Rate", tooltip="Change the learning rate"),

@@ -183,5 +183,6 @@ def _text(value: object) -> str:
         return compact(value)
     if isinstance(value, list | tuple):
         texts = [_text(entry) for entry in value]
-        return ("; " if any(" " in text for text in texts) else " ").join(texts) or "none"
+        words = any(isinstance(entry, str) or " " in text for entry, text in zip(value, texts, strict=True))
+        return ("; " if words else " ").join(texts) or "none"
     return "–" if value is None else str(value)

@@ -234,7 +234,7 @@ def test_slices() -> None:
     assert [one.images for one in many] == [2, 2, 2, 2]
     assert many[0].name == "10 to 20 pixels"
     bright = by_brightness(np.array([0.1, 0.2, 0.3, 0.4], np.float32), right)
-    assert [one.name for one in bright][:2] == ["10% to 10% of white", "20% to 20% of white"]
+    assert [one.name for one in bright][:2] == ["10 % of white", "20 % of white"]
     assert [one.accuracy for one in bright] == [1.0, 0.0, 1.0, 1.0]
     assert by_brightness(np.zeros(4, np.float32), right) == []
     assert by_brightness(np.array([-0.1, 0.2, 0.3, 1.4], np.float32), right) == []  # normalized by a user's code
