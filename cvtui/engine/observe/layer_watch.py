@@ -207,7 +207,9 @@ class LayerWatch:
         samples, self._pending = self._pending, []
         records = []
         try:
-            records += [record_of(pending, self.budget.share()) for pending in samples]
+            for pending in samples:
+                records.append(record_of(pending, self.budget.share()))
+                self._hooks.places.rooms.free(pending.room)
         except Exception as error:
             if not self._hooks.survives(error):
                 raise
