@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cvtui.engine.observe import statistics
-from cvtui.engine.observe.sample_room import Rooms
 from cvtui.engine.observe.statistics import as_real, flat_view, is_flat
 
 GATHERED = 2048
@@ -42,8 +41,6 @@ class Places:
     def __init__(self) -> None:
         self._kept: dict[tuple[int, torch.device], Tensor] = {}
         self._channels: dict[tuple[int, int, int, bool], NDArray[np.intp]] = {}
-        self.rooms = Rooms()
-        """Where the values of samples lie that were gathered on the CPU."""
 
     def of(self, count: int, device: torch.device) -> Tensor:
         key = count, device
@@ -59,11 +56,6 @@ class Places:
         tensor = as_real(tensor)
         count = tensor.numel()
         plain = tensor.dtype == torch.float32
-        if plain and statistics.on_cpu(tensor) and is_flat(tensor):
-            into, values = self.rooms.piece(min(count, GATHERED)), flat_view(tensor)
-            if count <= GATHERED:
-                return into.copy_(values)
-            return torch.index_select(values, 0, self.of(count, tensor.device), out=into)
         if count <= GATHERED:
             values = flat_view(tensor)
             return values.clone() if plain else values.float()
@@ -73,12 +65,6 @@ class Places:
         else:
             values = tensor[torch.unravel_index(index, tensor.shape)]
         return values if plain else values.float()
-
-    def copied(self, tensor: Tensor) -> Tensor:
-        """Return a copy of a small tensor, exact."""
-        tensor = tensor.detach()
-        small = tensor.numel() <= GATHERED and tensor.dtype == torch.float32
-        return self.gather(tensor) if small else tensor.clone()
 
     def living(self, output: Tensor, gathered: Tensor) -> Tensor | None:
         """Return the channels (axis 1) of which a gathered value is above 0: bool, C.

@@ -121,9 +121,8 @@ def multi_head_later(args: Any, kwargs: Any) -> Later | None:
 class RunningStatistics:
     """A batch norm's running statistics before and after a training step: what it added tells the batch's own."""
 
-    def __init__(self, norm: Any, copied: Callable[[Tensor], Tensor]) -> None:
-        self._copied = copied
-        self._before = self._copies(norm)
+    def __init__(self, norm: Any) -> None:
+        self._before = _copies(norm)
         self._after: tuple[Tensor, Tensor] | None = None
         self._share: Any = 0.0
         self._eps = 0.0
@@ -132,7 +131,7 @@ class RunningStatistics:
         """Take what they are after the step."""
         share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
         if not isinstance(share, float) or share:
-            self._after, self._share, self._eps = self._copies(norm), share, norm.eps
+            self._after, self._share, self._eps = _copies(norm), share, norm.eps
 
     def numbers(self) -> dict[str, Tensor]:
         """Compare the running statistics with the batch's: how far off the mean is, the ratio of the spreads.
@@ -150,19 +149,17 @@ class RunningStatistics:
             "running_std_ratio": ((var + self._eps) / batch_var).median().sqrt(),
         }
 
-    def _copies(self, norm: Any) -> tuple[Tensor, Tensor]:
-        return self._copied(norm.running_mean), self._copied(norm.running_var)
+
+def _copies(norm: Any) -> tuple[Tensor, Tensor]:
+    return norm.running_mean.detach().clone(), norm.running_var.detach().clone()
 
 
-def running_statistics(module: nn.Module, copied: Callable[[Tensor], Tensor]) -> RunningStatistics | None:
-    """Return what to compare with after the forward pass; None for a norm that keeps or has no running statistics.
-
-    copied: makes a copy that lasts until the log is flushed.
-    """
+def running_statistics(module: nn.Module) -> RunningStatistics | None:
+    """Return what to compare with after the forward pass; None for a norm that keeps or has no running statistics."""
     norm: Any = module
     if not norm.training or not norm.track_running_stats or norm.running_mean is None:
         return None
-    return RunningStatistics(norm, copied)
+    return RunningStatistics(norm)
 
 
 def gates(module: nn.Module, inputs: Any) -> dict[str, Tensor]:

@@ -16,7 +16,6 @@ from torch import Tensor
 from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation, share
 from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics
 from cvtui.engine.observe.layer_kinds import RECURRENT
-from cvtui.engine.observe.sample_room import Room
 from cvtui.engine.observe.statistics import answer_entropy, on_cpu
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
@@ -42,7 +41,7 @@ class LayerRows:
     """Of the weights, before the update."""
     weights: Tensor | None = None
     """And after it, at the same places."""
-    numbers: dict[str, Tensor | float] = field(default_factory=dict)
+    numbers: dict[str, Tensor] = field(default_factory=dict)
     """Exact: mean (as the sum of `count` values), grad_norm, weight_norm."""
     count: int = 1
     """Of the output, where its exact sum was taken."""
@@ -78,8 +77,6 @@ class Pending:
     """Predicted class of each image, and the number of classes."""
     unseen: dict[str, str] = field(default_factory=dict)
     """Why the output of a layer was not seen."""
-    room: Room | None = None
-    """Where its copies lie on the CPU."""
 
 
 def together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRows:
@@ -109,7 +106,7 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
         for later in (layer.later, layer.running.numbers if layer.running is not None else None):
             if later is not None:
                 layer.numbers |= _worked_out(later, layer)
-    exact: list[Tensor | float] = [number for layer in layers for number in layer.numbers.values()]
+    exact = [number for layer in layers for number in layer.numbers.values()]
     exact += [] if pending.answers is None else [answer_entropy(*pending.answers)]
     described, ratios, shares, numbers = _read(describe(rows), distances(pairs), bounded, exact)
     found = _Readings(iter(described), iter(ratios), iter(shares), iter(numbers))
@@ -142,12 +139,12 @@ def _worked_out(later: Later, layer: LayerRows) -> dict[str, Tensor]:
 
 
 def _read(
-    rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Tensor | float]
+    rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Tensor]
 ) -> tuple[list[list[float]], list[float], list[list[float]], list[float]]:
     """Return all as plain numbers; another device is waited for once."""
     if on_cpu(rows):
         return rows.tolist(), ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
-    parts = [rows.flatten(), ratios, *bounded, *(torch.as_tensor(one).reshape(1) for one in exact)]
+    parts = [rows.flatten(), ratios, *bounded, *(one.reshape(1) for one in exact)]
     numbers = iter(torch.cat([part.float().to(rows.device) for part in parts]).tolist())
 
     def take(count: int) -> list[float]:

@@ -24,7 +24,7 @@ from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics,
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
 from cvtui.engine.observe.shards import is_shard, is_sharded
-from cvtui.engine.observe.statistics import alive_channels, channel_sums, read_on_cpu
+from cvtui.engine.observe.statistics import alive_channels, channel_sums
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.observe.weight_sample import WeightSample, has_closure
 from cvtui.engine.runtime.memory import is_out_of_memory
@@ -136,7 +136,6 @@ class LayerSample(Survivor):
     def begin(self, step: int, functions: bool = False, timed: bool = True) -> None:
         """Put all hooks on. functions: see F.relu and its like too."""
         self._clear()
-        self.places.rooms.begin()
         self.timed = timed
         self.step = step
         self.functions = self._calls if functions else None
@@ -223,7 +222,7 @@ class LayerSample(Survivor):
 
             def keep(norm_: nn.Module, _inputs: Any) -> None:
                 if self._looking():
-                    self._running[name] = running_statistics(norm_, self.places.copied)
+                    self._running[name] = running_statistics(norm_)
 
             return keep
         return None
@@ -273,7 +272,7 @@ class LayerSample(Survivor):
         if count > GATHERED:
             rows.notice(count)
             # All of them: one NaN shows. (A sum takes half the time of a mean, which is two kernels.)
-            rows.numbers["mean"] = read_on_cpu(output.sum(dtype=torch.float32) if total is None else total)
+            rows.numbers["mean"] = output.sum(dtype=torch.float32) if total is None else total
             rows.count = count
         return rows
 
@@ -381,7 +380,7 @@ class LayerSample(Survivor):
         for rows in found:
             if rows.name in self.living:
                 rows.alive = self._last_alive(rows.name)
-        return Pending(self.step, found, self.answers, self._missing(), self.places.rooms.leave())
+        return Pending(self.step, found, self.answers, self._missing())
 
     def _last_alive(self, name: str) -> list[Tensor]:
         """Return the living channels of the last samples, this one's among them."""

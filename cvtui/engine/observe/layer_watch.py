@@ -207,9 +207,7 @@ class LayerWatch:
         samples, self._pending = self._pending, []
         records = []
         try:
-            for pending in samples:
-                records.append(record_of(pending, self.budget.share()))
-                self._hooks.places.rooms.free(pending.room)
+            records += [record_of(pending, self.budget.share()) for pending in samples]
         except Exception as error:
             if not self._hooks.survives(error):
                 raise

@@ -27,11 +27,6 @@ def on_cpu(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
-def read_on_cpu(scalar: Tensor) -> Tensor | float:
-    """Return a scalar as a plain number where reading costs nothing: no tensor of it stays in the heap."""
-    return scalar.item() if on_cpu(scalar) else scalar
-
-
 def as_real(tensor: Tensor) -> Tensor:
     """Return complex numbers as their two parts side by side, all else as it is."""
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.gathered import Places
 from cvtui.engine.observe.layer_record import LayerRows
 from cvtui.engine.observe.shards import own_shard
-from cvtui.engine.observe.statistics import KnownNorms, norms_of, read_on_cpu
+from cvtui.engine.observe.statistics import KnownNorms, norms_of
 
 
 def has_closure(words: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> bool:
@@ -85,5 +85,5 @@ class WeightSample:
         self.look_at_gradients(rows.name for rows in fresh if "grad_norm" not in rows.numbers)
         weights = [own_shard(self.weights[rows.name]).detach() for rows in fresh]
         for rows, weight, now in zip(fresh, weights, norms_of(weights), strict=True):
-            rows.numbers["weight_norm"] = read_on_cpu(now)
+            rows.numbers["weight_norm"] = now
             rows.weights = self.places.gather(weight)
