@@ -159,7 +159,8 @@ def sheet_of(tiles: Tensor, *, around_zero: bool, low: float | None = None, high
 
 
 def grey_sheet(tiles: Tensor, *, around_zero: bool) -> NDArray[np.uint8]:
-    """Arrange tiles as `sheet_of` does, in greys by their numbers from 0 to WHITE: H x W."""
+    """Arrange tiles as `sheet_of` does, the mean of their channels, in numbers from 0 to WHITE: H x W."""
+    tiles = tiles if tiles.shape[1] == 1 else tiles.mean(1, keepdim=True)
     return _arranged(_levels(tiles, WHITE, around_zero=around_zero), np.array([BETWEEN], np.uint8))[:, :, 0]
 
 

@@ -22,6 +22,10 @@ WHOLE = 1 << 24
 or (on CUDA) a bool and the 8 bytes of an index; 218 MB."""
 
 
+Number = Tensor | float
+"""A scalar on its device; where reading it costs nothing it may be a plain number, which is quicker to work out."""
+
+
 def on_cpu(tensor: Tensor) -> bool:
     """Return True where reading a number costs nothing."""
     return tensor.device.type == "cpu"
@@ -147,12 +151,12 @@ def all_finite(tensor: Tensor) -> Tensor:
     return torch.stack([torch.stack(torch.aminmax(values)).isfinite().all() for values in pieces(tensor)]).all()
 
 
-def answer_entropy(said: Tensor, classes: int) -> Tensor:
+def answer_entropy(said: Tensor, classes: int) -> Number:
     """Entropy, in nats, of the predicted classes: said N, each below `classes`."""
     if on_cpu(said):
         found = np.bincount(said.numpy(), minlength=1)
         known = found[found > 0] / len(said)
-        return torch.tensor(max(0.0, -float((known * np.log(known)).sum())))
+        return max(0.0, -float((known * np.log(known)).sum()))
     counts = torch.zeros(classes, device=said.device)
     shares = counts.index_add_(0, said, torch.ones(len(said), device=said.device)) / len(said)
     return -(shares * shares.clamp_min(1e-12).log()).sum()
