@@ -162,25 +162,15 @@ def answer_entropy(said: Tensor, classes: int) -> Number:
     return -(shares * shares.clamp_min(1e-12).log()).sum()
 
 
-def alive_channels(output: Tensor, seen: Tensor | None = None) -> Tensor:
-    """Channels that are above 0 anywhere, of outputs that are never negative (ReLU): bool, C.
-
-    output: N x C x H x W, or N x C. Their sum tells it: of 64 x 16 x 8 x 8 values it takes 10 µs, the largest 220.
-    seen: channels that are known to live already; the others alone are looked at where that is cheaper.
-    """
-    if seen is None:
-        return channel_sums(output) != 0
-    if seen.numpy().all():
-        return seen
-    unknown = (~seen).nonzero().flatten()
-    if len(unknown) > len(seen) // 4:
-        return channel_sums(output) != 0
-    return seen.index_copy(0, unknown, channel_sums(output.index_select(1, unknown)) != 0)
-
-
 def channel_sums(output: Tensor) -> Tensor:
-    """Sum over all axes but that of the channels (1): C."""
+    """Sum over all axes but that of the channels (1): C.
+
+    Of outputs that are never negative (ReLU) it is 0 where a channel is dead.
+    """
     if output.dim() == 4 and output.is_contiguous(memory_format=torch.channels_last):
         return flat_view(output).view(-1, output.shape[1]).sum(0)
+    if output.dim() > 2 and on_cpu(output) and output.is_contiguous():
+        # Of 64 x 16 x 32 x 32 values 120 µs, as long as their sum alone; over the axes at once 270 to 400.
+        return output.flatten(2).sum(2).sum(0)
     axes = [axis for axis in range(output.dim()) if axis != 1]
     return output.sum(axes) if output.dim() > 1 else output
