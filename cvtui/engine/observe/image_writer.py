@@ -179,7 +179,8 @@ def _levels(
     span = high - low if high > low else 1.0
     with np.errstate(all="ignore"):
         levels = (values - np.float32(low)) / np.float32(span) * np.float32(white)
-        return np.fmin(np.fmax(levels, 0), white).round().astype(np.uint8)  # NaN is black
+        found: NDArray[np.uint8] = np.fmin(np.fmax(levels, 0), white).round().astype(np.uint8)  # NaN is black
+    return found
 
 
 def _arranged(levels: NDArray[np.uint8], gap: NDArray[np.uint8]) -> NDArray[np.uint8]:
