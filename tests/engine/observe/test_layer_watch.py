@@ -237,6 +237,11 @@ def test_the_first_sample_is_taken_whatever_it_takes() -> None:
     assert not budget.allows_sample()
     clock.now = 124.0
     assert budget.allows_sample(), "1 s is 0.8 % of it now, and 14 ms"
+    budget.add_pictures(1.0)
+    clock.now = 249.0
+    assert not budget.allows_sample()
+    clock.now = 251.0
+    assert budget.allows_sample(), "half of the share is theirs, whatever pictures take"
 
 
 def test_later_samples_keep_their_distance_in_time() -> None:
