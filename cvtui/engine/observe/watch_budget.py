@@ -24,7 +24,7 @@ START = 0.014
 """… and seconds on top: a small net's first samples are taken one after the other. With 12 ms the doctor saw 40 steps
 of a run of 70, and did not name a net that gives one answer; six samples of that perceptron take 11."""
 OWN_SHARE = 0.004
-"""Of that time samples may take, whatever pictures took: two sets of a large net left a run of a minute blind."""
+"""Of that time samples may take, whatever pictures took: two sets of a large net could leave a short run blind."""
 FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
