@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import cvtui
-from cvtui.engine.observe.image_writer import sheet_of
+from cvtui.engine.observe.image_writer import GAP, grey_sheet, png_of_greys, sheet_of
 from cvtui.engine.observe.loop_arguments import checked_optimizer
 from cvtui.engine.runtime.plain_random import seed_global
 from cvtui.runlog.folder import RunFolder
@@ -194,6 +196,12 @@ def test_a_sheet_shows_tiles_of_any_number_of_channels(channels: int) -> None:
     sheet = sheet_of(tiles, around_zero=False, low=0.0, high=1.0)
     shown: Tensor = tiles[0] if channels in (1, 3) else tiles[0].mean(0, keepdim=True)
     assert torch.equal(sheet[:4, :4], (shown * 255).round().to(torch.uint8).permute(1, 2, 0).expand(-1, -1, 3))
+    greys = png_of_greys(grey_sheet(tiles, around_zero=False))
+    read = np.asarray(Image.open(io.BytesIO(greys)).convert("RGB")).astype(int)
+    colours = sheet_of(tiles.mean(1, keepdim=True), around_zero=False).numpy().astype(int)
+    assert np.abs(read - colours).max() <= 1
+    assert (read.min(), read.max()) == (0, 255)
+    assert {tuple(pixel) for pixel in read[:, 4]} == {GAP}
 
 
 def test_a_loop_without_the_block_is_told_so(tmp_path: Path) -> None:

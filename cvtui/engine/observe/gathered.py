@@ -25,8 +25,6 @@ GATHERED = 2048
 BINS = 32
 WIDTH = 5 + 2 + BINS
 """Numbers of a described row: mean, std (population), min, max, share of zeros; the histogram's low, high, counts."""
-LARGE = 1 << 17
-"""Values of an output whose channels are asked in a sample first: a pass over fewer takes less than that."""
 MOST_PLACES = 256
 """Sizes of tensors whose places are kept: 16 KB each."""
 
@@ -40,7 +38,6 @@ class Places:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, torch.device], Tensor] = {}
-        self._channels: dict[tuple[int, int, int, bool], NDArray[np.intp]] = {}
 
     def of(self, count: int, device: torch.device) -> Tensor:
         key = count, device
@@ -65,26 +62,6 @@ class Places:
         else:
             values = tensor[torch.unravel_index(index, tensor.shape)]
         return values if plain else values.float()
-
-    def living(self, output: Tensor, gathered: Tensor) -> Tensor | None:
-        """Return the channels (axis 1) of which a gathered value is above 0: bool, C.
-
-        None where that is no gain: where reading costs something, and of at most LARGE values.
-        """
-        count, size = output.numel(), output.shape
-        if count <= LARGE or not statistics.on_cpu(output) or len(size) < 2 or not is_flat(output):
-            return None
-        last = not output.is_contiguous()
-        inner = 1 if last else count // (size[0] * size[1])
-        key = count, size[1], inner, last
-        channels = self._channels.get(key)
-        if channels is None:
-            if len(self._channels) >= MOST_PLACES:
-                self._channels.clear()
-            channels = self._channels[key] = (self.of(count, output.device).numpy() // inner) % size[1]
-        found = np.zeros(size[1], np.bool_)
-        found[channels[gathered.numpy() > 0]] = True
-        return torch.from_numpy(found)
 
 
 def places(count: int, device: torch.device) -> Tensor:

@@ -6,11 +6,13 @@ All are computed on the layer's device from a few values (one image, one sequenc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from cvtui.engine.observe.statistics import Number
 
 QUERIES = 64
 """Of an attention, of the first image: of more every n-th one is looked at."""
@@ -53,7 +55,7 @@ def weights_of(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool, sc
 SMALL = 1 << 16
 """Keys of one image that may be kept until the log is flushed: 256 KB."""
 
-Later = Callable[[], dict[str, Tensor]]
+Later = Callable[[], Mapping[str, Number]]
 """Numbers of what was copied, worked out when the log is flushed."""
 
 
@@ -133,7 +135,7 @@ class RunningStatistics:
         if not isinstance(share, float) or share:
             self._after, self._share, self._eps = _copies(norm), share, norm.eps
 
-    def numbers(self) -> dict[str, Tensor]:
+    def numbers(self) -> Mapping[str, Number]:
         """Compare the running statistics with the batch's: how far off the mean is, the ratio of the spreads.
 
         running_mean_off: root mean square over channels, in the batch's standard deviations. running_std_ratio: the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +16,7 @@ from torch import Tensor
 from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation, share
 from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics
 from cvtui.engine.observe.layer_kinds import RECURRENT
-from cvtui.engine.observe.statistics import answer_entropy, on_cpu
+from cvtui.engine.observe.statistics import Number, answer_entropy, on_cpu
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.nonfinite import words_of
@@ -41,7 +41,7 @@ class LayerRows:
     """Of the weights, before the update."""
     weights: Tensor | None = None
     """And after it, at the same places."""
-    numbers: dict[str, Tensor] = field(default_factory=dict)
+    numbers: dict[str, Number] = field(default_factory=dict)
     """Exact: mean (as the sum of `count` values), grad_norm, weight_norm."""
     count: int = 1
     """Of the output, where its exact sum was taken."""
@@ -106,7 +106,7 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
         for later in (layer.later, layer.running.numbers if layer.running is not None else None):
             if later is not None:
                 layer.numbers |= _worked_out(later, layer)
-    exact = [number for layer in layers for number in layer.numbers.values()]
+    exact: list[Number] = [number for layer in layers for number in layer.numbers.values()]
     exact += [] if pending.answers is None else [answer_entropy(*pending.answers)]
     described, ratios, shares, numbers = _read(describe(rows), distances(pairs), bounded, exact)
     found = _Readings(iter(described), iter(ratios), iter(shares), iter(numbers))
@@ -117,15 +117,15 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
     return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=cost, unseen=pending.unseen)
 
 
-def _dead(alive: Sequence[Tensor]) -> Tensor:
+def _dead(alive: Sequence[Tensor]) -> Number:
     if on_cpu(alive[0]):
         lived = np.logical_or.reduce([one.numpy() for one in alive])
-        return torch.tensor(1.0 - np.count_nonzero(lived) / len(lived))
+        return 1.0 - int(np.count_nonzero(lived)) / len(lived)
     return 1.0 - torch.stack(list(alive)).any(0).float().mean()
 
 
 @torch.no_grad()
-def _worked_out(later: Later, layer: LayerRows) -> dict[str, Tensor]:
+def _worked_out(later: Later, layer: LayerRows) -> Mapping[str, Number]:
     """Return the numbers that only this kind of layer has; {} where they can't be told."""
     device = layer.output.device.type if layer.output is not None else "cpu"
     try:
@@ -139,12 +139,12 @@ def _worked_out(later: Later, layer: LayerRows) -> dict[str, Tensor]:
 
 
 def _read(
-    rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Tensor]
+    rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Number]
 ) -> tuple[list[list[float]], list[float], list[list[float]], list[float]]:
     """Return all as plain numbers; another device is waited for once."""
     if on_cpu(rows):
         return rows.tolist(), ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
-    parts = [rows.flatten(), ratios, *bounded, *(one.reshape(1) for one in exact)]
+    parts = [rows.flatten(), ratios, *bounded, *(torch.as_tensor(one).reshape(1) for one in exact)]
     numbers = iter(torch.cat([part.float().to(rows.device) for part in parts]).tolist())
 
     def take(count: int) -> list[float]:

@@ -24,7 +24,7 @@ from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics,
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
 from cvtui.engine.observe.layer_record import LayerRows, Pending, together
 from cvtui.engine.observe.shards import is_shard, is_sharded
-from cvtui.engine.observe.statistics import alive_channels, channel_sums
+from cvtui.engine.observe.statistics import channel_sums
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.observe.weight_sample import WeightSample, has_closure
 from cvtui.engine.runtime.memory import is_out_of_memory
@@ -267,7 +267,7 @@ class LayerSample(Survivor):
     def _look(self, name: str, kind: str, output: Tensor) -> LayerRows:
         values = self.places.gather(output)
         rows = LayerRows(name, kind, values)
-        total = self._look_for_life(name, output, values) if kind == "relu" else None
+        total = self._look_for_life(name, output) if kind == "relu" else None
         count = output.numel()
         if count > GATHERED:
             rows.notice(count)
@@ -276,19 +276,15 @@ class LayerSample(Survivor):
             rows.count = count
         return rows
 
-    def _look_for_life(self, name: str, output: Tensor, values: Tensor) -> Tensor | None:
-        """Note which channels of a ReLU are above 0 anywhere; return the output's sum, where that was a way to it."""
+    def _look_for_life(self, name: str, output: Tensor) -> Tensor | None:
+        """Note which channels of a ReLU are above 0 anywhere; return the output's sum, where it is exact enough."""
         last = self._tokens and output.dim() > 2
         whole = output.reshape(-1, output.shape[-1]) if last else output
-        seen, total = self.places.living(whole, values), None
-        if seen is None and whole.dtype == torch.float32:
-            sums = channel_sums(whole)
-            now, total = sums != 0, sums.sum()
-        else:
-            now = alive_channels(whole, seen)
+        sums = channel_sums(whole)
+        now = sums != 0
         before = self.living.get(name)
         self.living[name] = now if before is None or before.shape != now.shape else before | now
-        return total
+        return sums.sum() if whole.dtype == torch.float32 else None
 
     @torch.no_grad()
     def _add_extras(self, rows: LayerRows, module: nn.Module, inputs: Any, output: Tensor) -> None:

@@ -22,6 +22,10 @@ WHOLE = 1 << 24
 or (on CUDA) a bool and the 8 bytes of an index; 218 MB."""
 
 
+Number = Tensor | float
+"""A scalar on its device; where reading it costs nothing it may be a plain number, which is quicker to work out."""
+
+
 def on_cpu(tensor: Tensor) -> bool:
     """Return True where reading a number costs nothing."""
     return tensor.device.type == "cpu"
@@ -147,36 +151,26 @@ def all_finite(tensor: Tensor) -> Tensor:
     return torch.stack([torch.stack(torch.aminmax(values)).isfinite().all() for values in pieces(tensor)]).all()
 
 
-def answer_entropy(said: Tensor, classes: int) -> Tensor:
+def answer_entropy(said: Tensor, classes: int) -> Number:
     """Entropy, in nats, of the predicted classes: said N, each below `classes`."""
     if on_cpu(said):
         found = np.bincount(said.numpy(), minlength=1)
         known = found[found > 0] / len(said)
-        return torch.tensor(max(0.0, -float((known * np.log(known)).sum())))
+        return max(0.0, -float((known * np.log(known)).sum()))
     counts = torch.zeros(classes, device=said.device)
     shares = counts.index_add_(0, said, torch.ones(len(said), device=said.device)) / len(said)
     return -(shares * shares.clamp_min(1e-12).log()).sum()
 
 
-def alive_channels(output: Tensor, seen: Tensor | None = None) -> Tensor:
-    """Channels that are above 0 anywhere, of outputs that are never negative (ReLU): bool, C.
-
-    output: N x C x H x W, or N x C. Their sum tells it: of 64 x 16 x 8 x 8 values it takes 10 µs, the largest 220.
-    seen: channels that are known to live already; the others alone are looked at where that is cheaper.
-    """
-    if seen is None:
-        return channel_sums(output) != 0
-    if seen.numpy().all():
-        return seen
-    unknown = (~seen).nonzero().flatten()
-    if len(unknown) > len(seen) // 4:
-        return channel_sums(output) != 0
-    return seen.index_copy(0, unknown, channel_sums(output.index_select(1, unknown)) != 0)
-
-
 def channel_sums(output: Tensor) -> Tensor:
-    """Sum over all axes but that of the channels (1): C."""
+    """Sum over all axes but that of the channels (1): C.
+
+    Of outputs that are never negative (ReLU) it is 0 where a channel is dead.
+    """
     if output.dim() == 4 and output.is_contiguous(memory_format=torch.channels_last):
         return flat_view(output).view(-1, output.shape[1]).sum(0)
+    if output.dim() > 2 and on_cpu(output) and output.is_contiguous():
+        # Of 64 x 16 x 32 x 32 values 120 µs, as long as their sum alone; over the axes at once 270 to 400.
+        return output.flatten(2).sum(2).sum(0)
     axes = [axis for axis in range(output.dim()) if axis != 1]
     return output.sum(axes) if output.dim() > 1 else output

@@ -18,15 +18,18 @@ from torch import nn
 
 from cvtui.engine.observe.charges import Calls
 
-SHARE = 0.007
-"""Of the time since the run began that samples may take …"""
+SHARE = 0.008
+"""Of the time since the run began that samples and pictures may take together …"""
 START = 0.014
 """… and seconds on top: a small net's first samples are taken one after the other. With 12 ms the doctor saw 40 steps
 of a run of 70, and did not name a net that gives one answer; six samples of that perceptron take 11."""
+OWN_SHARE = 0.004
+"""Of that time samples may take, whatever pictures took: two sets of a large net could leave a short run blind."""
 FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
-"""Of the time since the run began that pictures may take, beside the first and the last set."""
+"""Of the time since the run began that pictures may take between the first and the last set, which are made in any
+case."""
 FREE_SAMPLES = 40
 SECONDS_APART = 0.25
 """After FREE_SAMPLES, samples also keep this distance, so that the log of a long run grows slowly."""
@@ -52,6 +55,8 @@ class WatchBudget:
         """Seconds charged for samples."""
         self.pictures = 0.0
         """Seconds charged for pictures."""
+        self.last_set = 0.0
+        """Seconds that are kept for the last set of pictures: what the set before it took."""
         self.calls: Calls | None = None
         """Calls and hooks of a custom loop."""
         self.within = 0.0
@@ -68,6 +73,11 @@ class WatchBudget:
     def seconds(self) -> float:
         """Everything charged so far."""
         return max(0.0, self.samples) + self.pictures
+
+    def add_pictures(self, seconds: float) -> None:
+        """Charge a set of pictures."""
+        self.pictures += seconds
+        self.last_set = seconds
 
     def elapsed(self) -> float:
         """Seconds since the run began, pauses not counted."""
@@ -99,7 +109,9 @@ class WatchBudget:
         elapsed = self.elapsed()
         if self._count >= FREE_SAMPLES and elapsed - self._last < SECONDS_APART:
             return False
-        return self.samples <= START + SHARE * elapsed
+        if self.samples <= OWN_SHARE * elapsed:
+            return True
+        return self.seconds + self.last_set <= START + SHARE * elapsed
 
     def allows_pictures(self) -> bool:
         """Return True if a set of pictures may be made now, between the first and the last."""

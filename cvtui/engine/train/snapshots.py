@@ -142,7 +142,7 @@ class Snapshots:
             self._out_of_memory(error)
         finally:
             self._answers = []
-            self.budget.pictures += self.budget.clock() - begun
+            self.budget.add_pictures(self.budget.clock() - begun)
 
     def _out_of_memory(self, error: BaseException) -> None:
         """Leave these pictures out, and say so once. Raises any other error."""

@@ -233,10 +233,15 @@ def test_the_first_sample_is_taken_whatever_it_takes() -> None:
     clock.now = 2.0
     budget.sampled_step(2.0, 1.0)
     assert not budget.allows_sample()
-    clock.now = 139.0
+    clock.now = 123.0
     assert not budget.allows_sample()
-    clock.now = 141.0
-    assert budget.allows_sample(), "1 s is 0.7 % of it now, and 14 ms"
+    clock.now = 124.0
+    assert budget.allows_sample(), "1 s is 0.8 % of it now, and 14 ms"
+    budget.add_pictures(1.0)
+    clock.now = 249.0
+    assert not budget.allows_sample()
+    clock.now = 251.0
+    assert budget.allows_sample(), "half of the share is theirs, whatever pictures take"
 
 
 def test_later_samples_keep_their_distance_in_time() -> None:
@@ -332,8 +337,9 @@ def test_a_run_of_three_seconds_stays_within_two_percent() -> None:
             budget.plain_step(seconds)
         if step in (200, 1499):
             clock.now += 0.004
-            budget.pictures += 0.004
+            budget.add_pictures(0.004)
     assert 0.01 < budget.share() <= 0.02
+    assert budget.seconds <= START + SHARE * clock.now + 0.002, "pictures, the last too, come out of one account"
     assert budget.share() == pytest.approx(1 - 3.0 / clock.now, rel=0.05), "and that is what it took"
 
 
