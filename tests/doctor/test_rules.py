@@ -335,6 +335,18 @@ def test_cut_gradients_are_seen_where_each_tenth_is_looked_at() -> None:
     assert "of those that were looked at, each nearly that of the one before" in told
 
 
+def test_a_net_that_draws_its_images_may_draw_in_evaluation_too() -> None:
+    """As a variational autoencoder does: its targets are numbers, not classes."""
+    known = {"loss_kind": "binary cross-entropy", "loss_given": ["sigmoid", "linear"], "outputs": 256}
+    assert found(own(evaluations_differ=0.8, target_kind="numbers", **known))["F47"].severity == "note"
+    assert found(own(evaluations_differ=0.8, target_kind="one-hot", **known))["F47"].severity == "warn"
+
+
+def test_a_batch_that_is_rounded_together_is_no_mixed_one() -> None:
+    """Quantisation takes one scale for all images: a note; what mixes them moves the answers far more."""
+    assert [found(own(neighbours_matter=apart))["F57"].severity for apart in (0.02, 0.4)] == ["note", "stop"]
+
+
 def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
     told = found(own(weights=weights(0.0)))["F08"]
     assert (told.severity, told.sentence.endswith("that part begins as nothing.")) == ("note", True)
