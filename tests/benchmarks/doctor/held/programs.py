@@ -14,6 +14,9 @@ from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cas
     fourth_loop,
     fourth_loss,
     fourth_model,
+    hands_goals,
+    hands_steps,
+    hands_ways,
     heads,
     healthy,
     second,
@@ -40,5 +43,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "seventh"."""
+    """Return "first" to "seventh", or "hands": healthy runs alone."""
     return CASES[program.loop].batch_of
