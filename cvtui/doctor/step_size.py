@@ -42,8 +42,8 @@ def too_fast(obs: Observations) -> StepSize | None:
         looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs), _thrown(obs)
         found = [pace for pace in looks if pace is not None]
         if not found and _never_recovered(obs):
-            looks = _by_ratio(obs, True), _by_loss(obs, True), _by_first_look(obs)
-            found = [pace for pace in looks if pace is not None]
+            late = _by_ratio(obs, True), _by_loss(obs, True), _by_first_look(obs)
+            found = [pace for pace in late if pace is not None]
         first = min(found, key=lambda pace: pace.since) if found else None
         alone = first is not None and len(found) > 1 and not math.isfinite(first.ratio)
         if first is not None and alone and found[0].begun <= first.step:  # a later look may show another rate's doing

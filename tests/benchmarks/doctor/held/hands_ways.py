@@ -324,6 +324,8 @@ class SpiralByWaves(HandsCase):
 
     def net(self) -> nn.Module:
         class Waves(nn.Module):
+            rates: Tensor
+
             def __init__(self) -> None:
                 super().__init__()
                 self.register_buffer("rates", 2 * torch.randn(2, 32))
