@@ -39,10 +39,11 @@ class StepSize(NamedTuple):
 def too_fast(obs: Observations) -> StepSize | None:
     """Return the first moment at which steps were too large and the loss was no better for it."""
     if "fast" not in obs.memo:
-        looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs), _by_undoing(obs)
+        looks = _by_ratio(obs, False), _by_loss(obs, False), _by_death(obs), _by_undoing(obs), _thrown(obs)
         found = [pace for pace in looks if pace is not None]
         if not found and _never_recovered(obs):
-            found = [pace for pace in (_by_ratio(obs, True), _by_loss(obs, True)) if pace is not None]
+            late = _by_ratio(obs, True), _by_loss(obs, True), _by_first_look(obs)
+            found = [pace for pace in late if pace is not None]
         first = min(found, key=lambda pace: pace.since) if found else None
         alone = first is not None and len(found) > 1 and not math.isfinite(first.ratio)
         if first is not None and alone and found[0].begun <= first.step:  # a later look may show another rate's doing
@@ -212,6 +213,52 @@ def _by_undoing(obs: Observations) -> StepSize | None:
         return None  # the weights hardly move: something else raised the loss
     look = int(obs.layers.steps[row]), ratio
     return StepSize(step, obs.layers.names[places[int(column)]], ratio, rise(obs, step), (look,))
+
+
+def _first_look(obs: Observations) -> Array:
+    """Return the update ratios of the run's very first step; empty where that was not sampled.
+
+    It always is, but in a run that goes on: later samples of a net with short steps thin out by the clock, and on a
+    busy machine there may be no other for a hundred steps.
+    """
+    values, places = ratios(obs)
+    known = places and len(values) and obs.first_step == 0 and obs.layers.steps[0] == 0
+    return values[0] if known and np.isfinite(values[0]).any() else np.empty(0)
+
+
+def _thrown(obs: Observations) -> StepSize | None:
+    """Find a first step that throws most layers far away, and a loss that shoots up and does not come back at once."""
+    look, guess, first, windows = _first_look(obs), obs.guess, obs.first_loss, obs.windows
+    if not look.size or guess is None or first is None or not len(windows):
+        return None
+    if float(middles(look[None])[0]) < limit("F31", "thrown") or windows.loss[0] < limit("F01", "still") * guess:
+        return None
+    early = obs.losses[: int(windows.end[0])]
+    if not np.isfinite(early).any() or (obs.is_cross_entropy and first > limit("F10", "far") * guess):
+        return None
+    step, level = int(np.nanargmax(np.where(np.isfinite(early), early, np.nan))), max(guess, first)
+    if early[step] < limit("F31", "shot") * level or (early > level).sum() < 2:
+        return None
+    return _told_by(obs, look, step, peak(obs, step))
+
+
+def _by_first_look(obs: Observations) -> StepSize | None:
+    """Find a first step that was too large in a run whose loss is no better than a guess's since."""
+    look, guess = _first_look(obs), obs.guess
+    if not look.size or guess is None or np.nanmax(look) < limit("F01", "ratio"):
+        return None
+    step = int(limit("F36", "steps"))
+    if obs.steps_done <= step or obs.loss_at(obs.steps_done, 5) < limit("F01", "still") * guess:
+        return None
+    if float(middles(look[None])[0]) < limit("F31", "middle"):
+        return None
+    return _told_by(obs, look, step, rise(obs, step))
+
+
+def _told_by(obs: Observations, look: Array, step: int, words: str) -> StepSize:
+    column = int(np.nanargmax(look))
+    ratio = float(look[column])
+    return StepSize(step, obs.layers.names[obs.layers.weighted()[column]], ratio, words, ((0, ratio),))
 
 
 def too_slow(obs: Observations) -> StepSize | None:

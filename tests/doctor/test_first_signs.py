@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cvtui.doctor import Doctor
+from cvtui.engine.observe.both_modes import repeats_differ
 from cvtui.engine.observe.first_answers import counted
 from cvtui.engine.observe.loss_graph import read_loss
 from cvtui.runlog.events import EpochDone, Facts, Steps
@@ -126,7 +128,10 @@ from tests.doctor.watched_loops.squashed import (
 )
 from tests.doctor.watched_loops.threads import (
     AnyOfTheBatch,
+    AskedFirst,
+    AskedWithin,
     EmptyRows,
+    JudgedInTraining,
     OneBesideRows,
     ScoresOfRows,
     TwoHeads,
@@ -213,6 +218,7 @@ from tests.doctor.watched_loops.updates import (
         (WeighedByNothing, "F59", "no image counts in it"),
         (SharesUnderKl, "F40", "wants log-probabilities first"),
         (NormsAtZero, "F08", "answered alike"),
+        (JudgedInTraining, "F23", "validated in training mode"),
         (StepsInValidation, "F46", "Before step 10 the optimiser made 1 update of"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
@@ -232,7 +238,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
              GradientsInValidation, ScaledInForward, BrighterInTraining, CycleByBatch, CosineOfEpochs, WarmedCosine,
              Sharpened, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy,
-             FaintHead],
+             FaintHead, AskedFirst, AskedWithin],
     ids=lambda value: value.__name__,
 )  # fmt: skip
 def test_a_sound_loop_is_left_in_peace(kind: Callable[[], Loop], tmp_path: Path) -> None:
@@ -248,6 +254,13 @@ def test_an_accuracy_that_the_loss_rules_out(told: float, loss: float, impossibl
     doctor.take(Steps(first=0, loss=[loss] * 60, accuracy=[told] * 60, grad_norm=[], lr=[0.1] * 60))
     doctor.update()
     assert [one.id for one in doctor.all if one.id == "F49"] == ["F49"] * impossible
+
+
+def test_one_number_is_compared_without_a_warning() -> None:
+    """Of a net with one output and a batch of one: PyTorch warns of the deviation of a single number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert repeats_differ(nn.Linear(3, 1), torch.ones(1, 3)) == 0
 
 
 @pytest.mark.parametrize(("times", "counted_as"), [(1.0, "half of a score"), (0.0, "")])

@@ -11,7 +11,7 @@ import pytest
 
 from cvtui.doctor import Doctor, catalogue
 from cvtui.doctor.registry import RULES
-from cvtui.runlog.events import ModuleFact, Record, WeightFact
+from cvtui.runlog.events import LayersSampled, ModuleFact, Record, WeightFact
 from tests.doctor.making import attended, epoch, facts, found, learning, modules, sample, started, story
 from tests.doctor.test_rank_rules import OF_RANKS
 
@@ -298,11 +298,53 @@ def test_the_fault_is_found(fault: str) -> None:
     assert 0 < one.sure <= 1
 
 
+@pytest.mark.parametrize(
+    ("size", "loss", "severity"),
+    [
+        (0.5, lambda s: {1: 9.0, 2: 8.0}.get(s, max(1.6, 3.5 - s / 10)), "warn"),  # it learns, and badly
+        (0.5, lambda s: {1: 9.0, 2: 8.0}.get(s, max(0.3, 3.5 - s / 10)), "note"),  # it has got over it
+        (0.5, lambda s: {1: 9.0}.get(s, learning(s)), ""),  # one step later all is well
+        (0.5, learning, ""),
+        (0.2, lambda s: {1: 9.0, 2: 8.0}.get(s, max(0.3, 3.5 - s / 10)), ""),
+        (0.12, lambda _: GUESS + 0.02, "warn"),  # nothing is learnt
+        (0.12, learning, ""),
+        (0.04, lambda _: GUESS + 0.02, ""),
+    ],
+)
+def test_a_first_step_that_is_too_large_is_seen_without_another_look(
+    size: float, loss: Callable[[int], float], severity: str
+) -> None:
+    """Samples thin out by the clock: of a net with short steps the first may be all there is."""
+
+    def look(step: int) -> LayersSampled:
+        return sample(step, update_ratio=size)
+
+    records = story(loss=loss, rate=lambda _: 0.4, look=look, accuracy=lambda _: 0.3, epochs=())
+    first = [one for one in records if not isinstance(one, LayersSampled) or not one.step]
+    one = found(first).get("F31")
+    assert (one.severity if one else "") == severity
+    if one is not None:
+        assert one.step == 0
+        assert f"step 0 moved the weights of conv1 by {100 * size:g} % of their size" in one.sentence
+
+
 def test_cut_gradients_are_seen_where_each_tenth_is_looked_at() -> None:
     """As in a short loop of one's own: norms that agree with the one before, and no word of ten steps in a row."""
     assert "F33" not in found(story(grad=lambda step: None if step % 10 else 0.02 + 0.01 * math.sin(step)))
     told = found(story(loss=flat, grad=lambda step: None if step % 10 else 1e-3))["F33"].sentence
     assert "of those that were looked at, each nearly that of the one before" in told
+
+
+def test_a_net_that_draws_its_images_may_draw_in_evaluation_too() -> None:
+    """As a variational autoencoder does: its targets are numbers, not classes."""
+    known = {"loss_kind": "binary cross-entropy", "loss_given": ["sigmoid", "linear"], "outputs": 256}
+    assert found(own(evaluations_differ=0.8, target_kind="numbers", **known))["F47"].severity == "note"
+    assert found(own(evaluations_differ=0.8, target_kind="one-hot", **known))["F47"].severity == "warn"
+
+
+def test_a_batch_that_is_rounded_together_is_no_mixed_one() -> None:
+    """Quantisation takes one scale for all images: a note; what mixes them moves the answers far more."""
+    assert [found(own(neighbours_matter=apart))["F57"].severity for apart in (0.02, 0.4)] == ["note", "stop"]
 
 
 def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:

@@ -87,6 +87,11 @@ def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[fl
     return rounded(losses[0], 6), rounded(losses[1], 6)
 
 
+def _spread(numbers: Tensor) -> float:
+    """Return their standard deviation; 0 of a single one, of which PyTorch would warn."""
+    return numbers.float().std().item() if numbers.numel() > 1 else 0.0
+
+
 def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
     """Return by how much two evaluations of the same images differ, as a share of the outputs' spread."""
     try:
@@ -95,7 +100,7 @@ def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
             first, second = (scores_of(model(images[:TWICE].clone())) for _ in range(2))
             if not isinstance(first, Tensor) or not first.is_floating_point() or first.shape != second.shape:
                 return None
-            spread = first.float().std().item() or 1.0
+            spread = _spread(first) or 1.0
             return rounded_or_none((first - second).abs().max().item() / spread, 6)
     except _FOREIGN:
         return None
@@ -120,7 +125,7 @@ def neighbours_matter(model: nn.Module, images: Tensor) -> float | None:
             among = among[middle]
             if among.shape != alone.shape:
                 return None
-            spread = among.float().std().item()
+            spread = _spread(among)
             apart = (among - alone).float().abs().max().item()
             return rounded_or_none(apart / spread, 6) if spread > 0 else None
     except _FOREIGN:

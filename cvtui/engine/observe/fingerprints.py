@@ -76,6 +76,10 @@ class Fingerprints:
         if self._epochs == 0:
             self._take(self._evaluated, "evaluated", images, EVALUATED)
 
+    def forget_evaluated(self) -> None:
+        """Let go of what was taken for evaluated and was not."""
+        self._evaluated, self._counts["evaluated"] = [], 0
+
     def _take(self, kept: list[Tensor], name: str, images: Tensor, most: int) -> None:
         if self._counts[name] >= most or images.dim() < 2:
             self._counts[name] += len(images)

@@ -20,6 +20,7 @@ from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and
 from cvtui.engine.observe.charges import Calls
 from cvtui.engine.observe.ends_no_training import ends_no_training
 from cvtui.engine.observe.eval_updates import EvalUpdates
+from cvtui.engine.observe.evaluations import Evaluations
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
@@ -101,6 +102,7 @@ class Probe:
         self._labels = BatchLabels()
         self._first = FirstBatch(self.optimizers, self._within_memory)
         self._validation: Tensor | None = None
+        self._evaluations = Evaluations()
         self._finite = FiniteInputs(scan_inputs)
         self._updates = 0
         self._without: set[str] | None = None
@@ -193,6 +195,7 @@ class Probe:
                 self._look_at_validation(module, images)
             return
         self._mode = module.training
+        self._evaluations.trained()
         self._eval_updates.forward(module.training)
         self._passes.forward()
         if self.seen < BATCHES:
@@ -213,6 +216,11 @@ class Probe:
             self._first.take_inputs(module, images)
 
     def _look_at_validation(self, module: nn.Module, images: Tensor) -> None:
+        if self.seen and not self._evaluations.take(self.number, module.training):
+            if self._evaluations.is_habit and not self._reported_validation:
+                self._validation = None
+                self._prints.forget_evaluated()
+            return
         if self.seen:
             self._prints.evaluate(images)
         if self._validation is None and self.seen:
@@ -294,6 +302,7 @@ class Probe:
     ) -> None:
         """Take one step's loss and, where they are known, its labels (N) and the accuracy that was told."""
         self.number += 1
+        self._evaluations.step()
         self._eval_updates.step(self.number)
         if self._mode is False or self._handles or self._update_handles:
             self._follow_modes()
@@ -350,17 +359,8 @@ class Probe:
         elif not self._reported_batches and self.seen >= STEPS and "early" not in self._first.fields:
             self._first.fields["early"] = True
             facts |= self._read_batches()
-        if not self._reported_validation and self._validation is not None:
-            self._reported_validation = True
-            numbers = self._validation.tolist()
-            facts |= {
-                "validation_mean": rounded_or_none(numbers[0], 6),
-                "validation_std": rounded_or_none(numbers[1], 6),
-            }
-            facts["validation_mode"], facts["jumps"] = (
-                self._first.fields["validation_mode"],
-                self._first.jumps(numbers[4]),
-            )
+        if self._evaluations.is_settled(self.number):
+            facts |= self._read_validation()
         facts |= self._finite.facts() | self._read_modes() | self._signs.set_back()
         return Facts(step=self.number, **facts) if facts else None
 
@@ -368,9 +368,19 @@ class Probe:
     def remaining(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
         facts = {} if self._reported_batches or not self.seen else self._read_batches()
-        facts |= self._read_modes(ended=True)
+        facts |= self._read_validation() | self._read_modes(ended=True)
         self._reported_batches = True
         return Facts(step=self.number, **facts) if facts else None
+
+    def _read_validation(self) -> dict[str, Any]:
+        if self._reported_validation or self._validation is None:
+            return {}
+        self._reported_validation = True
+        numbers = self._validation.tolist()
+        mean, std = (rounded_or_none(number, 6) for number in numbers[:2])
+        mode = self._first.fields["validation_mode"]
+        jumps = self._first.jumps(numbers[4])
+        return {"validation_mean": mean, "validation_std": std, "validation_mode": mode, "jumps": jumps}
 
     def _read_modes(self, ended: bool = False) -> dict[str, Any]:
         """Tell once that the optimizer made no update, and at which step training went on in evaluation mode."""
@@ -435,6 +445,7 @@ class Probe:
         was found.
         """
         self._epochs += 1
+        self._evaluations.epoch()
         self._new_epoch = self._epochs == 1
         facts: dict[str, Any] = {}
         if is_compiled(self.model):

@@ -17,6 +17,9 @@ from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cas
     fourth_loop,
     fourth_loss,
     fourth_model,
+    hands_goals,
+    hands_steps,
+    hands_ways,
     heads,
     healthy,
     second,
@@ -44,5 +47,5 @@ HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "eighth"."""
+    """Return "first" to "eighth", or "hands": healthy runs alone."""
     return CASES[program.loop].batch_of
