@@ -155,6 +155,8 @@ class StepRecorder:
         """What norms took, where that is measured."""
         self.saw_bad_loss = False
         """A loss that was written was not finite."""
+        self.had_norm = False
+        """The last step that was recorded had gradients."""
         self._norms: dict[int, Tensor] = {}
         self._groups: list[dict[str, float] | None] = []
         watch.begin(training.step)
@@ -246,9 +248,8 @@ class StepRecorder:
         parameter groups.
         """
         self.watch.end()
-        norm, self._norm = self._norm, None
-        if self._norms:
-            self._norms.clear()
+        norm = self.norm_of_step()
+        self.had_norm = norm is not None
         self._groups.append(groups)
         if logits is not None and labels is not None and isinstance(loss, Tensor):
             self._metrics.add(loss, norm, logits, labels)
@@ -260,8 +261,15 @@ class StepRecorder:
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)
 
+    def norm_of_step(self) -> Norm:
+        """Return the gradients' norm of the step under way, and forget it; None where it made no update."""
+        norm, self._norm = self._norm, None
+        if self._norms:
+            self._norms.clear()
+        return norm
+
     def add_quick(self, steps: Sequence[Quick]) -> None:
-        """Add steps that were held meanwhile: of none was a gradient or a batch looked at."""
+        """Add steps that were held meanwhile."""
         self._metrics.add_quick(steps)
         self._groups += [one.groups for one in steps]
         self._rates += [one.rate for one in steps]

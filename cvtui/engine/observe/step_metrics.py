@@ -38,6 +38,7 @@ class Quick(NamedTuple):
     accuracy: Tensor | float | None = None
     logits: Tensor | None = None
     labels: Tensor | None = None
+    norm: Norm = None
 
 
 @dataclass
@@ -99,12 +100,12 @@ class StepMetrics:
         self._right.append(share)
 
     def add_quick(self, steps: Sequence[Quick]) -> None:
-        """Take steps of which no gradient was looked at."""
+        """Take steps that were held meanwhile."""
         for one in steps:
             if one.logits is not None and one.labels is not None and isinstance(one.loss, Tensor):
-                self.add(one.loss, None, one.logits, one.labels)
+                self.add(one.loss, one.norm, one.logits, one.labels)
             else:
-                self.add_share(one.loss, None, one.accuracy)
+                self.add_share(one.loss, one.norm, one.accuracy)
 
     def add_reduced(self, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
         """Take one step whose accuracy (a share, of shape 1) was worked out on the device."""
