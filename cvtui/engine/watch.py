@@ -38,6 +38,7 @@ from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.loop_arguments import (
@@ -277,7 +278,7 @@ class WatchedRun:
         self.step_count += 1
         called, quick, (rate, rates) = time.perf_counter(), self._quick, self._rates()
         if quick.left:
-            held = (_detached(one) for one in (accuracy, logits, labels))
+            held = _detached(accuracy), _detached(logits), None if labels is None else lasting(labels)
             if quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held), called):
                 self._attend(rate)
             return

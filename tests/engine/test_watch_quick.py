@@ -93,12 +93,14 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
-    total, right = torch.zeros(()), torch.zeros(())
-    losses, shares, updates = [], [], []
+    total, right, labels = torch.zeros(()), torch.zeros(()), torch.zeros(8, dtype=torch.long)
+    losses, shares, updates, counts = [], [], [], []
     together = 10  # batches between two updates, as many as from one look to the next
 
     def train(number: int) -> None:
-        logits, labels = model(torch.randn(8, 4)), torch.arange(8) % 2
+        labels.copy_(torch.randint(2, (8,)))
+        counts.append(labels.bincount(minlength=2))
+        logits = model(torch.randn(8, 4))
         loss = nn.functional.cross_entropy(logits, labels)
         loss.backward()
         total.add_(loss.detach())
@@ -109,7 +111,10 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
             optimizer.zero_grad()
         losses.append(total.item())
         shares.append(right.item())
-        run.step(loss=total, accuracy=right)
+        if number % 3:
+            run.step(loss=total, accuracy=right, labels=labels)
+        else:  # as `cvtui run` tells it
+            run.step_of(loss, logits, labels)
         for sum_of in (total, right):
             sum_of.zero_()
 
@@ -140,6 +145,7 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
     assert set(told) <= {*updates, at}  # (the first step behind an evaluation tells the norm of its last update)
     assert len([number for number in told if number > 99]) >= len([number for number in updates if number > 99]) - 2
     facts = [record for record in records if isinstance(record, Facts)]
+    assert [one.batch_labels for one in facts if one.batch_labels][-1] == torch.stack(counts[:10]).sum(0).tolist()
     assert [one.validation_mean for one in facts if one.validation_mean is not None] == [pytest.approx(100, abs=1)]
     assert [one.updates_in_eval for one in facts if one.updates_in_eval] == [[at, 3]]
 

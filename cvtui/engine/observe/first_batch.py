@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.wrapped_bytes import roughness
@@ -70,7 +71,7 @@ class FirstBatch:
         if logits is not None and len(logits) != len(self._held.get("output", ())):
             self._held["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
         if labels is not None:
-            self._held["labels"] = labels.detach()
+            self._held["labels"] = lasting(labels)
         self.images, self._seen = self._seen, None
 
     def read(self, guessed: Callable[[int], Tensor | None]) -> tuple[dict[str, Any], Tensor | None]:
@@ -100,4 +101,4 @@ class FirstBatch:
 def _first_of(images: Tensor) -> Tensor:
     """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
     count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
-    return images if count >= len(images) else images[:count].clone()
+    return lasting(images) if count >= len(images) else images[:count].clone()

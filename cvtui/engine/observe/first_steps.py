@@ -37,6 +37,7 @@ from cvtui.engine.observe.forward_hooks import (
     uncompiled,
 )
 from cvtui.engine.observe.kept_casts import KeptCasts
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
@@ -331,7 +332,7 @@ class Probe:
         self._first.end(loss, labels, logits)
         images = self._first.images
         if labels is not None and images is not None:
-            self.batch = (images, labels.detach()[: len(images)])
+            self.batch = (images, lasting(labels)[: len(images)])
         self._pairs.close()
 
     def _follow_modes(self) -> None:

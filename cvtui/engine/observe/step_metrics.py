@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.accuracy import right
+from cvtui.engine.observe.lasting import lasting
 from cvtui.text import rounded
 
 LARGE = 1 << 16
@@ -78,7 +79,7 @@ class StepMetrics:
         self._sizes.append(labels.shape[0])  # a tensor's len() takes 1 µs longer
         self._norms.append(norm)
         self._logits.append(logits.detach())
-        self._labels.append(labels)
+        self._labels.append(lasting(labels))
         count = logits.numel()
         self._held += count
         if count > LARGE or self._held > HELD:

@@ -21,7 +21,7 @@ from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import Batches, FirstBatches, iterators
+from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
 from cvtui.text import harmless
 
 UNTOUCHED = 20
@@ -205,6 +205,7 @@ class Session:
             self._loader_ended = not self._lost
             self._next_batches(self._training)
         self.close_epoch()
+        self._evaluation.since = GIVERS.count
 
     def _next_batches(self, ended: Batches) -> None:
         """Find the next epoch's iterator; without one look again at each step, among new objects alone."""
