@@ -251,10 +251,27 @@ class WatchedRun:
             if group is not None and type(rate := group["lr"]) is float:
                 quick.left -= 1
                 self.step_count += 1
-                quick.plain.append((loss.detach(), rate, time.perf_counter(), called))
+                quick.plain.append((loss.detach(), rate, time.perf_counter(), called, 1))
                 return
         told = None if accuracy is None else _settled(checked_number("accuracy", accuracy))
         self._step(_settled(checked_number("loss", loss)), told, checked_labels(labels))
+
+    def rested(self, loss: Tensor, images: int) -> None:
+        """Record a step of so many images that was only noted, as `step_of` does the others."""
+        called, quick = time.perf_counter(), self._quick
+        self.step_count += 1
+        if quick.left > 1 and called < quick.until and quick.group is not None:
+            quick.left -= 1
+            quick.plain.append((loss, float(quick.group["lr"]), time.perf_counter(), called, images))
+            return
+        rate, rates = self._rates()
+        if quick.note(Quick(loss, rate, self.clock.seconds(), rates, images=images), called):
+            self._attend(rate)
+
+    @property
+    def next_is_noted(self) -> bool:
+        """True where the next step is only noted, and a tenth of what `cvtui run` does in it would be too much."""
+        return self._quick.left > 0 and self._quick.are_short
 
     def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Record one step by its loss (a scalar), outputs N x C and labels (N, or N x C yes and no)."""
@@ -344,7 +361,7 @@ class WatchedRun:
         began, self._epoch_began = self._epoch_began, self.step_count
         results = {
             "train_loss": sums.loss / sums.images if sums.images else None,
-            "train_accuracy": sums.right / sums.images if sums.images else None,
+            "train_accuracy": sums.right / sums.answered if sums.answered else None,
             "val_loss": None if val_loss is None else float(val_loss),
         }
         self._recorder.write(

@@ -246,7 +246,8 @@ async def test_what_was_not_measured_is_none_that_was_not_finite(tmp_path: Path)
     run.write(run._started())
     norms = [None if step % 10 else 1.0 + step / 100 for step in range(40)]
     run.write(
-        Steps(first=0, loss=[1.0] * 40, lr=[0.1] * 40, grad_norm=norms, seconds=[0.1] * 40,
+        Steps(first=0, loss=[1.0] * 40, lr=[0.1] * 40, grad_norm=norms,
+              accuracy=[None if step % 10 else 0.5 for step in range(40)], seconds=[0.1] * 40,
               not_finite={"grad_norm": {"inf": [35]}})
     )  # fmt: skip
     for epoch, loss in enumerate((None, 1.0, None, None, 0.5), 1):
@@ -270,6 +271,11 @@ async def test_what_was_not_measured_is_none_that_was_not_finite(tmp_path: Path)
             assert list(zip(line.x, np.isfinite(line.y), strict=True)) == [
                 (0, True), (10, True), (20, True), (30, True), (35, False)
             ]  # fmt: skip
+        app.live.show_pane("values")
+        await pilot.pause()
+        told = [line.split() for line in app.text("values").splitlines()]
+        assert ["training", "accuracy", "50.0", "%", "at", "step", "30"] in told
+        assert not any(line[:2] == ["gradient", "norm"] for line in told)  # that of step 35 was infinite
         for pane, gone in {"loss": [32.0], "accuracy": []}.items():
             app.live.show_pane(pane)
             await pilot.pause()

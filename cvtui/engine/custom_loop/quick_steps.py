@@ -30,6 +30,8 @@ MOST = 9
 """Steps in a row that are only noted: a norm in each of the doctor's windows of ten steps is left."""
 BESIDE = 2
 """Times what a step's entry takes: about as much go into the hook on the model."""
+SHORT_SECONDS = 0.01
+"""Of a step, below which `cvtui run` looks for no labels in one that is only noted: they take 0.1 ms."""
 LOOKS = 3
 """Looks that are measured, before any step is left out …"""
 PLAIN_LOOKS = 50
@@ -51,13 +53,15 @@ class QuickSteps:
         self._held: list[Quick] = []
         self._taken: list[float] = []
         """Seconds that noting each of them took."""
-        self.plain: list[tuple[Tensor, float, float, float]] = []
-        """Loss, rate, time and when the call began of those after them, where a loop tells no more."""
+        self.plain: list[tuple[Tensor, float, float, float, int]] = []
+        """Loss, rate, time, when the call began and images of those after them, where a loop tells no more."""
         self.group: dict[str, Any] | None = None
         """The optimizer's parameters and rate, where it has one group and no norm is waited for."""
         self.until = 0.0
         """The clock's time from which noted steps are handed over."""
         self._only: dict[str, Any] | None = None
+        self.are_short = False
+        """Steps take less than SHORT_SECONDS."""
         self._owes = False
         """The step that was looked at had no update: the norm is that of the next step with one."""
         self.message = ""
@@ -100,8 +104,10 @@ class QuickSteps:
         """Put the plain ones behind the others."""
         if self.plain:
             begun = time.perf_counter() - self._time_of.seconds()
-            self._held += [Quick(loss, rate, when - begun, None) for loss, rate, when, _ in self.plain]
-            self._taken += [when - called for _, _, when, called in self.plain]
+            self._held += [
+                Quick(loss, rate, when - begun, None, images=images) for loss, rate, when, _, images in self.plain
+            ]
+            self._taken += [when - called for _, _, when, called, _ in self.plain]
             self.plain.clear()
 
     @charged
@@ -155,7 +161,8 @@ class QuickSteps:
         self._last, self._count, recorder.norm_seconds = now, 1, 0.0
         if len(self._steps) < LOOKS:
             return
-        share = statistics.median(self._costs) / max(statistics.median(self._steps), 1e-9)
+        seconds = max(statistics.median(self._steps), 1e-9)
+        share, self.are_short = statistics.median(self._costs) / seconds, seconds < SHORT_SECONDS
         self._row = min(MOST, int(share / SHARE)) if share > SHARE else 0
         if self._row and not self._told:
             self._told = True

@@ -135,7 +135,8 @@ class Probe:
 
     def _hook(self) -> None:
         """Register all hooks."""
-        hooks, root = forward_hooks(self.model), uncompiled(self.model)
+        self._hooks, root = forward_hooks(self.model), uncompiled(self.model)
+        hooks = self._hooks
         self._root.append(hooks.before(root, self._before_forward))
         self._glance = Glance(root, self._at_a_glance)
         self._after = hooks.after(root, self._after_forward)
@@ -164,7 +165,7 @@ class Probe:
     def can_rest(self) -> bool:
         """True once a batch now and then tells as much as each one: after the first epoch."""
         known = self._reported_batches and (self._epochs > 0 or self.number >= LATE)
-        plain = not forward_hooks(self.model).traced and not may_compile()
+        plain = not self._hooks.traced and not may_compile()
         return known and plain and self._prints.is_done and not self.is_early and not self.left
 
     def rest(self) -> None:

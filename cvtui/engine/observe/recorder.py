@@ -435,7 +435,9 @@ class StepRecorder:
                 continue  # its update was left out
             sums.images += images
             sums.loss += mean * images  # one by one: the last bit must not tell how often the log was flushed
-            sums.right += readings.accuracy[index] * images
+            if not math.isnan(accuracy := readings.accuracy[index]):
+                sums.right += accuracy * images
+                sums.answered += images
 
 
 def _group_rates(steps: list[dict[str, float] | None]) -> list[GroupRates]:

@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from cvtui.engine.observe.copies import is_traced
+from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
@@ -71,6 +72,8 @@ class Watcher:
             register_optimizer_step_post_hook(self._after_step),
         ]
         self._leave_loaders = self.sight.follow_loaders()
+        self._leave_backward: Callable[[], None] | None = None
+        self.sight.wake = self.wake
         self._leave_compiled = follow_compiled(self._call_compiled)
         self._look_for_models()
 
@@ -206,6 +209,26 @@ class Watcher:
 
     # ------------------------------------------------------------------ steps
 
+    def rest(self, session: Any) -> None:
+        """See no more of the next step than its loss, where nothing else could come of it."""
+        if len(self.sessions) == 1 and not (self._search or self.sight.scaled or self._trouble or may_compile()):
+            self._leave_backward = self._leave_backward or self.sight.follow_backward()
+            self.sight.is_resting = session.is_resting = True
+
+    def wake(self, ended: bool = False) -> None:
+        """See all again; ended: a loader has given its last batch."""
+        if not self.sight.is_resting:
+            return
+        self.sight.is_resting = False
+        self._losses += [loss.reshape(()) for loss in self.sight.rested()]
+        for session in self.sessions:
+            session.woken(ended)
+
+    def _close_rested(self) -> None:
+        self._last = self._losses + self.sight.rested() if self._losses else self.sight.rested()
+        self._losses = []
+        self.sessions[0].rested(self._last)
+
     def _session(self, optimizer: Optimizer) -> Any:
         for session in self.sessions:
             if session.holds(optimizer):
@@ -213,8 +236,13 @@ class Watcher:
         return None
 
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if os.getpid() == self._process:
-            self.guarded(self._prepare_step, optimizer)
+        if os.getpid() != self._process:
+            return
+        if self.sight.is_resting:
+            if self.sessions and optimizer is self.sessions[0].optimizers[0]:
+                return
+            self.wake()
+        self.guarded(self._prepare_step, optimizer)
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -243,7 +271,11 @@ class Watcher:
         self._look_for_models()
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if os.getpid() == self._process:
+        if os.getpid() != self._process:
+            return
+        if self.sight.is_resting:
+            self.guarded(self._close_rested)
+        else:
             self.guarded(self._close_step, optimizer)
 
     def _close_step(self, optimizer: Optimizer) -> None:
@@ -279,7 +311,7 @@ class Watcher:
     def _give_up(self, why: str) -> None:
         if self._trouble:
             return
-        self._trouble = why
+        self._trouble, self.sight.is_resting = why, False
         with contextlib.suppress(Exception):
             self.sight.end()
         self._look_no_more()
@@ -305,6 +337,9 @@ class Watcher:
         for handle in self._steps:
             handle.remove()
         self._leave_compiled()
+        self.wake()
+        if self._leave_backward is not None:
+            self._leave_backward()
         self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
