@@ -19,6 +19,7 @@ from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
+from cvtui.engine.run_script.forward import Forward
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
@@ -32,38 +33,6 @@ class StoppedFromScreen(KeyboardInterrupt):
     """Stop asked for on a screen: in the script it is what ctrl+c is."""
 
     from_screen = True
-
-
-class Forward:
-    """A forward pass whose purpose (training or evaluation) shows only after it."""
-
-    def __init__(self, session: Session, learns: bool, training: bool) -> None:
-        self.session = session
-        self.learns = learns
-        """Gradients are on."""
-        self.training = training
-        """The model is in training mode."""
-        self.output: Tensor | None = None
-        self.images: Tensor | None = None
-        """Of an evaluation."""
-        self.labels: Tensor | None = None
-        """Given to the model itself (`labels=`, as Hugging Face's take them)."""
-        self.again = False
-        """On the images of the last one, whose gradients were dropped: SAM's second look, at weights beside its own."""
-        self.loss: Tensor | None = None
-        """Of a model that gives its loss beside its outputs."""
-
-    def own_pair(self) -> Labelled | None:
-        """Return outputs and the labels that the model was given."""
-        output, labels = self.output, self.labels
-        if output is None or labels is None or output.dim() != 2 or labels.shape != output.shape[:1]:
-            return None
-        return Labelled(output, labels)
-
-    def own_calls(self) -> list[Call]:
-        """Return the model's own loss, as the call of one."""
-        given, labels = self.own_pair() or (None, None)
-        return [Call("cross_entropy", given, labels, self.loss, False, False)] if self.loss is not None else []
 
 
 class Hub(Protocol):
@@ -298,6 +267,10 @@ class Session:
             and not (self._ended or self._lost or self._first_batches is not None)
         ):
             self._hub.rest(self)
+            if self.is_resting:
+                self.note("cvtui run: steps are short: accuracies are those of the steps that are looked at")
+                if not run.next_is_noted:  # (the line ended the row)
+                    self._hub.wake()
 
     def rested(self, losses: list[Tensor]) -> None:
         """Record a step of which the loss alone was seen."""

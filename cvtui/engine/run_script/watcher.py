@@ -25,6 +25,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
+from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import FirstBatches, Found, is_wrapper, share_of
@@ -381,25 +382,6 @@ def _holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimiz
     if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
         return False
     return any(share_of(child, optimizers)[1] == 1 for child in module.children())
-
-
-class Ended:
-    """A session that has ended: the script's model and optimizers are freed when the script lets them go."""
-
-    def __init__(self, session: Any, replaced: bool = False) -> None:
-        self.replaced = replaced
-        """Another optimizer of the same model took its place: it may come back."""
-        self.folder = session.folder
-        self.leads = session.leads
-        self._model = weakref.ref(session.model)
-        self._optimizers = [weakref.ref(one) for one in session.optimizers]
-
-    @property
-    def model(self) -> nn.Module | None:
-        return self._model()
-
-    def holds(self, optimizer: Optimizer) -> bool:
-        return any(one() is optimizer for one in self._optimizers)
 
 
 class _StandAside(Exception):

@@ -125,6 +125,7 @@ def test_steps_that_are_only_noted_tell_their_losses_and_end_with_the_loader(
     assert torch.autograd.backward is backward
     assert all(torch.equal(a, b) for a, b in zip(alone.trained, told.trained, strict=True))
     assert len(rested) > 40
+    assert lines(tmp_path / "s").count("accuracies are those of the steps that are looked at") == 1
     found = history(tmp_path / "s")
     assert found.state() == "finished"
     assert close(list(found.steps.loss), told.losses)
