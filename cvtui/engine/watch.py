@@ -268,9 +268,8 @@ class WatchedRun:
         if quick.note(Quick(loss, rate, self.clock.seconds(), rates, images=images), called):
             self._attend(rate)
 
-    @property
-    def next_is_noted(self) -> bool:
-        """True where the next step is only noted, and a tenth of what `cvtui run` does in it would be too much."""
+    def notes_next(self) -> bool:
+        """Return True where the next step is only noted, and short beside what `cvtui run` does in one."""
         return self._quick.left > 0 and self._quick.are_short
 
     def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:

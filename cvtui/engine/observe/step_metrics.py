@@ -134,7 +134,7 @@ class StepMetrics:
         else:
             ends = list(accumulate(sizes))
             shares = torch.stack([found[end - size : end].mean() for end, size in zip(ends, sizes, strict=True)])
-        pieces = iter(shares.split([one for one in self._right if isinstance(one, int)]))
+        pieces = iter(torch.split(shares, [one for one in self._right if isinstance(one, int)]))
         self._right = [next(pieces) if isinstance(one, int) else one for one in self._right]
         self._logits.clear()
         self._labels.clear()

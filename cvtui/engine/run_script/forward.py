@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torch import Tensor
 
 from cvtui.engine.run_script.answers import Labelled
 from cvtui.engine.run_script.loss_sight import Call
 
-if TYPE_CHECKING:
-    from cvtui.engine.run_script.session import Session
+
+class Judge(Protocol):
+    """Session of the model, which takes what came of it."""
+
+    def judged(
+        self, forward: Forward, calls: list[Call], compared: list[tuple[Tensor, Tensor]], learnt: bool
+    ) -> None: ...
 
 
 class Forward:
     """A forward pass whose purpose (training or evaluation) shows only after it."""
 
-    def __init__(self, session: Session, learns: bool, training: bool) -> None:
+    def __init__(self, session: Judge, learns: bool, training: bool) -> None:
         self.session = session
         self.learns = learns
         """Gradients are on."""

@@ -263,13 +263,13 @@ class Session:
         run = self._run
         if (
             isinstance(run, watching.WatchedRun)
-            and run.next_is_noted
+            and run.notes_next()
             and not (self._ended or self._lost or self._first_batches is not None)
         ):
             self._hub.rest(self)
             if self.is_resting:
                 self.note("cvtui run: steps are short: accuracies are those of the steps that are looked at")
-                if not run.next_is_noted:  # (the line ended the row)
+                if not run.notes_next():  # (the line ended the row)
                     self._hub.wake()
 
     def rested(self, losses: list[Tensor]) -> None:
@@ -278,7 +278,7 @@ class Session:
         self._evaluation.since = GIVERS.count
         if losses:
             self._tell(run.rested, _sum(losses), max(1, self._size * self._labels_each))
-        if len(losses) != 1 or not run.next_is_noted:
+        if len(losses) != 1 or not run.notes_next():
             self._hub.wake()
 
     def woken(self, ended: bool) -> None:
