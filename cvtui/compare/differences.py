@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,13 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _seconds(history: History) -> float:
+    """Return how long it trained: up to its last epoch's end, of a loop without epochs to its last step."""
+    seconds = history.steps.seconds
+    last = float(seconds[-1]) if len(seconds) and math.isfinite(seconds[-1]) else 0.0
+    return max(last, float(history.epochs[-1].seconds) if history.epochs else 0.0)
+
+
 def _outcome(history: History, values: dict[str, str]) -> RunOutcome:
     measured = [epoch for epoch in history.epochs if epoch.val_accuracy is not None]
     best = max(measured, key=lambda epoch: epoch.val_accuracy or 0.0, default=None)
@@ -95,5 +103,5 @@ def _outcome(history: History, values: dict[str, str]) -> RunOutcome:
         best_accuracy=best.val_accuracy if best else None,
         best_epoch=best.epoch if best else None,
         val_loss=best.val_loss if best else None,
-        seconds=float(history.epochs[-1].seconds) if history.epochs else 0.0,
+        seconds=_seconds(history),
     )

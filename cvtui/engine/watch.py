@@ -38,6 +38,7 @@ from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, UserImages
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.forward_hooks import forward_hooks
 from cvtui.engine.observe.image_writer import ImageWriter
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import LiveDoctorWriter
 from cvtui.engine.observe.loop_arguments import (
@@ -176,9 +177,11 @@ class WatchedRun:
     ) -> bool:
         """Remove the hooks and end the run: finished, stopped (from a screen, by ctrl+c), or failed."""
         self._calls.begin()
-        self._quick.interrupt()
-        self._recorder.close()
         try:
+            try:
+                self._quick.interrupt()
+            finally:
+                self._recorder.close()
             self._recorder.flush()
             if (facts := self._probe.remaining()) is not None:
                 self._writer.write(facts)
@@ -235,15 +238,39 @@ class WatchedRun:
         """
         called, quick = time.perf_counter(), self._quick
         # (The most of a loop's steps come here, and each function that is called takes 3 µs: its code is in no cache.)
-        if quick.left > 1 and type(loss) is Tensor and accuracy is None and labels is None and loss.numel() == 1:
+        if (
+            quick.left > 1
+            and called < quick.until
+            and type(loss) is Tensor
+            and accuracy is None
+            and labels is None
+            and loss.requires_grad
+            and loss.numel() == 1
+        ):
             group = quick.group
             if group is not None and type(rate := group["lr"]) is float:
                 quick.left -= 1
                 self.step_count += 1
-                quick.plain.append((loss.detach(), rate, time.perf_counter(), called))
+                quick.plain.append((loss.detach(), rate, time.perf_counter(), called, 1))
                 return
-        told = None if accuracy is None else checked_number("accuracy", accuracy)
-        self._step(checked_number("loss", loss), told, checked_labels(labels))
+        told = None if accuracy is None else _settled(checked_number("accuracy", accuracy))
+        self._step(_settled(checked_number("loss", loss)), told, checked_labels(labels))
+
+    def rested(self, loss: Tensor, images: int) -> None:
+        """Record a step of so many images that was only noted, as `step_of` does the others."""
+        called, quick = time.perf_counter(), self._quick
+        self.step_count += 1
+        if quick.left > 1 and called < quick.until and quick.group is not None:
+            quick.left -= 1
+            quick.plain.append((loss, float(quick.group["lr"]), time.perf_counter(), called, images))
+            return
+        rate, rates = self._rates()
+        if quick.note(Quick(loss, rate, self.clock.seconds(), rates, images=images), called):
+            self._attend(rate)
+
+    def notes_next(self) -> bool:
+        """Return True where the next step is only noted, and short beside what `cvtui run` does in one."""
+        return self._quick.left > 0 and self._quick.are_short
 
     def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Record one step by its loss (a scalar), outputs N x C and labels (N, or N x C yes and no)."""
@@ -267,8 +294,9 @@ class WatchedRun:
         self.step_count += 1
         called, quick, (rate, rates) = time.perf_counter(), self._quick, self._rates()
         if quick.left:
-            held = (_detached(one) for one in (accuracy, logits, labels))
-            quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held), called)
+            held = _detached(accuracy), _detached(logits), None if labels is None else lasting(labels)
+            if quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held), called):
+                self._attend(rate)
             return
         self._look(rate, rates, loss, accuracy, labels, logits)
 
@@ -287,6 +315,13 @@ class WatchedRun:
         quick.begin()
         self._recorder.step(rate, loss, logits=logits, labels=labels, accuracy=accuracy, groups=rates)
         quick.end(self.step_count, self.groups.named())
+        self._attend(rate)
+        self._leader.step(loss, labels)
+
+    @charged
+    def _attend(self, rate: float) -> None:
+        """Write what is due, and do what a screen asks for."""
+        quick = self._quick
         self._recorder.flush_when_due()
         if told := self._rate.see(rate):
             self._recorder.write(Log(time=time.time(), text=told, step=self.step_count, level="warning"))
@@ -300,7 +335,6 @@ class WatchedRun:
             self._control.apply_pending()
         except StopRequested as asked:
             raise Stopped(str(asked)) from None
-        self._leader.step(loss, labels)
 
     @charged
     def epoch(
@@ -326,7 +360,7 @@ class WatchedRun:
         began, self._epoch_began = self._epoch_began, self.step_count
         results = {
             "train_loss": sums.loss / sums.images if sums.images else None,
-            "train_accuracy": sums.right / sums.images if sums.images else None,
+            "train_accuracy": sums.right / sums.answered if sums.answered else None,
             "val_loss": None if val_loss is None else float(val_loss),
         }
         self._recorder.write(
@@ -402,6 +436,11 @@ def watch(
 
 def _detached(value: Any) -> Any:
     return value.detach() if isinstance(value, Tensor) else value
+
+
+def _settled(value: Tensor | float) -> Tensor | float:
+    """Return a number that keeps until it is read: one without a graph the loop may set back, as sums of its own."""
+    return value.detach().clone() if isinstance(value, Tensor) and not value.requires_grad else value
 
 
 def _number(value: Tensor | float | None) -> float | None:

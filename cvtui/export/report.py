@@ -16,7 +16,7 @@ from cvtui.export.pictures import pictures_html
 from cvtui.export.style import STYLE, picture_style
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
-from cvtui.runlog.axes import Floats, Smoother, epoch_middles, numbers
+from cvtui.runlog.axes import Floats, Smoother, at_epochs, epoch_middles
 from cvtui.runlog.events import Histogram, LayersSampled
 from cvtui.runlog.history import History
 from cvtui.runlog.series import FloatColumn
@@ -34,22 +34,21 @@ def charts(history: History) -> list[Chart]:
     steps = history.steps
     x = steps.step.astype(np.float64)
     marks = [(float(c.step), c.words or c.command) for c in history.commands if c.command != "look"]
-    ends = np.array([float(epoch.step) for epoch in history.epochs])
+    ends = np.array([float(epoch.step) for epoch in history.epochs], dtype=np.float64)
     middles = epoch_middles(history)
     first = (history.run.prediction.get("first_loss") if history.run else None) or None
     known = first_loss_or_none(history.run.recipe.get("loss"), 2) if history.run else None
     loss = [
         ChartCurve(name="each step", x=x, y=steps.loss, kind="train", dim=True),
         ChartCurve(name="training, smoothed", x=x, y=_smooth(steps.loss), kind="train"),
-        ChartCurve(
-            name="training, mean of the epoch", x=middles, y=_epochs(history, "train_loss"), kind="epoch", points=True
-        ),
-        ChartCurve(name="validation", x=ends, y=_epochs(history, "val_loss"), kind="validation", points=True),
+        _of_epochs(history, "training, mean of the epoch", "train_loss", middles, "epoch"),
+        _of_epochs(history, "validation", "val_loss", ends, "validation"),
     ]
+    told = np.isfinite(steps.accuracy)  # (a custom loop tells it when it likes)
     accuracy = [
         ChartCurve(name="each step", x=x, y=steps.accuracy, kind="train", dim=True),
-        ChartCurve(name="training, smoothed", x=x, y=_smooth(steps.accuracy), kind="train"),
-        ChartCurve(name="validation", x=ends, y=_epochs(history, "val_accuracy"), kind="validation", points=True),
+        ChartCurve(name="training, smoothed", x=x[told], y=_smooth(steps.accuracy)[told], kind="train"),
+        _of_epochs(history, "validation", "val_accuracy", ends, "validation"),
     ]
     values = [curve.y[np.isfinite(curve.y)] for curve in loss]
     positive = all((part > 0).all() for part in values) and any(len(part) for part in values)
@@ -71,8 +70,9 @@ def _smooth(values: FloatColumn) -> Floats:
     return smoother.values
 
 
-def _epochs(history: History, name: str) -> Floats:
-    return numbers([getattr(epoch, name) for epoch in history.epochs])
+def _of_epochs(history: History, title: str, name: str, places: Floats, kind: str) -> ChartCurve:
+    x, y = at_epochs(history, name, places)
+    return ChartCurve(name=title, x=x, y=y, kind=kind, points=True)
 
 
 def write_svg(history: History, path: Path) -> Path:

@@ -288,6 +288,16 @@ def epoch_middles(history: History) -> Floats:
     return np.array([(start + end) / 2 for start, end in zip(starts, ends, strict=True)], dtype=np.float64)
 
 
+def at_epochs(history: History, name: str, places: Floats) -> tuple[Floats, Floats]:
+    """Return the places of the epochs that tell a number of this name, and the numbers.
+
+    One that was not finite is among them; one that was not measured is not: a loop may validate each fifth epoch.
+    """
+    found = [(getattr(epoch, name), name in epoch.not_finite) for epoch in history.epochs]
+    there = np.array([value is not None or bad for value, bad in found], dtype=bool)
+    return places[there], numbers([value for value, _ in found])[there]
+
+
 def numbers(values: list[float | None]) -> Floats:
     """None becomes NaN."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -328,11 +328,13 @@ def test_a_first_step_that_is_too_large_is_seen_without_another_look(
         assert f"step 0 moved the weights of conv1 by {100 * size:g} % of their size" in one.sentence
 
 
-def test_cut_gradients_are_seen_where_each_tenth_is_looked_at() -> None:
-    """As in a short loop of one's own: norms that agree with the one before, and no word of ten steps in a row."""
+def test_gradients_are_judged_where_each_tenth_is_looked_at() -> None:
+    """As in a short loop of one's own: norms that agree with the one before, and no word of ten steps or a mean."""
     assert "F33" not in found(story(grad=lambda step: None if step % 10 else 0.02 + 0.01 * math.sin(step)))
     told = found(story(loss=flat, grad=lambda step: None if step % 10 else 1e-3))["F33"].sentence
     assert "of those that were looked at, each nearly that of the one before" in told
+    grown = found(story(loss=flat, grad=lambda step: None if step % 10 else 5000.0 if step > 40 else 1.0))
+    assert "the gradient's norm was 5e+03 where it was looked at" in grown["F07"].sentence
 
 
 def test_a_net_that_draws_its_images_may_draw_in_evaluation_too() -> None:

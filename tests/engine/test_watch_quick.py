@@ -11,10 +11,19 @@ import torch
 from torch import nn
 
 import cvtui
+from cvtui.engine.custom_loop import quick_steps
+from cvtui.engine.observe import recorder as recorder_module
 from cvtui.engine.observe.recorder import StepRecorder
-from cvtui.runlog.events import AnyRecord, Facts, Log, Steps
+from cvtui.engine.train import control
+from cvtui.engine.watch import WatchedRun
+from cvtui.runlog.events import AnyRecord, Command, Facts, Log, Steps
+from cvtui.runlog.history import History
 
 COUNT = 400
+
+
+def records_of(run: WatchedRun) -> list[AnyRecord]:
+    return [msgspec.json.decode(line, type=AnyRecord) for line in run.folder.events.read_bytes().splitlines()]
 
 
 def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +65,7 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
                 run.epoch()
     assert held
     assert not any(one.requires_grad for one in held)  # nine graphs at a time would fill a GPU
-    records = [msgspec.json.decode(line, type=AnyRecord) for line in run.folder.events.read_bytes().splitlines()]
+    records = records_of(run)
     steps = [record for record in records if isinstance(record, Steps)]
     told = [value for record in steps for value in record.loss]
     good = COUNT - 25
@@ -76,3 +85,92 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
     # Of a NaN in later epochs a loss tells first; it goes on in the weights, and no batch is said to be the first.
     bad = [one.bad_batch for one in records if isinstance(one, Facts) and one.bad_batch is not None]
     assert bad in ([], [good])
+
+
+def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers that it sets back, updates at some steps alone, and evaluations, which end in the middle of a row."""
+    monkeypatch.setattr(quick_steps, "SHARE", 1e-9)  # each row has MOST steps
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    total, right, labels = torch.zeros(()), torch.zeros(()), torch.zeros(8, dtype=torch.long)
+    losses, shares, updates, counts = [], [], [], []
+    together = 10  # batches between two updates, as many as from one look to the next
+
+    def train(number: int) -> None:
+        labels.copy_(torch.randint(2, (8,)))
+        counts.append(labels.bincount(minlength=2))
+        logits = model(torch.randn(8, 4))
+        loss = nn.functional.cross_entropy(logits, labels)
+        loss.backward()
+        total.add_(loss.detach())
+        right.add_((logits.argmax(1) == labels).float().mean())
+        if number % together == together - 1:
+            updates.append(number)
+            optimizer.step()
+            optimizer.zero_grad()
+        losses.append(total.item())
+        shares.append(right.item())
+        if number % 3:
+            run.step(loss=total, accuracy=right, labels=labels)
+        else:  # as `cvtui run` tells it
+            run.step_of(loss, logits, labels)
+        for sum_of in (total, right):
+            sum_of.zero_()
+
+    with cvtui.watch(model, optimizer, name="between", runs=tmp_path) as run:
+        for number in range(140):
+            train(number)
+            if number == 99:
+                run.epoch()
+        while run._quick.left < 5:
+            train(len(losses))
+            at = len(losses)
+        model.eval()
+        with torch.no_grad():
+            model(torch.randn(50, 4) + 100)
+        model(torch.randn(4, 4)).sum().backward()
+        for _ in range(3):
+            optimizer.step()
+        model.train()
+        run.epoch()
+        for number in range(at, at + 40):
+            train(number)
+    records = records_of(run)
+    steps = [record for record in records if isinstance(record, Steps)]
+    assert [value for record in steps for value in record.loss] == pytest.approx(losses, rel=1e-6)
+    assert [value for record in steps for value in record.accuracy] == pytest.approx(shares, rel=1e-6)
+    norms = [value for record in steps for value in record.grad_norm]
+    told = [number for number, norm in enumerate(norms) if norm is not None]
+    assert set(told) <= {*updates, at}  # (the first step behind an evaluation tells the norm of its last update)
+    assert len([number for number in told if number > 99]) >= len([number for number in updates if number > 99]) - 2
+    facts = [record for record in records if isinstance(record, Facts)]
+    assert [one.batch_labels for one in facts if one.batch_labels][-1] == torch.stack(counts[:10]).sum(0).tolist()
+    assert [one.validation_mean for one in facts if one.validation_mean is not None] == [pytest.approx(100, abs=1)]
+    assert [one.updates_in_eval for one in facts if one.updates_in_eval] == [[at, 3]]
+
+
+def test_a_screen_follows_and_stops_slow_steps_that_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
+    monkeypatch.setattr(quick_steps, "HELD_SECONDS", 0.0)  # as if each step took longer
+    monkeypatch.setattr(recorder_module, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(recorder_module, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(control, "POLL_SECONDS", 0.0)
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with cvtui.watch(model, optimizer, name="slow", runs=tmp_path) as run:
+        for _ in range(200):
+            loss = model(torch.ones(2, 4)).square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            noted = run._quick.left > 5
+            if noted:
+                run.folder.send(Command(command="stop", time=0.0))
+            run.step(loss=loss)
+            assert not noted
+    assert run.step_count < 200
+    history = History(run.folder)
+    history.poll()
+    assert history.state() == "stopped"
+    assert history.steps_done == run.step_count

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvtui.export.report import charts
 from cvtui.runlog.axes import Positions, Smoothed, Smoother, epoch_middles, position, speed
-from cvtui.runlog.events import RateGroup, Steps
+from cvtui.runlog.events import EpochDone, RateGroup, Steps
 from cvtui.runlog.history import History
 from cvtui.tui.panes.gradient import GradientPane
 from cvtui.tui.panes.layer_rows import layer_rows
@@ -236,18 +237,29 @@ def test_a_run_of_somebody_elses_loop_foretells_what_it_can(tmp_path: Path) -> N
     assert told.parameters is None
 
 
-async def test_a_step_without_a_norm_is_none_that_was_not_finite(tmp_path: Path) -> None:
+async def test_what_was_not_measured_is_none_that_was_not_finite(tmp_path: Path) -> None:
     """A short custom loop has a norm at every tenth step: the curve goes on between them, and stops at an infinite one.
 
-    (Each step between was marked "not finite".)
+    (Each step between was marked "not finite".) So do epochs without a validation, and without an accuracy.
     """
     run = WrittenRun(tmp_path)
     run.write(run._started())
     norms = [None if step % 10 else 1.0 + step / 100 for step in range(40)]
     run.write(
-        Steps(first=0, loss=[1.0] * 40, lr=[0.1] * 40, grad_norm=norms, seconds=[0.1] * 40,
+        Steps(first=0, loss=[1.0] * 40, lr=[0.1] * 40, grad_norm=norms,
+              accuracy=[None if step % 10 else 0.5 for step in range(40)], seconds=[0.1] * 40,
               not_finite={"grad_norm": {"inf": [35]}})
     )  # fmt: skip
+    for epoch, loss in enumerate((None, 1.0, None, None, 0.5), 1):
+        said = {"val_loss": "nan"} if epoch == 4 else {}
+        run.write(
+            EpochDone(epoch=epoch, step=8 * epoch, time=0.0, train_loss=1.0, train_accuracy=None, val_loss=loss,
+                      val_accuracy=loss, seconds=1.0, images_per_second=0.0, not_finite=said)
+        )  # fmt: skip
+    shown = charts(read(run))
+    for chart, lost in zip(shown[:2], (["validation"], []), strict=True):
+        bad = [curve.name for curve in chart.curves if not curve.dim and not np.isfinite(curve.y).all()]
+        assert bad == lost, chart.title
     app = LiveHost(run.folder)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
@@ -259,6 +271,17 @@ async def test_a_step_without_a_norm_is_none_that_was_not_finite(tmp_path: Path)
             assert list(zip(line.x, np.isfinite(line.y), strict=True)) == [
                 (0, True), (10, True), (20, True), (30, True), (35, False)
             ]  # fmt: skip
+        app.live.show_pane("values")
+        await pilot.pause()
+        told = [line.split() for line in app.text("values").splitlines()]
+        assert ["training", "accuracy", "50.0", "%", "at", "step", "30"] in told
+        assert not any(line[:2] == ["gradient", "norm"] for line in told)  # that of step 35 was infinite
+        for pane, gone in {"loss": [32.0], "accuracy": []}.items():
+            app.live.show_pane(pane)
+            await pilot.pause()
+            assert "validation" in app.lines(pane)
+            ends = [float(x) for line in app.lines(pane).values() if line.gaps for x in line.x[~np.isfinite(line.y)]]
+            assert ends == gone, pane
 
 
 def test_a_norm_that_was_not_finite_is_not_told_by_an_earlier_one(tmp_path: Path) -> None:

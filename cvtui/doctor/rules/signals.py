@@ -120,9 +120,9 @@ def exploding(obs: Observations) -> RuleResult | None:
         "; healthy runs stay under 10"
     )  # fmt: skip
     raised = obs.raised_by(step)
+    average = "on average" if windows.normed[first] >= 0.5 else "where it was looked at"  # (a short custom loop)
     return RuleResult(
-        f"In the steps {begun:,} to {step:,} the gradient's norm was {norm:,.3g} on average{versus}."
-        f"{change(obs, step)}",
+        f"In the steps {begun:,} to {step:,} the gradient's norm was {norm:,.3g} {average}{versus}.{change(obs, step)}",
         step=step,
         value=norm / usual if spike else norm,
         threshold=limit("F07", "times" if spike else "norm"),
@@ -135,13 +135,16 @@ def exploding(obs: Observations) -> RuleResult | None:
 def _spike(obs: Observations, norms: Array) -> int | None:
     """Two windows in a row 20 times above all that came before, while the loss is worse than it was."""
     losses, guess = obs.windows.loss, obs.guess
-    if len(norms) < 8 or guess is None or not norms.max() > limit("F07", "times") * norms[:300].min():
+    if len(norms) < 8 or guess is None:
+        return None
+    if not np.fmax.reduce(norms) > limit("F07", "times") * np.fmin.reduce(norms[:300]):
         return None
     last = min(len(norms) - 1, 300)
     lowest = np.fmin.accumulate(norms)  # no median lies below it, so most places need none
     for place in 6 + np.flatnonzero(norms[6:last] > limit("F07", "times") * lowest[5 : last - 1]):
         before = norms[max(0, place - 20) : place]
-        limit_here = limit("F07", "times") * np.nanmedian(before)
+        before = before[np.isfinite(before)]
+        limit_here = limit("F07", "times") * np.median(before) if len(before) else np.inf
         if norms[place] > limit_here and norms[place + 1] > limit_here:
             worse = losses[place + 1] > 1.1 * np.nanmedian(losses[max(0, place - 20) : place])
             if worse and losses[place + 1] > 0.5 * guess:

@@ -4,7 +4,8 @@ Beside a step of 1.3 ms the norm of the gradients, a hook on the model and an en
 five times what they take one after the other: the net has pushed their code and data out of the processor's caches. Of
 ResNet-18 on images of 32 x 32 the norm alone takes 7 %. So where they take more than SHARE of a loop's time, they are
 left out for up to MOST steps in a row, and what was noted goes into the log with the step after. Every loss, rate and
-time is in the log; gradients' norms are those of the steps that were looked at.
+time is in the log; gradients' norms are those of the steps that were looked at (of a loop that tells batches between
+two updates: of the next with an update).
 """
 
 from __future__ import annotations
@@ -29,10 +30,14 @@ MOST = 9
 """Steps in a row that are only noted: a norm in each of the doctor's windows of ten steps is left."""
 BESIDE = 2
 """Times what a step's entry takes: about as much go into the hook on the model."""
+SHORT_SECONDS = 0.01
+"""Of a step, below which `cvtui run` looks for no labels in one that is only noted: they take 0.1 ms."""
 LOOKS = 3
 """Looks that are measured, before any step is left out …"""
 PLAIN_LOOKS = 50
 """… and again after so many: what a loop takes may change."""
+HELD_SECONDS = 0.1
+"""After which noted steps go into the log, whatever is left of their row: a screen follows, and stops, slow ones."""
 
 
 class QuickSteps:
@@ -48,10 +53,17 @@ class QuickSteps:
         self._held: list[Quick] = []
         self._taken: list[float] = []
         """Seconds that noting each of them took."""
-        self.plain: list[tuple[Tensor, float, float, float]] = []
-        """Loss, rate, time and when the call began of those after them, where a loop tells no more."""
+        self.plain: list[tuple[Tensor, float, float, float, int]] = []
+        """Loss, rate, time, when the call began and images of those after them, where a loop tells no more."""
         self.group: dict[str, Any] | None = None
-        """The optimizer's parameters and rate, where it has one group."""
+        """The optimizer's parameters and rate, where it has one group and no norm is waited for."""
+        self.until = 0.0
+        """The clock's time from which noted steps are handed over."""
+        self._only: dict[str, Any] | None = None
+        self.are_short = False
+        """Steps take less than SHORT_SECONDS."""
+        self._owes = False
+        """The step that was looked at had no update: the norm is that of the next step with one."""
         self.message = ""
         """What is to be told in the log."""
         self._told = False
@@ -67,33 +79,51 @@ class QuickSteps:
         self._measures = False
         recorder.norm_seconds = 0.0 if wanted else None
 
-    def note(self, step: Quick, called: float) -> None:
-        """Keep a step, told by a call that began then; the last of them goes into the log with all others."""
+    def note(self, step: Quick, called: float) -> bool:
+        """Keep a step, told by a call that began then; the last of them goes into the log with all others.
+
+        True where they go there before, since they have waited long.
+        """
         self._gather()
+        if self._owes and (norm := self._recorder.norm_of_step()) is not None:
+            self._owes, self.group, self._recorder.resting = False, self._only, True
+            step = step._replace(norm=norm)
         self._held.append(step)
         self.left -= 1
         self._taken.append(time.perf_counter() - called)
         if not self.left:
             self.pour()
+            return False
+        if called < self.until:
+            return False
+        self._hand_over()
+        self.until = called + HELD_SECONDS
+        return True
 
     def _gather(self) -> None:
         """Put the plain ones behind the others."""
         if self.plain:
             begun = time.perf_counter() - self._time_of.seconds()
-            self._held += [Quick(loss, rate, when - begun, None) for loss, rate, when, _ in self.plain]
-            self._taken += [when - called for _, _, when, called in self.plain]
+            self._held += [
+                Quick(loss, rate, when - begun, None, images=images) for loss, rate, when, _, images in self.plain
+            ]
+            self._taken += [when - called for _, _, when, called, _ in self.plain]
             self.plain.clear()
 
     @charged
     def pour(self) -> None:
         """Hand over what was noted; the next step is looked at."""
-        self.left = 0
+        self.left, self._owes = 0, False
         self._gather()
+        self._recorder.resting = False
+        self._hand_over()
+        self._probe.look_again()
+
+    def _hand_over(self) -> None:
         self._calls.add_short(self._taken)
         self._taken.clear()
-        self._recorder.resting = False
         held, self._held = self._held, []
-        self._probe.look_again(len(held))
+        self._probe.number += len(held)
         self._recorder.add_quick(held)
 
     def begin(self) -> None:
@@ -113,8 +143,11 @@ class QuickSteps:
             self.left = max(0, min(self._row, self._recorder.watch.idle_steps(step), room))
             if self.left:
                 self._count += self.left
-                self.group = groups[0][1] if len(groups) == 1 else None
-                self._recorder.resting = True
+                self._only = groups[0][1] if len(groups) == 1 else None
+                self._owes = not self._recorder.had_norm
+                self.group = None if self._owes else self._only
+                self._recorder.resting = not self._owes
+                self.until = time.perf_counter() + HELD_SECONDS
                 if self._probe.can_rest and not self._recorder.saw_bad_loss:
                     self._probe.rest()
 
@@ -128,7 +161,8 @@ class QuickSteps:
         self._last, self._count, recorder.norm_seconds = now, 1, 0.0
         if len(self._steps) < LOOKS:
             return
-        share = statistics.median(self._costs) / max(statistics.median(self._steps), 1e-9)
+        seconds = max(statistics.median(self._steps), 1e-9)
+        share, self.are_short = statistics.median(self._costs) / seconds, seconds < SHORT_SECONDS
         self._row = min(MOST, int(share / SHARE)) if share > SHARE else 0
         if self._row and not self._told:
             self._told = True

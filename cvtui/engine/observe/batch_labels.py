@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvtui.engine.observe.lasting import lasting
+
 MOST_LABELS = 10_000
 """The largest class number whose labels are counted one by one."""
 
@@ -22,7 +24,7 @@ class BatchLabels:
 
     def add(self, labels: Tensor) -> None:
         """Take the labels of a batch: N whole numbers."""
-        self._batches.append(labels.detach())
+        self._batches.append(lasting(labels))
 
     def all(self) -> Tensor:
         """Return those of all images, on the CPU."""

@@ -26,4 +26,6 @@ class EpochSums:
     images: int = 0
     loss: float = 0.0
     right: float = 0.0
+    answered: int = 0
+    """Images whose accuracy is known."""
     seconds: float = 0.0

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.straight_losses import at_the_top, neighbours_alike
@@ -75,7 +76,7 @@ class FirstBatch:
         if logits is not None and len(logits) != len(self._held.get("output", ())):
             self._held["output"] = logits.detach()  # of accumulated gradients the last part's alone was seen
         if labels is not None:
-            self._held["labels"] = labels.detach()
+            self._held["labels"] = lasting(labels)
         written_over = self._seen is not None and _version(self._seen) != self._version  # by the model, in place
         self.images, self._seen = None if written_over else self._seen, None
 
@@ -121,4 +122,4 @@ def _version(tensor: Tensor) -> int:
 def _first_of(images: Tensor) -> Tensor:
     """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
     count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
-    return images if count >= len(images) else images[:count].clone()
+    return lasting(images) if count >= len(images) else images[:count].clone()

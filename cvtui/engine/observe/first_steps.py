@@ -18,6 +18,7 @@ from cvtui.engine.observe.batch_labels import BatchLabels
 from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.charges import Calls
+from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.observe.ends_no_training import ends_no_training
 from cvtui.engine.observe.eval_updates import EvalUpdates
 from cvtui.engine.observe.evaluations import Evaluations
@@ -27,14 +28,17 @@ from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
 from cvtui.engine.observe.forward_hooks import (
+    Glance,
     Handle,
     Subscription,
     first_tensor,
     forward_hooks,
     is_compiled,
+    may_compile,
     uncompiled,
 )
 from cvtui.engine.observe.kept_casts import KeptCasts
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
@@ -134,8 +138,10 @@ class Probe:
 
     def _hook(self) -> None:
         """Register all hooks."""
-        hooks, root = forward_hooks(self.model), uncompiled(self.model)
+        self._hooks, root = forward_hooks(self.model), uncompiled(self.model)
+        hooks = self._hooks
         self._root.append(hooks.before(root, self._before_forward))
+        self._glance = Glance(root, self._at_a_glance)
         self._after = hooks.after(root, self._after_forward)
         if not is_compiled(self.model):
             self._pairs.hook()
@@ -162,21 +168,30 @@ class Probe:
     def can_rest(self) -> bool:
         """True once a batch now and then tells as much as each one: after the first epoch."""
         known = self._reported_batches and (self._epochs > 0 or self.number >= LATE)
-        return known and self._prints.is_done and not self.is_early and not self.left
+        plain = not self._hooks.traced and not may_compile()
+        return known and plain and self._prints.is_done and not self.is_early and not self.left
 
     def rest(self) -> None:
-        """Look at no batch until `look_again`."""
+        """Look at no batch that is trained on until `look_again`."""
         for one in self._root:
             one.remove()
+        if self._root:
+            self._glance.put_on()
 
-    def look_again(self, steps: int) -> None:
-        """Look at each batch; `steps` were made meanwhile."""
-        self.number += steps
+    def look_again(self) -> None:
+        """Look at each batch."""
+        self._glance.remove()
         if not self.left:
             for one in self._root:
                 one.put_on()
 
+    def _at_a_glance(self, module: nn.Module, inputs: Any) -> None:
+        """Leave out what is trained on: an evaluation may come in the middle of a rest, and is short."""
+        if not (torch.is_grad_enabled() and module.training) and not is_traced():
+            self._before_forward(module, inputs)
+
     def close(self) -> None:
+        self._glance.remove()
         self._after.remove()
         for handles in (self._handles, self._root, self._update_handles):
             _remove(handles)
@@ -328,7 +343,7 @@ class Probe:
         self._first.end(loss, labels, logits)
         images = self._first.images
         if labels is not None and images is not None:
-            self.batch = (images, labels.detach()[: len(images)])
+            self.batch = (images, lasting(labels)[: len(images)])
         self._pairs.close()
 
     def _follow_modes(self) -> None:

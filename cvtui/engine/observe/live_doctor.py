@@ -14,8 +14,8 @@ from cvtui.runlog.history import History
 from cvtui.runlog.writer import EventWriter
 from cvtui.text import error_line
 
-LOOK_SHARE = 0.005
-"""Of a run's time that looks at its steps may take …"""
+LOOK_SHARE = 0.0025
+"""Of a run's time that looks at its steps may take, and those at epochs' ends as much again …"""
 SECONDS_APART = 0.5
 """… and the most that lies between two, and between two at epochs' ends. (A look takes 1.2 ms at first, 2 to
 4 ms later: with epochs of 0.25 s, of which the steps and the end brought a look each, it was 1.6 % of a loop.)"""

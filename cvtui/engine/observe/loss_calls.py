@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
+from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.moved_axes import RESHAPES, gives_back, may_be_planes, moved_axes
 
 LOSSES = (
@@ -97,7 +98,7 @@ class LossCalls(TorchFunctionMode):
         if self._planes is not None and given is self._planes[1]:
             self.moved = self.moved or [list(self._planes[0]), list(given.shape)]
         if isinstance(given, Tensor) and len(self.calls) < MOST:
-            truth = target.detach() if isinstance(target, Tensor) else None
+            truth = lasting(target) if isinstance(target, Tensor) else None
             if truth is not None and name == "kl_div" and kwargs.get("log_target", len(args) > 5 and args[5]):
                 truth = truth.exp()
             weighted = any(isinstance(one, Tensor) for one in weights)

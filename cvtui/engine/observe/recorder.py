@@ -155,6 +155,8 @@ class StepRecorder:
         """What norms took, where that is measured."""
         self.saw_bad_loss = False
         """A loss that was written was not finite."""
+        self.had_norm = False
+        """The last step that was recorded had gradients."""
         self._norms: dict[int, Tensor] = {}
         self._groups: list[dict[str, float] | None] = []
         watch.begin(training.step)
@@ -246,9 +248,8 @@ class StepRecorder:
         parameter groups.
         """
         self.watch.end()
-        norm, self._norm = self._norm, None
-        if self._norms:
-            self._norms.clear()
+        norm = self.norm_of_step()
+        self.had_norm = norm is not None
         self._groups.append(groups)
         if logits is not None and labels is not None and isinstance(loss, Tensor):
             self._metrics.add(loss, norm, logits, labels)
@@ -260,8 +261,15 @@ class StepRecorder:
         self._seconds.append(self.training.clock.seconds())
         self.watch.begin(self.training.step)
 
+    def norm_of_step(self) -> Norm:
+        """Return the gradients' norm of the step under way, and forget it; None where it made no update."""
+        norm, self._norm = self._norm, None
+        if self._norms:
+            self._norms.clear()
+        return norm
+
     def add_quick(self, steps: Sequence[Quick]) -> None:
-        """Add steps that were held meanwhile: of none was a gradient or a batch looked at."""
+        """Add steps that were held meanwhile."""
         self._metrics.add_quick(steps)
         self._groups += [one.groups for one in steps]
         self._rates += [one.rate for one in steps]
@@ -427,7 +435,9 @@ class StepRecorder:
                 continue  # its update was left out
             sums.images += images
             sums.loss += mean * images  # one by one: the last bit must not tell how often the log was flushed
-            sums.right += readings.accuracy[index] * images
+            if not math.isnan(accuracy := readings.accuracy[index]):
+                sums.right += accuracy * images
+                sums.answered += images
 
 
 def _group_rates(steps: list[dict[str, float] | None]) -> list[GroupRates]:

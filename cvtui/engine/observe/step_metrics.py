@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cvtui.engine.observe.accuracy import right
+from cvtui.engine.observe.lasting import lasting
 from cvtui.text import rounded
 
 LARGE = 1 << 16
@@ -38,6 +39,8 @@ class Quick(NamedTuple):
     accuracy: Tensor | float | None = None
     logits: Tensor | None = None
     labels: Tensor | None = None
+    norm: Norm = None
+    images: int = 1
 
 
 @dataclass
@@ -61,7 +64,8 @@ class StepMetrics:
 
     def _clear(self) -> None:
         self._losses: list[Tensor] = []
-        self._right: list[Tensor] = []
+        self._right: list[Tensor | int] = []
+        """Shares of several steps each; a number stands for those of as many, whose logits are held."""
         self._norms: list[Norm] = []
         self._sizes: list[int] = []
         self._logits: list[Tensor] = []
@@ -76,8 +80,12 @@ class StepMetrics:
         self._losses.append(loss.detach())
         self._sizes.append(labels.shape[0])  # a tensor's len() takes 1 µs longer
         self._norms.append(norm)
+        if self._right and type(self._right[-1]) is int:
+            self._right[-1] += 1
+        else:
+            self._right.append(1)
         self._logits.append(logits.detach())
-        self._labels.append(labels)
+        self._labels.append(lasting(labels))
         count = logits.numel()
         self._held += count
         if count > LARGE or self._held > HELD:
@@ -88,27 +96,28 @@ class StepMetrics:
 
         accuracy: a share 0..1; None where it has none.
         """
-        if self._logits:
-            self._reduce()
-        found = loss.detach() if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float64)
-        self._losses.append(found.reshape(()) if found.dim() else found)
+        self._losses.append(_scalar(loss))
         self._sizes.append(1)
         self._norms.append(norm)
-        # (A tensor made of None at every step took 6 µs.)
-        share = _UNKNOWN if accuracy is None else torch.as_tensor(accuracy).detach().float().reshape(1)
-        self._right.append(share)
+        self._right.append(_share(accuracy))
 
     def add_quick(self, steps: Sequence[Quick]) -> None:
-        """Take steps of which no gradient was looked at."""
-        for one in steps:
-            if one.logits is not None and one.labels is not None and isinstance(one.loss, Tensor):
-                self.add(one.loss, None, one.logits, one.labels)
-            else:
-                self.add_share(one.loss, None, one.accuracy)
+        """Take steps that were held meanwhile."""
+        if any(one.logits is not None for one in steps):
+            for one in steps:
+                if one.logits is not None and one.labels is not None and isinstance(one.loss, Tensor):
+                    self.add(one.loss, one.norm, one.logits, one.labels)
+                else:
+                    self.add_share(one.loss, one.norm, one.accuracy)
+                    self._sizes[-1] = one.images
+            return
+        self._losses += [_scalar(one.loss) for one in steps]
+        self._sizes += [one.images for one in steps]
+        self._norms += [one.norm for one in steps]
+        self._right += [_share(one.accuracy) for one in steps]
 
     def add_reduced(self, loss: Tensor, norm: Tensor, accuracy: Tensor, images: int) -> None:
         """Take one step whose accuracy (a share, of shape 1) was worked out on the device."""
-        self._reduce()
         self._losses.append(loss)
         self._sizes.append(images)
         self._norms.append(norm)
@@ -121,12 +130,12 @@ class StepMetrics:
         found = right(torch.cat(self._logits), torch.cat(self._labels))
         sizes = [labels.shape[0] for labels in self._labels]
         if len(set(sizes)) == 1 and sizes[0]:  # (a rank may have no image of a small batch)
-            self._right.append(found.view(len(sizes), -1).mean(1))
+            shares = found.view(len(sizes), -1).mean(1)
         else:
             ends = list(accumulate(sizes))
-            self._right.append(
-                torch.stack([found[end - size : end].mean() for end, size in zip(ends, sizes, strict=True)])
-            )
+            shares = torch.stack([found[end - size : end].mean() for end, size in zip(ends, sizes, strict=True)])
+        pieces = iter(torch.split(shares, [one for one in self._right if isinstance(one, int)]))
+        self._right = [next(pieces) if isinstance(one, int) else one for one in self._right]
         self._logits.clear()
         self._labels.clear()
         self._held = 0
@@ -141,7 +150,8 @@ class StepMetrics:
         self._reduce()
         losses = joined(torch.stack, self._losses)  # of a loop's own 1e300, float32 would make an infinite loss
         losses = losses if losses.dtype == torch.float64 else losses.float()
-        columns = [losses, joined(torch.cat, self._right), joined(torch.stack, self._whole_norms()).float()]
+        right = [one for one in self._right if isinstance(one, Tensor)]  # (all of them, once they are reduced)
+        columns = [losses, joined(torch.cat, right), joined(torch.stack, self._whole_norms()).float()]
         loss, accuracy, grad_norm = torch.stack([column.to(columns[0].device) for column in columns]).tolist()
         readings = Readings(
             loss=[rounded(number, 9) for number in loss],
@@ -166,6 +176,16 @@ class StepMetrics:
             for place, norm in zip(places, whole_norm(parts), strict=True):
                 found[place] = norm
         return [norm for norm in found if isinstance(norm, Tensor)]
+
+
+def _scalar(loss: Tensor | float) -> Tensor:
+    found = loss.detach() if isinstance(loss, Tensor) else torch.tensor(loss, dtype=torch.float64)
+    return found.reshape(()) if found.dim() else found
+
+
+def _share(accuracy: Tensor | float | None) -> Tensor:
+    # (A tensor made of None at every step took 6 µs.)
+    return _UNKNOWN if accuracy is None else torch.as_tensor(accuracy).detach().float().reshape(1)
 
 
 def joined(join: Callable[[list[Tensor]], Tensor], parts: Sequence[Tensor]) -> Tensor:

@@ -85,6 +85,8 @@ class Evaluation:
         self._training = training
         self._first_image = first_image
         self._passes: list[_Pass] = []
+        self.since = 0
+        """Batches of all loaders by the last training step."""
 
     def __bool__(self) -> bool:
         return bool(self._passes)
@@ -94,7 +96,7 @@ class Evaluation:
         last = self._passes[-1] if self._passes else None
         if last is not None and (last.batches is None or not last.batches.is_over()):
             return
-        batches = batches_other_than(self._training, thoroughly=True)
+        batches = batches_other_than(self._training, self.since)
         if batches is None:
             trained_on = _is_among(self._first_image, images)
         else:

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
+from cvtui.engine.run_script.search import GIVERS
 
 MOST = 16
 """Calls of one forward pass that are kept."""
@@ -53,6 +54,11 @@ class Sight(TorchFunctionMode):
         self.scaled = False
         """The script has a GradScaler: of a scaled loss the value before is kept."""
         self._on = 0
+        self.is_resting = False
+        """Steps are only noted: of the script nothing is seen but what `backward` is called on."""
+        self._inside = False
+        self.wake: Callable[[bool], None] = lambda _ended: None
+        """Called at a loader's end."""
         self._clear()
         self._takers: dict[Any, Any] = {
             **dict.fromkeys(_LOSSES, self._take_loss),
@@ -132,7 +138,7 @@ class Sight(TorchFunctionMode):
             self._on -= 1
 
     def follow_loaders(self) -> Callable[[], None]:
-        """See nothing while a DataLoader makes a batch; return what ends that.
+        """See nothing while a DataLoader makes a batch, and tell GIVERS of it; return what ends that.
 
         Of an evaluation's batch of 32 images it saw 70 calls, which took a third as long as all the rest.
         """
@@ -143,24 +149,60 @@ class Sight(TorchFunctionMode):
 
         @functools.wraps(made)
         def following(iterator: Any) -> Any:
-            if not self._on:
-                return made(iterator)
             before = self._on
-            self.end()
+            if before:
+                self.end()
             seen = self._on == before
             try:
-                return made(iterator)
+                batch = made(iterator)
+                GIVERS.gave(iterator)
+                return batch
+            except StopIteration:
+                self.wake(True)
+                raise
             finally:
                 if not seen and not self._on:
                     self.begin()
 
         kind.__next__ = following
+        GIVERS.begin()
 
         def end() -> None:
+            GIVERS.end()
             if vars(kind).get("__next__") is following:
                 kind.__next__ = made
 
         return end
+
+    def follow_backward(self) -> Callable[[], None]:
+        """Keep what `backward` is called on in steps that are only noted, without the mode; return what ends that."""
+        made = torch.autograd.backward
+
+        @functools.wraps(made)
+        def following(tensors: Any, *args: Any, **options: Any) -> None:
+            if not self.is_resting or self._inside:
+                made(tensors, *args, **options)
+                return
+            self._inside = True  # (checkpointing calls it again from within)
+            try:
+                made(tensors, *args, **options)
+            finally:
+                self._inside = False
+            if isinstance(tensors, Tensor) and tensors.numel() == 1:
+                self._backward.append(tensors.detach())
+
+        torch.autograd.backward = following
+
+        def end() -> None:
+            if torch.autograd.backward is following:
+                torch.autograd.backward = made
+
+        return end
+
+    def rested(self) -> list[Tensor]:
+        """Return the losses of a step that was only noted."""
+        found, self._backward = self._backward, []
+        return found
 
     @property
     def is_idle(self) -> bool:

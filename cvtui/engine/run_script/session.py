@@ -19,9 +19,10 @@ from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
+from cvtui.engine.run_script.forward import Forward
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import Batches, FirstBatches, iterators
+from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
 from cvtui.text import harmless
 
 UNTOUCHED = 20
@@ -32,38 +33,6 @@ class StoppedFromScreen(KeyboardInterrupt):
     """Stop asked for on a screen: in the script it is what ctrl+c is."""
 
     from_screen = True
-
-
-class Forward:
-    """A forward pass whose purpose (training or evaluation) shows only after it."""
-
-    def __init__(self, session: Session, learns: bool, training: bool) -> None:
-        self.session = session
-        self.learns = learns
-        """Gradients are on."""
-        self.training = training
-        """The model is in training mode."""
-        self.output: Tensor | None = None
-        self.images: Tensor | None = None
-        """Of an evaluation."""
-        self.labels: Tensor | None = None
-        """Given to the model itself (`labels=`, as Hugging Face's take them)."""
-        self.again = False
-        """On the images of the last one, whose gradients were dropped: SAM's second look, at weights beside its own."""
-        self.loss: Tensor | None = None
-        """Of a model that gives its loss beside its outputs."""
-
-    def own_pair(self) -> Labelled | None:
-        """Return outputs and the labels that the model was given."""
-        output, labels = self.output, self.labels
-        if output is None or labels is None or output.dim() != 2 or labels.shape != output.shape[:1]:
-            return None
-        return Labelled(output, labels)
-
-    def own_calls(self) -> list[Call]:
-        """Return the model's own loss, as the call of one."""
-        given, labels = self.own_pair() or (None, None)
-        return [Call("cross_entropy", given, labels, self.loss, False, False)] if self.loss is not None else []
 
 
 class Hub(Protocol):
@@ -85,6 +54,12 @@ class Hub(Protocol):
 
     def forget_losses(self) -> bool:
         """Drop losses whose update was left out; False within a step."""
+
+    def rest(self, session: Session) -> None:
+        """See no more of the next step than its loss, where nothing else could come of it."""
+
+    def wake(self, ended: bool = False) -> None:
+        """See all again."""
 
 
 class Session:
@@ -123,6 +98,12 @@ class Session:
         """Forward passes are not the script's own, or are told by `call_around`."""
         self._ended = False
         self._seen_steps = self._seen_at = 0
+        self.is_resting = False
+        """The step under way is only noted."""
+        self._forwards = 0
+        """In training, since the last step."""
+        self._size, self._labels_each = 1, 0
+        """Of the batch: images, and labels an image."""
         self._form: Any = None
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
         self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
@@ -161,6 +142,12 @@ class Session:
     # ------------------------------------------------------------------ forward passes
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
+        if self.is_resting:
+            if torch.is_grad_enabled() and module.training:
+                if args and isinstance(args[0], Tensor) and args[0].dim():
+                    self._size = args[0].shape[0]
+                return
+            self._hub.wake()
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
         if not (self._quiet or self._ended or is_traced()):
             self._hub.guarded(self._take_inputs, module, args, kwargs or {})
@@ -196,6 +183,8 @@ class Session:
             if not begun.again and self._hub.forget_losses():
                 self._parts.clear()
         self._last_images = _reference(images)
+        self._forwards += 1
+        self._size = images.shape[0] if images is not None and images.dim() else 1
         if self._first_image is None and images is not None and images.dim() and len(images):
             self._first_image = images[0].detach().clone()
             self._evaluation = Evaluation(self._training, self._first_image)
@@ -205,6 +194,7 @@ class Session:
             self._loader_ended = not self._lost
             self._next_batches(self._training)
         self.close_epoch()
+        self._evaluation.since = GIVERS.count
 
     def _next_batches(self, ended: Batches) -> None:
         """Find the next epoch's iterator; without one look again at each step, among new objects alone."""
@@ -217,7 +207,7 @@ class Session:
         self._lost = True
 
     def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
-        if not (self._quiet or self._ended or is_traced()):
+        if not (self.is_resting or self._quiet or self._ended or is_traced()):
             self._hub.guarded(self._take_output, rest[0] if len(rest) > 1 else {}, rest[-1])
 
     def _take_output(self, kwargs: Any, output: Any) -> None:
@@ -251,15 +241,51 @@ class Session:
         self._stepped.clear()
         self._last_images = _reference(None)
         parts, self._parts = self._parts, []
+        forwards, self._forwards = self._forwards, 0
         if not losses or self._ended:
             return
-        loss = losses[0] if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
+        self._tell(self._tell_step, _sum(losses), parts)
+        self._labels_each = len(parts[0].labels) // self._size if len(parts) == 1 else 0
+        if forwards == len(losses) == len(self.optimizers) == 1:
+            self._rest()
+
+    def _tell(self, what: Callable[..., None], *given: Any) -> None:
+        """Tell the run of a step. StoppedFromScreen where that was asked for."""
         self.steps += 1
         try:
-            self._tell_step(loss, parts)
+            what(*given)
         except watching.Stopped as stopped:
             self.end(stopped)
             raise StoppedFromScreen(str(stopped)) from None
+
+    def _rest(self) -> None:
+        """See no more of the next step than its loss, where it is only noted, short and like all others."""
+        run = self._run
+        if (
+            isinstance(run, watching.WatchedRun)
+            and run.notes_next()
+            and not (self._ended or self._lost or self._first_batches is not None)
+        ):
+            self._hub.rest(self)
+            if self.is_resting:
+                self.note("cvtui run: steps are short: accuracies are those of the steps that are looked at")
+                if not run.notes_next():  # (the line ended the row)
+                    self._hub.wake()
+
+    def rested(self, losses: list[Tensor]) -> None:
+        """Record a step of which the loss alone was seen."""
+        run = self._run
+        self._evaluation.since = GIVERS.count
+        if losses:
+            self._tell(run.rested, _sum(losses), max(1, self._size * self._labels_each))
+        if len(losses) != 1 or not run.notes_next():
+            self._hub.wake()
+
+    def woken(self, ended: bool) -> None:
+        """Take note that all is seen again; ended: a loader has given its last batch."""
+        self.is_resting = False
+        if ended and self._training is not None:
+            self._training.is_over()
 
     def _tell_step(self, loss: Tensor, parts: list[Labelled]) -> None:
         run = self._run
@@ -329,6 +355,10 @@ class Session:
 
     def holds(self, optimizer: Optimizer) -> bool:
         return optimizer is self.optimizers[0] or any(one is optimizer for one in self.optimizers)
+
+
+def _sum(losses: list[Tensor]) -> Tensor:
+    return losses[0] if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
 
 
 def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:

@@ -23,7 +23,9 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from cvtui.engine.observe.copies import is_traced
+from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
+from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import FirstBatches, Found, is_wrapper, share_of
@@ -71,6 +73,8 @@ class Watcher:
             register_optimizer_step_post_hook(self._after_step),
         ]
         self._leave_loaders = self.sight.follow_loaders()
+        self._leave_backward: Callable[[], None] | None = None
+        self.sight.wake = self.wake
         self._leave_compiled = follow_compiled(self._call_compiled)
         self._look_for_models()
 
@@ -206,6 +210,26 @@ class Watcher:
 
     # ------------------------------------------------------------------ steps
 
+    def rest(self, session: Any) -> None:
+        """See no more of the next step than its loss, where nothing else could come of it."""
+        if len(self.sessions) == 1 and not (self._search or self.sight.scaled or self._trouble or may_compile()):
+            self._leave_backward = self._leave_backward or self.sight.follow_backward()
+            self.sight.is_resting = session.is_resting = True
+
+    def wake(self, ended: bool = False) -> None:
+        """See all again; ended: a loader has given its last batch."""
+        if not self.sight.is_resting:
+            return
+        self.sight.is_resting = False
+        self._losses += [loss.reshape(()) for loss in self.sight.rested()]
+        for session in self.sessions:
+            session.woken(ended)
+
+    def _close_rested(self) -> None:
+        self._last = self._losses + self.sight.rested() if self._losses else self.sight.rested()
+        self._losses = []
+        self.sessions[0].rested(self._last)
+
     def _session(self, optimizer: Optimizer) -> Any:
         for session in self.sessions:
             if session.holds(optimizer):
@@ -213,8 +237,13 @@ class Watcher:
         return None
 
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if os.getpid() == self._process:
-            self.guarded(self._prepare_step, optimizer)
+        if os.getpid() != self._process:
+            return
+        if self.sight.is_resting:
+            if self.sessions and optimizer is self.sessions[0].optimizers[0]:
+                return
+            self.wake()
+        self.guarded(self._prepare_step, optimizer)
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -243,7 +272,11 @@ class Watcher:
         self._look_for_models()
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if os.getpid() == self._process:
+        if os.getpid() != self._process:
+            return
+        if self.sight.is_resting:
+            self.guarded(self._close_rested)
+        else:
             self.guarded(self._close_step, optimizer)
 
     def _close_step(self, optimizer: Optimizer) -> None:
@@ -279,7 +312,7 @@ class Watcher:
     def _give_up(self, why: str) -> None:
         if self._trouble:
             return
-        self._trouble = why
+        self._trouble, self.sight.is_resting = why, False
         with contextlib.suppress(Exception):
             self.sight.end()
         self._look_no_more()
@@ -305,6 +338,9 @@ class Watcher:
         for handle in self._steps:
             handle.remove()
         self._leave_compiled()
+        self.wake()
+        if self._leave_backward is not None:
+            self._leave_backward()
         self.guarded(self.judge)
         self._look_no_more()
         for session in list(self.sessions):
@@ -346,25 +382,6 @@ def _holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimiz
     if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
         return False
     return any(share_of(child, optimizers)[1] == 1 for child in module.children())
-
-
-class Ended:
-    """A session that has ended: the script's model and optimizers are freed when the script lets them go."""
-
-    def __init__(self, session: Any, replaced: bool = False) -> None:
-        self.replaced = replaced
-        """Another optimizer of the same model took its place: it may come back."""
-        self.folder = session.folder
-        self.leads = session.leads
-        self._model = weakref.ref(session.model)
-        self._optimizers = [weakref.ref(one) for one in session.optimizers]
-
-    @property
-    def model(self) -> nn.Module | None:
-        return self._model()
-
-    def holds(self, optimizer: Optimizer) -> bool:
-        return any(one() is optimizer for one in self._optimizers)
 
 
 class _StandAside(Exception):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cvtui.runlog.axes import Smoothed, epoch_middles, numbers, position
+from cvtui.runlog.axes import Smoothed, at_epochs, epoch_middles, position
 from cvtui.text import percent
 from cvtui.tui.panes.curve_pane import CurvePane
 from cvtui.tui.panes.overlay import overlay_lines
@@ -40,12 +40,13 @@ class AccuracyPane(CurvePane):
             lines.append(Line("training", x, self._smoothed.values(history, view.beta), 1, gaps=False))
         if history.epochs:
             middles = position(history, view.x_axis, epoch_middles(history))
-            means = numbers([epoch.train_accuracy for epoch in history.epochs])
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
-            values = numbers([epoch.val_accuracy for epoch in history.epochs])
-            lines.append(Line("epoch mean", middles, means, 5, points=True, dash=2))
-            if np.isfinite(values).any():
-                lines.append(Line("validation", ends, values, 2, points=True))
+            x, means = at_epochs(history, "train_accuracy", middles)
+            if len(means):
+                lines.append(Line("epoch mean", x, means, 5, points=True, dash=2))
+            x, values = at_epochs(history, "val_accuracy", ends)
+            if len(values):
+                lines.append(Line("validation", x, values, 2, points=True))
         self.plot.set_lines(lines)
 
     def subtitle(self, history: History, _view: ViewState) -> str:

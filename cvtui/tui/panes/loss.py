@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cvtui.runlog.axes import Smoothed, epoch_middles, numbers, position
+from cvtui.runlog.axes import Smoothed, at_epochs, epoch_middles, position
 from cvtui.text import significant
 from cvtui.tui.panes.curve_pane import CurvePane, smoothing_text
 from cvtui.tui.panes.overlay import overlay_lines
@@ -43,12 +43,11 @@ class LossPane(CurvePane):
             lines.append(Line("training", x, self._smoothed.values(history, view.beta), 1, gaps=False))
         if history.epochs:
             middles = position(history, view.x_axis, epoch_middles(history))
-            means = numbers([epoch.train_loss for epoch in history.epochs])
-            lines.append(Line("epoch mean", middles, means, 5, points=True, dash=2))
+            lines.append(Line("epoch mean", *at_epochs(history, "train_loss", middles), 5, points=True, dash=2))
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
-            losses = numbers([epoch.val_loss for epoch in history.epochs])
+            x, losses = at_epochs(history, "val_loss", ends)
             if np.isfinite(losses).any():
-                lines.append(Line("validation", ends, losses, 2, points=True))
+                lines.append(Line("validation", x, losses, 2, points=True))
         self.plot.set_guides(self._guides(history))
         self.plot.set_lines(lines)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from cvtui.runlog.axes import numbers, position
+from cvtui.runlog.axes import at_epochs, position
 from cvtui.text import clean
 from cvtui.tui.plot.line_plot import Line
 
@@ -33,9 +33,9 @@ def overlay_lines(view: ViewState, column: Literal["loss", "accuracy"]) -> list[
             )
         if history.epochs:
             ends = position(history, view.x_axis, [float(epoch.step) for epoch in history.epochs])
-            values = numbers([epoch.val_loss if column == "loss" else epoch.val_accuracy for epoch in history.epochs])
+            x, values = at_epochs(history, "val_loss" if column == "loss" else "val_accuracy", ends)
             if np.isfinite(values).any():
                 lines.append(
-                    Line(clean(other.name), ends, values, other.color, points=True, dash=number, label=str(number))
+                    Line(clean(other.name), x, values, other.color, points=True, dash=number, label=str(number))
                 )
     return lines

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from cvtui.runlog.axes import Smoothed
 from cvtui.text import clean, compact, count, duration, percent, significant
+from cvtui.tui.panes.gradient import APART
 from cvtui.tui.panes.styled_lines import StyledLine, StyledLines
 from cvtui.tui.panes.text_pane import TextPane
 from cvtui.tui.panes.view_state import OverlayRun, ViewState
@@ -17,6 +18,7 @@ from cvtui.tui.widgets import MUTED
 if TYPE_CHECKING:
     from cvtui.runlog.events import EpochDone
     from cvtui.runlog.history import History
+    from cvtui.runlog.series import FloatColumn
 
 BEST = 5
 """Number of epochs listed."""
@@ -72,18 +74,21 @@ class ValuesPane(TextPane):
             return []
         at = steps.end - 1 if view.cursor is None else min(max(view.cursor, steps.first), steps.end - 1)
         index = at - steps.first
-        loss, accuracy = float(steps.loss[index]), float(steps.accuracy[index])
+        loss = float(steps.loss[index])
         smooth = ""
         if view.beta:
             smooth = f"{significant(_known(float(self._loss.values(history, view.beta)[index])))} smoothed"
         last = ", the last one" if at == steps.end - 1 else ""
         lines = [_heading(f"step {count(at)}{last}"), _row("training loss", significant(_known(loss)), smooth)]
-        if math.isfinite(accuracy):
-            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[index]))} smoothed" if view.beta else ""
-            lines.append(_row("training accuracy", percent(accuracy), smooth))
+        if (there := _last_known(steps.accuracy, index)) is not None:
+            smooth = f"{percent(float(self._accuracy.values(history, view.beta)[there]))} smoothed" if view.beta else ""
+            where = smooth if there == index else f"at step {count(steps.first + there)}"
+            lines.append(_row("training accuracy", percent(float(steps.accuracy[there])), where))
         lines.append(_row("learning rate", compact(float(steps.lr[index]))))
-        if math.isfinite(norm := float(steps.grad_norm[index])):
-            lines.append(_row("gradient norm", significant(norm)))
+        there = _last_known(steps.grad_norm, index)
+        if there is not None and history.bad_norms.isdisjoint(range(steps.first + there, at + 1)):
+            where = "" if there == index else f"at step {count(steps.first + there)}"
+            lines.append(_row("gradient norm", significant(float(steps.grad_norm[there])), where))
         if math.isfinite(seconds := float(steps.seconds[index])):
             lines.append(_row("training time", duration(seconds, decimal=True)))
         return lines
@@ -124,6 +129,11 @@ def _overlays(overlays: tuple[OverlayRun, ...]) -> list[StyledLine]:
             text = f"{value}  epoch {best.epoch}"
         lines.append(StyledLine(Content(""), Content.assemble("  ", f"{clean(other.name):<20} ", (text, MUTED))))
     return lines
+
+
+def _last_known(column: FloatColumn, index: int) -> int | None:
+    """Return where the last number up to here lies: a short custom loop has some at every tenth step alone."""
+    return next((at for at in range(index, max(-1, index - APART - 1), -1) if math.isfinite(column[at])), None)
 
 
 def _known(value: float) -> float | None:

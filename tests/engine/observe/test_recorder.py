@@ -59,7 +59,7 @@ def test_flushes_are_spaced_by_what_the_last_one_took(
             assert run._recorder.pending == waiting, after
 
 
-def test_the_doctor_looks_at_steps_half_a_percent_of_the_time_and_at_each_epoch(
+def test_the_doctor_looks_at_steps_a_quarter_percent_of_the_time_and_at_each_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, spent, looks = [1000.0], [0.0], list[float]()
@@ -76,7 +76,7 @@ def test_the_doctor_looks_at_steps_half_a_percent_of_the_time_and_at_each_epoch(
 
         def dear(seconds: float = 1.0) -> object:
             looks.append(round(now[0] - 1000, 3))
-            spent[0] += 0.002  # over half a percent: 0.4 s
+            spent[0] += 0.001  # over a quarter percent: 0.4 s
             return update(seconds)
 
         monkeypatch.setattr(doctor, "update", dear)

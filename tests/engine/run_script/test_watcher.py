@@ -15,14 +15,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch._C import _len_torch_function_stack
+from torch.nn import functional
 from torch.nn.modules import module
 from torch.optim import optimizer
-from torch.utils.data import DataLoader, dataloader
+from torch.utils.data import DataLoader, TensorDataset, dataloader
 
 from cvtui.doctor import examine
+from cvtui.engine.custom_loop import quick_steps
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.session import UNTOUCHED
+from cvtui.engine.run_script.session import UNTOUCHED, Session
 from cvtui.engine.run_script.watcher import MOST_IDLE, Watcher
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
@@ -77,6 +80,60 @@ def test_its_losses_and_validations_are_recorded_and_no_bit_changes(name: str, t
         assert math.isclose(found.epochs[at].val_loss or 0, loss, rel_tol=1e-5)
         assert math.isclose(found.epochs[at].val_accuracy or 0, accuracy, rel_tol=1e-5)
     assert len(found.epochs) == (len(told.validations) or {"scaled": 2}.get(name, 1))
+
+
+def test_steps_that_are_only_noted_tell_their_losses_and_end_with_the_loader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of most steps nothing is seen but what backward() is called on: no step, epoch or evaluation may be missing."""
+    monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
+    monkeypatch.setattr(quick_steps, "SHORT_SECONDS", 1e9)
+    rested: list[int] = []
+    own = Session.rested
+
+    def counted(session: Session, losses: list[Tensor]) -> None:
+        rested.append(session.steps)
+        own(session, losses)
+
+    monkeypatch.setattr(Session, "rested", counted)
+    means: list[float] = []
+
+    def script() -> scripts.Told:
+        means.clear()
+        images = torch.randn(210, 1, 6, 6)
+        labels = (images.mean((1, 2, 3)) > 0).long()
+        train, held = TensorDataset(images[:190], labels[:190]), TensorDataset(images[190:], labels[190:])
+        model, losses, validations = scripts.net(), [], []
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        for _ in range(6):  # of 19 steps and one of 2 images
+            model.train()
+            total = 0.0
+            for x, y in DataLoader(train, 8, shuffle=True):
+                optimizer.zero_grad()
+                loss = functional.cross_entropy(model(x), y)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+                total += loss.item() * len(x)
+            means.append(total / len(train))
+            validations.append(scripts.validated(model, held))
+        return scripts.Told(losses, validations, [*model.state_dict().values()])
+
+    backward = torch.autograd.backward
+    alone = run(script, None)
+    told = run(script, tmp_path)
+    assert torch.autograd.backward is backward
+    assert all(torch.equal(a, b) for a, b in zip(alone.trained, told.trained, strict=True))
+    assert len(rested) > 40
+    assert lines(tmp_path / "s").count("accuracies are those of the steps that are looked at") == 1
+    found = history(tmp_path / "s")
+    assert found.state() == "finished"
+    assert close(list(found.steps.loss), told.losses)
+    assert [step for step, share in enumerate(found.steps.accuracy) if math.isnan(share)] == rested
+    assert [epoch.step for epoch in found.epochs] == [24 * number for number in range(1, 7)]
+    assert close([epoch.train_loss or 0 for epoch in found.epochs], means)
+    assert close([epoch.val_loss or 0 for epoch in found.epochs], [loss for loss, _ in told.validations])
+    assert all(epoch.train_accuracy is not None and epoch.val_accuracy is not None for epoch in found.epochs)
 
 
 def test_nothing_of_it_stays_in_pytorch(tmp_path: Path) -> None:

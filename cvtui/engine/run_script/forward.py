@@ -1,0 +1,50 @@
+"""One forward pass of a watched model: what came in and out of it, until it is known what it was for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from cvtui.engine.run_script.answers import Labelled
+from cvtui.engine.run_script.loss_sight import Call
+
+
+class Judge(Protocol):
+    """Session of the model, which takes what came of it."""
+
+    def judged(
+        self, forward: Forward, calls: list[Call], compared: list[tuple[Tensor, Tensor]], learnt: bool
+    ) -> None: ...
+
+
+class Forward:
+    """A forward pass whose purpose (training or evaluation) shows only after it."""
+
+    def __init__(self, session: Judge, learns: bool, training: bool) -> None:
+        self.session = session
+        self.learns = learns
+        """Gradients are on."""
+        self.training = training
+        """The model is in training mode."""
+        self.output: Tensor | None = None
+        self.images: Tensor | None = None
+        """Of an evaluation."""
+        self.labels: Tensor | None = None
+        """Given to the model itself (`labels=`, as Hugging Face's take them)."""
+        self.again = False
+        """On the images of the last one, whose gradients were dropped: SAM's second look, at weights beside its own."""
+        self.loss: Tensor | None = None
+        """Of a model that gives its loss beside its outputs."""
+
+    def own_pair(self) -> Labelled | None:
+        """Return outputs and the labels that the model was given."""
+        output, labels = self.output, self.labels
+        if output is None or labels is None or output.dim() != 2 or labels.shape != output.shape[:1]:
+            return None
+        return Labelled(output, labels)
+
+    def own_calls(self) -> list[Call]:
+        """Return the model's own loss, as the call of one."""
+        given, labels = self.own_pair() or (None, None)
+        return [Call("cross_entropy", given, labels, self.loss, False, False)] if self.loss is not None else []
