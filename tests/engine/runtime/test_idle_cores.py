@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -67,3 +68,21 @@ def test_a_machine_that_does_not_count_is_not_known(monkeypatch: pytest.MonkeyPa
     assert free() is None
     monkeypatch.undo()
     assert free() is None, "there is nothing to count from"
+
+
+def test_of_a_container_s_quota_what_is_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cores that it may use a part of were idle for others: all of them seemed free, and none was used."""
+    told, cores = tmp_path / "cpu.stat", len(psutil.Process().cpu_affinity() or [])
+    idle = psutil.cpu_times(percpu=True)
+    now, tick = 100.0, 0.0
+    monkeypatch.setattr(idle_cores, "OF_CONTAINER", told)
+    monkeypatch.setattr(idle_cores, "usable_cores", lambda: cores - 0.5)
+    monkeypatch.setattr(idle_cores, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(psutil, "cpu_times", lambda **_: [one._replace(idle=one.idle + tick) for one in idle])
+    free = IdleCores()
+    for used, wait, found in ((0, 0.0, None), (1_000_000, 4.0, cores - 0.75), (4_000_000 * cores, 4.0, 0.0)):
+        now, tick = now + wait, tick + wait
+        told.write_text(f"usage_usec {used}\nuser_usec 1\n")
+        assert free() == (found if found is None else pytest.approx(found))
+    told.unlink()
+    assert free() is None
