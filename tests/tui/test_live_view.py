@@ -357,9 +357,15 @@ async def test_a_hidden_view_draws_nothing_and_tells_its_state(
         growing.command("pause", "paused")
         await wait_until_async(lambda: app.live.view.state == "paused", what="its state")
         app.query_one("#body").display = True
+        map_of_screen = app.screen._compositor
+        map_of_screen.update_widgets({app.live.header})  # drawn before the next layout:
+        assert app.live in map_of_screen.full_map, "Textual then finds nothing new to tell of (no event Show)"
         await wait_until_async(
             lambda: app.live.watching and "step 45/345" in app.live.header.text, what="the view to catch up"
         )
+        growing.step(5)
+        await wait_until_async(lambda: "step 50/345" in app.live.header.text, what="what comes now")
+        await wait_until_async(lambda: app.live.has_focus_within, what="the focus")
 
 
 async def test_a_vanished_folder_is_said_not_raised(growing: WrittenRun) -> None:
