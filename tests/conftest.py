@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.leftover import end_processes_in
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ.update(OMP_NUM_THREADS="1", GOMP_SPINCOUNT="10000")  # also where a batch system says more threads
+for _name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "CVTUI_PLAIN"):
+    os.environ.pop(_name, None)  # colours and widths of whose terminal it is: tests say theirs
 os.environ["CVTUI_STRICT"] = "1"  # what ends no training of a user's is an error here
 
 # Where others use the processor too, drawing five examples has taken a second: that says nothing about a test.

@@ -42,6 +42,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "runlog/hosts/run_copy.py": ({"os.utime", "self.folder.path.mkdir"}, "such a copy"),
     "engine/ranks/agent.py": ({"tempfile.TemporaryDirectory"}, "last words of ranks, in a folder of its own"),
     "runlog/worker_process.py": ({"Path('/sys/fs/cgroup/cpu.max').read_text"}, "the kernel's own"),
+    "engine/runtime/idle_cores.py": ({"OF_CONTAINER.read_text"}, "the kernel's own"),
     "engine/observe/rank_times.py": ({"Path('/proc/self/statm').read_text"}, "the kernel's own"),
     "engine/data/decoded_cache.py": (
         {"np.load", "np.memmap", "root.mkdir", "open", "shutil.rmtree", "os.replace", "os.utime",

@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.cli.running import environment
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.torch
@@ -133,7 +133,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=120,
     )
     (packages,) = home.glob("lib/python*/site-packages")
-    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")  # behind the venv's own
+    borrowed = [place for place in sys.path if place.endswith("-packages")]
+    (packages / "borrowed.pth").write_text("\n".join(borrowed))  # behind the venv's own
     return home / "bin"
 
 
@@ -141,8 +142,9 @@ def test_assets_are_found_in_an_installed_wheel(installed: Path, tmp_path: Path)
     code = "import cvtui.assets, sys; print(*(cvtui.assets.asset(name) for name in sys.argv[1:]), sep='\\n')"
     names = sorted(assets())
     done = subprocess.run(
-        [str(installed / "python"), "-c", code, *names], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+        [str(installed / "python"), "-c", code, *names], cwd=tmp_path, env=environment(PYTHONPATH=None),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     for name, found in zip(names, done.stdout.splitlines(), strict=True):
         assert Path(found).is_relative_to(installed.parent), found
         assert Path(found).read_bytes() == (ROOT / "assets" / name).read_bytes()
@@ -152,6 +154,7 @@ def test_the_installed_command_starts(installed: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [str(installed / "cvtui"), "calc", "conv8-pool-fc", "--json"],
         cwd=tmp_path,
+        env=environment(PYTHONPATH=None),
         capture_output=True,
         text=True,
         check=True,
@@ -162,8 +165,9 @@ def test_the_installed_command_starts(installed: Path, tmp_path: Path) -> None:
 def test_a_run_from_the_installed_wheel_finds_its_data(installed: Path, tmp_path: Path) -> None:
     words = ["--no-ui", "--net", "fc", "--epochs", "1", "--threads", "1", "--device", "cpu", "--name", "one"]
     done = subprocess.run(
-        [str(installed / "cvtui"), *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
+        [str(installed / "cvtui"), *words], cwd=tmp_path, env=environment(PYTHONPATH=None),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "one" / "events.jsonl").exists()
 

@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -155,6 +156,7 @@ def test_without_a_network_one_line_says_what_to_do_by_hand(
     for variable in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies of its first use
     done = say("--no-ui", "--data", "kmnist", "--data-dir", "sets", "--download")
     assert done.code == 2
     assert [line for line in done.err.splitlines() if line] == [

@@ -385,7 +385,8 @@ def test_a_pause_stops_the_runs_clock_and_the_watchings_own(tmp_path: Path) -> N
         def resume() -> None:
             history = History(run.folder)
             wait_until(lambda: (history.poll(), history.state())[1] == "paused", what="the pause")
-            wait_until(lambda: time.perf_counter() - begun > 0.5, what="half a second of it")
+            seen = time.perf_counter()
+            wait_until(lambda: time.perf_counter() - seen > 0.5, what="half a second of it")
             run.folder.send(Command(command="resume", time=time.time()))
 
         def stepped() -> bool:

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -76,8 +77,9 @@ def test_a_real_tmux_passes_it_on_and_swallows_it_where_that_is_off(tmp_path: Pa
         pytest.skip("needs script(1)")
     (tmp_path / "text").write_text(notification("run finished", "97 %", {"TMUX": "x"}, "foot"))
     pane = f"printf %s dra wn; tmux wait-for go; cat {tmp_path}/text; tmux wait-for done"
+    sockets = tempfile.mkdtemp(dir="/tmp")  # a socket's name must be short
     for allowed in ("on", "off"):
-        seen, tmux = tmp_path / f"seen-{allowed}", ["tmux", "-f", "/dev/null", "-S", str(tmp_path / allowed)]
+        seen, tmux = tmp_path / f"seen-{allowed}", ["tmux", "-f", "/dev/null", "-S", f"{sockets}/{allowed}"]
         started = shlex.join([*tmux, "set", "-g", "allow-passthrough", allowed, ";", "new", pane])
         client = subprocess.Popen(
             ["script", "-qfec", started, str(seen)],
@@ -92,6 +94,7 @@ def test_a_real_tmux_passes_it_on_and_swallows_it_where_that_is_off(tmp_path: Pa
             subprocess.run([*tmux, "kill-server"], capture_output=True, check=False)
             client.communicate(timeout=60)
         assert _holds(seen, b"777;notify;run finished;97 %") == (allowed == "on")
+    shutil.rmtree(sockets)
 
 
 def test_outside_tmux_nobody_is_asked() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from multiprocessing import util
 from typing import Any
 
 import torch
@@ -17,6 +20,8 @@ LOOK_EVERY = 0.2
 """Seconds of waiting between two looks whether the run is to stop: a slow disk may take minutes."""
 TIMED_OUT = "DataLoader timed out"
 """How PyTorch's error begins; the next call goes on waiting for the same batch."""
+SOCKET, LONGEST_SOCKET = "pymp-12345678/listener-12345678", 103
+"""Of the name below TMPDIR through which a worker hands a batch over; bytes that kernels take of the whole."""
 
 
 def read_ahead(
@@ -27,6 +32,7 @@ def read_ahead(
     context: str | None = None,
 ) -> Iterator[Any]:
     """Yield what `collate` makes of the items of each batch, in their order."""
+    _let_sockets_fit()
     loader: DataLoader[Any] = DataLoader(
         items,
         batch_sampler=batches,
@@ -51,3 +57,18 @@ def read_ahead(
             stop_asked.look()
             continue
         yield batch
+
+
+def _let_sockets_fit() -> None:
+    """Let workers' sockets lie in /tmp where their names would be too long below TMPDIR.
+
+    A worker that can't make one tells nobody: its batch would be waited for without an end.
+    """
+    name = os.path.join(tempfile.gettempdir(), SOCKET)
+    if len(os.fsencode(name)) <= LONGEST_SOCKET or not os.access("/tmp", os.W_OK):
+        return
+    before, tempfile.tempdir = tempfile.tempdir, "/tmp"
+    try:
+        util.get_temp_dir()  # made once; the workers are told it
+    finally:
+        tempfile.tempdir = before

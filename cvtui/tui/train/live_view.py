@@ -101,8 +101,7 @@ class LiveView(DetailWindows):
         self.findings = FindingsControl(self, self.commands)
         self.overlay_runs = OverlayRuns()
         self.overlay_runs.choose(default_overlays(folder))
-        self.watching = True
-        """False while the view is hidden, behind the form."""
+        self._shown = True
         self._stale = True
         self._looked = time.monotonic()
         self._budget = FrameBudget()
@@ -138,14 +137,20 @@ class LiveView(DetailWindows):
         self._timer.stop()
         self._timer = self._look_regularly()
 
+    @property
+    def watching(self) -> bool:
+        """False while the view is hidden, behind the form."""
+        return all(node.display for node in self.ancestors_with_self)
+
     def on_show(self) -> None:
-        self.watching = True
+        self._shown = True
         self.focus_pane()
 
-    def on_hide(self) -> None:
-        self.watching = False
-
     def _tick(self) -> None:
+        if not self.watching:
+            self._shown = False
+        elif not self._shown:  # Textual tells nobody where something asked for a region before the next layout
+            self.on_show()
         if not self.watching or self._covered():
             self._look_unseen()
             return

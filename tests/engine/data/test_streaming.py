@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import tempfile
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +15,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import TensorDataset, default_collate
 
 from cvtui.engine.data import image_folder
+from cvtui.engine.data.batch_workers import read_ahead
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.decode import decode
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.data.streaming import Streamed
 from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.runtime.stop_asked import looked_for
 from cvtui.engine.train.control import Signals
 from cvtui.engine.worker import train_folder
 from cvtui.recipe.recipe import Recipe
@@ -204,3 +210,20 @@ def test_what_comes_back_counts_no_more(pictures: Path) -> None:
         Path(path).unlink()
     with pytest.raises(ImagesGone, match="10 images can't be read any more"):
         list(batches(split.train, 16, 0, 3))
+
+
+def test_batches_come_also_where_tmpdir_has_a_long_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket's name takes 107 bytes: a worker that could make none told nobody, and the run waited for good."""
+    place = tmp_path / ("a" * 100)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    monkeypatch.setitem(vars(multiprocessing.current_process())["_config"], "tempdir", None)  # none was made so far
+    looks = count()
+
+    def waited() -> None:
+        assert next(looks) < 150, "half a minute"
+
+    with looked_for(waited):
+        found = list(read_ahead(TensorDataset(torch.arange(6)), [[0, 1], [5]], 1, default_collate))
+    assert [batch.tolist() for (batch,) in found] == [[0, 1], [5]]
+    assert not list(place.iterdir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import runpy
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -112,13 +113,14 @@ def test_one_class_an_image_trained_by_bce_has_sigmoids_too(one_each: RunFolder,
         assert one.top[0][1] == pytest.approx(share, abs=1e-9)
 
 
-def test_its_evaluation_has_the_loss_of_its_validation(one_each: RunFolder) -> None:
+def test_its_evaluation_has_the_loss_of_its_validation(one_each: RunFolder, tmp_path: Path) -> None:
     (found,) = evaluated(one_each)
     assert isinstance(found, Evaluation)
     best = max(history(one_each).epochs, key=lambda epoch: (epoch.val_accuracy or 0, -epoch.epoch))
     assert found.log_loss == pytest.approx(best.val_loss, rel=1e-5)
     assert found.activation == "sigmoid"
-    (warm,) = evaluated(one_each, calibrate=True)
+    other = RunFolder(Path(shutil.copytree(one_each.path, tmp_path / "other")))  # which keeps its temperature
+    (warm,) = evaluated(other, calibrate=True)
     assert isinstance(warm, Evaluation)
     assert warm.calibrated_log_loss is not None
     assert found.log_loss is not None
