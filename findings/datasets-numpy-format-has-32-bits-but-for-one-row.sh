@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # datasets 5.2.0: a column of float64 read with_format("numpy") one could guess to be float64, as numpy has it. Rows and
-# columns together are float32, one row alone is float64, and a list in it float32: seconds since 1970 are up to a minute
-# off, and two files that were written ten seconds apart have one time. with_format("pandas") keeps it, and so does
+# columns together are float32, one row alone is float64, and a list in it float32: of seconds since 1970 the
+# last digits are lost, and two files that were written ten seconds apart have one time. with_format("pandas") keeps it, and so does
 # with_format("numpy", dtype="float64"). Times read in each way, and what lies between two of them:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # jax 0.10.2: without x64 arrays have 32 bits; that float64 becomes float32 is well known, and a list with a number above
 # 2^31 raises. An array of numpy's of int64 (numbers of pictures, hashes, seconds times 1000) one could guess to raise too:
-# it wraps without a word, and float64 above 3.4e38 is infinite. A sum of int32 wraps at 2^31, where numpy and PyTorch
-# count in 64 bits. Two numbers that differ by 2^32 are one:
+# it wraps without a word, and float64 above 3.4e38 is infinite. A sum of int32 wraps at 2^31, where numpy counts
+# in 64 bits. Two numbers that differ by 2^32 are one:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'jax==0.10.2' 'numpy==2.4.6'

@@ -2,8 +2,8 @@
 # timm 1.0.31, lion-pytorch 0.2.4, pytorch-optimizer 4.1.0, keras 3.15.1 on torch 2.14.1: one NaN gradient makes Adam's
 # weights NaN, which everybody sees. Lion steps by the sign of its momentum, and torch.sign(NaN) is 0: the momentum is NaN
 # for good, the weight is finite and never moves again, so the loss goes on at a finite value. After one bad batch a whole
-# net can stand still like this, and a look for NaN in weights, gradients and loss finds none. numpy's and jax's sign of
-# NaN is NaN, and optax 0.2.8's Lion makes the weight NaN. torch's Rprop leaves out the one step and goes on. A weight that
+# net can stand still like this, and a look for NaN in weights, gradients and loss finds none. jax's sign of NaN is
+# NaN, and optax 0.2.8's Lion makes the weight NaN. torch's Rprop leaves out the one step and goes on. A weight that
 # had a NaN as its second gradient, beside one that had 1 each time, after four steps, and the first one's momentum:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # pandas 3.1.1, Python's sqlite3: a NaN is written into SQLite as NULL, and NULL comes first in its order: of a table of
 # runs "order by loss limit 1", the best run, is the one that diverged. min(loss) leaves it out, and so does the mean; with
-# "order by accuracy desc" it comes last. An infinite loss stays infinite. pandas, polars and DuckDB put NaN last or on top:
+# "order by accuracy desc" it comes last. An infinite loss stays infinite. In pandas NaN comes last:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pandas==3.1.1' 'numpy==2.4.6'

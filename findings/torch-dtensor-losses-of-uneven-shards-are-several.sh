@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# torch 2.14.1: a mean of a DTensor is right whatever its shards' sizes (l1_loss, kl_div).
-# mse_loss, smooth_l1_loss, binary_cross_entropy_with_logits and soft_margin_loss are the mean of the shards'
-# means: 5 rows on 2 ranks are 3 and 2, and a row of the smaller shard weighs half as much again, in the loss and in its
-# gradient. 6 rows are right. The losses of a plain tensor of 5 and 6 rows and of one split by rows, and the gradients of
-# mse_loss, whose errors are all 1, at a row of each shard:
+# torch 2.14.1: the mean loss of a DTensor is right whatever its shards' sizes for l1_loss and kl_div. For mse_loss,
+# smooth_l1_loss, binary_cross_entropy_with_logits and soft_margin_loss it is the mean of the shards' means: 5 rows on 2
+# ranks are 3 and 2, and a row of the smaller shard weighs half as much again, in the loss and in its gradient. 6 rows are
+# right. The losses of a plain tensor of 5 and 6 rows and of one split by rows, and the gradients of mse_loss, whose errors
+# are all 1, at a row of each shard:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -2,8 +2,8 @@
 # torch 2.14.1: the losses whose labels are 1 and -1 take the labels 1 and 0 that everything else has, without a word, and
 # the pairs or pictures of label 0 then have no gradient at all: cosine_embedding_loss gives them 0, soft_margin_loss
 # ln 2, margin_ranking_loss and hinge_embedding_loss the margin. So a net learns from its positive pairs alone, and draws
-# all pictures together. multi_margin_loss, nll_loss and bce raise for labels that they don't know. The loss of each and
-# the largest gradient, for the labels 1, -1 and 0:
+# all pictures together. The loss of each and the largest gradient, for the labels
+# 1, -1 and 0:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'numpy==2.4.6'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torch 2.14.1, jax 0.10.2: a whole number that a uint8 tensor is compared with is made uint8 first, and wraps: -1 is 255,
-# 256 is 0, 300 is 44. So a mask "labels != -1" leaves out class 255, "picture < 256" is true nowhere and "labels >= 0" is
-# right by chance while "labels > -1" is true nowhere, all without a word. The same for a number in a 0-d tensor. numpy and
-# pandas compare the values. jnp.clip(picture, 0, 256) is black; torch raises there. Of 0, 5, 200 and 255, which are it?
+# 256 is 0, 300 is 44. So a mask "labels != -1" leaves out class 255, "picture < 256" is true nowhere, and neither is
+# "labels > -1", all without a word; the same for a number in a 0-d tensor. numpy and pandas compare the values.
+# jnp.clip(picture, 0, 256) is black; torch raises there. Of 0, 5, 200 and 255, which are it?
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'torch==2.14.1' 'jax==0.10.2' 'numpy==2.4.6' 'pandas==3.1.1'
