@@ -312,7 +312,8 @@ def class_facts(call: LossCall) -> dict[str, Any]:
     weights = call.weights.tolist() if call.weights is not None and len(call.weights) <= MOST_CLASSES else []
     weightless = [number for number, weight in enumerate(weights) if weight == 0]
     out = sorted({*weightless, call.ignored} & set(range(call.input.shape[1])))
-    count = sum(int((target == number).sum()) for number in out)
+    classes = target.long()  # (of bytes 44 == 300)
+    count = sum(int((classes == number).sum()) for number in out)
     told: dict[str, Any] = {"class_weights": [float(f"{weight:.6g}") for weight in weights]} if weights else {}
     return told_too | told | ({"left_out_classes": out, "left_out_images": count} if count else {})
 

@@ -28,7 +28,10 @@ ON_NAN = table_of(
         },
     ),
     OnNanChoice(
-        name="continue", summary="train on with whatever comes (the weights become NaN)", formula="", guarded=False
+        name="continue",
+        summary="train on with whatever comes (weights may become NaN, or stand still for good)",
+        formula="",
+        guarded=False,
     ),
 )
 """What happens at a step whose loss or gradient is not finite."""

@@ -14,6 +14,8 @@ from torch.overrides import _get_current_function_mode_stack
 
 import cvtui
 from cvtui.doctor import examine
+from cvtui.engine.observe.loss_calls import LossCall
+from cvtui.engine.observe.loss_probe import class_facts
 from cvtui.engine.observe.moved_axes import moved_axes
 from cvtui.runlog.events import Facts
 from cvtui.runlog.history import History
@@ -335,3 +337,13 @@ def test_joined_and_parted_axes_are_no_permutation() -> None:
     assert moved_axes(torch.Tensor.reshape, (heads,), heads.reshape(8, 64, 8, 8)) == []
     images = torch.zeros(8, 16, 16, 3)
     assert moved_axes(torch.Tensor.view, (images,), images.view(8, 3, 16, 16)) == [[8, 16, 16, 3], [8, 3, 16, 16]]
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int64])
+def test_labels_as_bytes_are_not_compared_round_the_end(kind: torch.dtype) -> None:
+    """300 is 44 as a byte: a class of weight 0 took another one's images."""
+    weights = torch.ones(301)
+    weights[300] = 0
+    call = LossCall("cross_entropy", torch.zeros(3, 301), torch.tensor([44, 44, 7], dtype=kind), weights=weights)
+    assert "left_out_images" not in class_facts(call)
+    assert class_facts(call._replace(target=torch.tensor([300, 44, 7])))["left_out_images"] == 1
