@@ -121,7 +121,7 @@ def test_a_run_with_its_panes_windows_and_questions(size: tuple[int, int], folde
             ("f", "Fork: a new run"), (ESC, "!Fork: a new run"),
             ("d", "activations over time"), (ESC, "!activations over time"),
             ("i", "feature maps  confusion"), (RIGHT, "confusion"), (ESC, "!feature maps  confusion"),
-            ("?", "Live view"), (ESC, "!Live view"),
+            ("?", "Train: keys"), (ESC, "!Train: keys"),
             ("4", "Runs in runs"), ("1", "finished"), ("n", "standardise"), ("b", "finished"),
         )  # fmt: skip
         screen.leave()
