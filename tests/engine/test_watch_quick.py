@@ -13,7 +13,7 @@ from torch import nn
 import cvtui
 from cvtui.engine.custom_loop import quick_steps
 from cvtui.engine.observe import recorder as recorder_module
-from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.observe.gradient_norm import GradientNorm
 from cvtui.engine.train import control
 from cvtui.engine.watch import WatchedRun
 from cvtui.runlog.events import AnyRecord, Command, Facts, Log, Steps
@@ -28,14 +28,14 @@ def records_of(run: WatchedRun) -> list[AnyRecord]:
 
 def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     norms = 0
-    own = StepRecorder._take_norm
+    own = GradientNorm._take_norm
 
-    def counted(recorder: StepRecorder, optimizer: torch.optim.Optimizer) -> None:
+    def counted(norm: GradientNorm, optimizer: torch.optim.Optimizer) -> None:
         nonlocal norms
         norms += 1
-        own(recorder, optimizer)
+        own(norm, optimizer)
 
-    monkeypatch.setattr(StepRecorder, "_take_norm", counted)
+    monkeypatch.setattr(GradientNorm, "_take_norm", counted)
     torch.manual_seed(0)
     model = nn.Linear(4, 2)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
