@@ -12,10 +12,10 @@ from torch import nn
 
 import cvtui
 from cvtui.engine.custom_loop import quick_steps
+from cvtui.engine.custom_loop.watched_run import WatchedRun
 from cvtui.engine.observe import recorder as recorder_module
 from cvtui.engine.observe.gradient_norm import GradientNorm
 from cvtui.engine.train import control
-from cvtui.engine.watch import WatchedRun
 from cvtui.runlog.events import AnyRecord, Command, Facts, Log, Steps
 from cvtui.runlog.history import History
 

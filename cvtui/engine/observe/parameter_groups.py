@@ -41,6 +41,12 @@ class ParameterGroups:
         """Return the rate of each group now."""
         return [float(group["lr"]) for _, group in self.named()]
 
+    def now(self) -> tuple[float, dict[str, float] | None]:
+        """Return the first group's rate now; of several groups also each one's, by name."""
+        groups = self.named()
+        rates = {name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None
+        return float(groups[0][1]["lr"]), rates
+
     def set_all(self, value: float) -> float:
         """Set the first group's rate, and scale the others' along; return the first one's before."""
         groups = [group for _, group in self.named()]
