@@ -91,7 +91,7 @@ def _first_steps(training: TrainingState, on_record: Callable[[Record], None]) -
     """Train the first steps of the run, recorded as the run would be."""
     watch = LayerWatch(training.model, training.optimizer, min(training.recipe.watch_every or OFTEN, OFTEN))
     recorder = StepRecorder(_CallbackWriter(on_record), training, watch, strict=False)
-    clip = Clip(training.optimizer, recorder, training.recipe.clip) if training.recipe.clip else None
+    clip = Clip(training.optimizer, recorder.norm, training.recipe.clip) if training.recipe.clip else None
     if clip is not None:
         training.before_update.append(clip.arm)
     probe = Probe(training.model, training.optimizer)

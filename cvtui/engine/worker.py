@@ -18,8 +18,8 @@ from cvtui.engine.data.images import OnProgress
 from cvtui.engine.data.missing_files import ImagesGone
 from cvtui.engine.nn.layer_rates import rate_groups
 from cvtui.engine.observe.clock import Clock
+from cvtui.engine.observe.divergence import Diverged
 from cvtui.engine.observe.layer_watch import watched_layers
-from cvtui.engine.observe.recorder import Diverged
 from cvtui.engine.runtime.device import arithmetic, describe
 from cvtui.engine.runtime.fast_start import kill_children
 from cvtui.engine.runtime.memory import is_out_of_memory, smaller_batch

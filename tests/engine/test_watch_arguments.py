@@ -116,7 +116,7 @@ def test_a_run_that_cannot_begin_has_failed_and_is_not_lost(tmp_path: Path, monk
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("of the data set")
 
-    monkeypatch.setattr("cvtui.engine.watch.data_facts", fail)
+    monkeypatch.setattr("cvtui.engine.custom_loop.watched_run.data_facts", fail)
     run = cvtui.watch(*linear(), runs=tmp_path, name="w")
     with pytest.raises(ZeroDivisionError), run:
         pass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvtui.cli import out
-from cvtui.cli.run_argument import RunName, RunPlaces, places_option
+from cvtui.cli.run_argument import RunName, RunPlaces, find_run, places_option
 from cvtui.job_share import tell_share
 
 if TYPE_CHECKING:
@@ -71,7 +71,6 @@ def export(
     cvtui.
     """
     from cvtui import export as room
-    from cvtui.cli.run_argument import find_run
     from cvtui.errors import RequestError
     from cvtui.runlog.fork import checkpoint_file
     from cvtui.runlog.history import History

@@ -24,7 +24,7 @@ class Stopped(Exception):
 
 
 class Watched(Protocol):
-    """What is told of the watched run (cvtui/engine/watch.py)."""
+    """What is told of the watched run (watched_run.py)."""
 
     model: nn.Module
     optimizer: Optimizer

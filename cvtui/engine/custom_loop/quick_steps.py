@@ -77,7 +77,7 @@ class QuickSteps:
         self._kept = 0
         """Looks to come before it is measured anew."""
         self._measures = False
-        recorder.norm_seconds = 0.0 if wanted else None
+        recorder.norm.seconds = 0.0 if wanted else None
 
     def note(self, step: Quick, called: float) -> bool:
         """Keep a step, told by a call that began then; the last of them goes into the log with all others.
@@ -85,8 +85,8 @@ class QuickSteps:
         True where they go there before, since they have waited long.
         """
         self._gather()
-        if self._owes and (norm := self._recorder.norm_of_step()) is not None:
-            self._owes, self.group, self._recorder.resting = False, self._only, True
+        if self._owes and (norm := self._recorder.norm.of_step()) is not None:
+            self._owes, self.group, self._recorder.norm.resting = False, self._only, True
             step = step._replace(norm=norm)
         self._held.append(step)
         self.left -= 1
@@ -115,7 +115,7 @@ class QuickSteps:
         """Hand over what was noted; the next step is looked at."""
         self.left, self._owes = 0, False
         self._gather()
-        self._recorder.resting = False
+        self._recorder.norm.resting = False
         self._hand_over()
         self._probe.look_again()
 
@@ -128,7 +128,7 @@ class QuickSteps:
 
     def begin(self) -> None:
         """Begin the entry of a step that was looked at."""
-        self._measures = self._recorder.norm_seconds is not None and not self._recorder.watch.is_looking
+        self._measures = self._recorder.norm.seconds is not None and not self._recorder.watch.is_looking
         if self._measures:
             self._begun = self._clock()
 
@@ -146,7 +146,7 @@ class QuickSteps:
                 self._only = groups[0][1] if len(groups) == 1 else None
                 self._owes = not self._recorder.had_norm
                 self.group = None if self._owes else self._only
-                self._recorder.resting = not self._owes
+                self._recorder.norm.resting = not self._owes
                 self.until = time.perf_counter() + HELD_SECONDS
                 if self._probe.can_rest and not self._recorder.saw_bad_loss:
                     self._probe.rest()
@@ -154,11 +154,11 @@ class QuickSteps:
     def _measure(self) -> None:
         """Take what this look took, and every few of them work out how often there may be one."""
         now, recorder = self._clock(), self._recorder
-        assert recorder.norm_seconds is not None
+        assert recorder.norm.seconds is not None
         if self._last is not None:
-            self._costs.append(recorder.norm_seconds + BESIDE * (now - self._begun))
+            self._costs.append(recorder.norm.seconds + BESIDE * (now - self._begun))
             self._steps.append((now - self._last) / self._count)
-        self._last, self._count, recorder.norm_seconds = now, 1, 0.0
+        self._last, self._count, recorder.norm.seconds = now, 1, 0.0
         if len(self._steps) < LOOKS:
             return
         seconds = max(statistics.median(self._steps), 1e-9)
@@ -171,14 +171,14 @@ class QuickSteps:
                 "epoch batches, are looked at in some steps alone (each tenth at the least)"
             )
         self._costs, self._steps, self._last = [], [], None
-        self._kept, recorder.norm_seconds = PLAIN_LOOKS, None
+        self._kept, recorder.norm.seconds = PLAIN_LOOKS, None
 
     def _pause_measuring(self) -> None:
         """Count the looks of which no time is taken: reading the clock is a system call."""
         self._count += 1
         self._kept -= 1
-        if self._kept <= 0 and self._recorder.norm_seconds is None:
-            self._recorder.norm_seconds, self._count = 0.0, 1
+        if self._kept <= 0 and self._recorder.norm.seconds is None:
+            self._recorder.norm.seconds, self._count = 0.0, 1
 
     def interrupt(self) -> None:
         """End a row of steps: an epoch, or the run, is over."""

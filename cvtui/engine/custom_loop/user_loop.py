@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import nn
 from torch.optim import Optimizer
 
+from cvtui.engine.custom_loop.epochs import Epochs
 from cvtui.engine.custom_loop.told import RateFollower
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter
@@ -18,19 +19,18 @@ from cvtui.runlog.folder import RunFolder
 
 
 class WatchedLoop(Protocol):
-    """What is asked of the watched run (cvtui/engine/watch.py)."""
+    """What is asked of the watched run (watched_run.py)."""
 
     model: nn.Module
     optimizers: list[Optimizer]
     groups: ParameterGroups
     folder: RunFolder
     clock: Clock
-    sums: EpochSums
     step_count: int
+    epochs: Epochs
     _rate: RateFollower
     _recorder: StepRecorder
     _maps: FeatureMapWriter
-    _epochs: int
 
 
 class UserLoop:
@@ -49,7 +49,7 @@ class UserLoop:
 
     @property
     def sums(self) -> EpochSums:
-        return self._run.sums
+        return self._run.epochs.sums
 
     def set_lr(self, value: float) -> float:
         """Set the first group's rate and scale all others along; return the first one's before."""
@@ -77,5 +77,5 @@ class UserLoop:
         except OSError as error:
             return f"not saved: {error.strerror or error}"
         path = f"{run.folder.checkpoints.name}/{name}"
-        run._recorder.write(CheckpointSaved(step=run.step_count, epoch=run._epochs, path=path, reason="asked"))
+        run._recorder.write(CheckpointSaved(step=run.step_count, epoch=run.epochs.count, path=path, reason="asked"))
         return f"saved at step {run.step_count:,}"

@@ -58,6 +58,8 @@ class BothModes:
 
     def facts(self, model: nn.Module, images: Tensor, labels: Tensor, step: int) -> dict[str, Any]:
         """Return the fields of `Facts` about them at this step; {} where no look is due, or none tells."""
+        if not has_batch_norm(model):
+            return {}
         begun = time.perf_counter()
         if step - self._at < MODE_STEPS or begun < self._due:
             return {}
@@ -90,6 +92,13 @@ def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[fl
 def _spread(numbers: Tensor) -> float:
     """Return their standard deviation; 0 of a single one, of which PyTorch would warn."""
     return numbers.float().std().item() if numbers.numel() > 1 else 0.0
+
+
+def evaluated_twice(model: nn.Module, images: Tensor) -> dict[str, Any]:
+    """Return the fields of `Facts` about answers that differ from one evaluation to the next."""
+    apart = repeats_differ(model, images)
+    told = {"evaluations_differ": apart}
+    return told | {"neighbours_matter": neighbours_matter(model, images)} if apart == 0 else told
 
 
 def repeats_differ(model: nn.Module, images: Tensor) -> float | None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from cvtui.engine.observe.loss_graph import stem
-
-Node = Any
+from cvtui.engine.observe.autograd_graph import Node, first_input, stem, through, walk
 
 SHAPES = {"View", "UnsafeView", "ReshapeAlias", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Clone", "Alias",
           "Contiguous", "T", "Transpose", "Permute"}  # fmt: skip
@@ -15,17 +11,9 @@ NODES = 64
 
 def bounded_scores(start: Node | None) -> str:
     """Return "tanh" or "cosine" where the graph's first log-softmax is given just that; "" of anything else."""
-    if start is None:
-        return ""
-    waiting, seen = [start], {start}
-    while waiting and len(seen) < NODES:
-        node = waiting.pop(0)
+    for node in walk(start, NODES):
         if stem(node) == "LogSoftmaxBackward":
-            return _named(_through_shapes(_first(node)))
-        for follower, _ in node.next_functions:
-            if follower is not None and follower not in seen:
-                seen.add(follower)
-                waiting.append(follower)
+            return _named(through(first_input(node), SHAPES))
     return ""
 
 
@@ -35,7 +23,7 @@ def _named(node: Node | None) -> str:
     if stem(node) == "TanhBackward":
         return "tanh"
     if stem(node) in ("MmBackward", "LinearBackward") and len(node.next_functions) >= 2:
-        sides = [_through_shapes(follower) for follower, _ in node.next_functions[:2]]
+        sides = [through(follower, SHAPES) for follower, _ in node.next_functions[:2]]
         if all(side is not None and _is_normalised(side) for side in sides):
             return "cosine"
     return ""
@@ -51,15 +39,5 @@ def _is_normalised(node: Node) -> bool:
             return False
         if "Norm" in stem(below):
             return below.next_functions[0][0] is node.next_functions[0][0]
-        below = _first(below)
+        below = first_input(below)
     return False
-
-
-def _through_shapes(node: Node | None) -> Node | None:
-    while node is not None and stem(node).removesuffix("Backward") in SHAPES:
-        node = _first(node)
-    return node
-
-
-def _first(node: Node) -> Node | None:
-    return node.next_functions[0][0] if node.next_functions else None

@@ -6,8 +6,7 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,21 +14,20 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.batch_labels import BatchLabels
-from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
-from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
+from cvtui.engine.observe.both_modes import BothModes, evaluated_twice
 from cvtui.engine.observe.charges import Calls
 from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.observe.ends_no_training import ends_no_training
 from cvtui.engine.observe.eval_updates import EvalUpdates
-from cvtui.engine.observe.evaluations import Evaluations
 from cvtui.engine.observe.fingerprints import Fingerprints
 from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import FirstSigns
+from cvtui.engine.observe.first_updates import UNMOVED, FirstUpdates, remove_all
+from cvtui.engine.observe.first_validation import FirstValidation
 from cvtui.engine.observe.forward_hooks import (
     Glance,
-    Handle,
     Subscription,
     first_tensor,
     forward_hooks,
@@ -37,23 +35,16 @@ from cvtui.engine.observe.forward_hooks import (
     may_compile,
     uncompiled,
 )
-from cvtui.engine.observe.kept_casts import KeptCasts
 from cvtui.engine.observe.lasting import lasting
-from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import LeftOut, optimizer_facts, weight_facts, weight_numbers
 from cvtui.engine.observe.scores import scores_of
-from cvtui.engine.observe.shards import is_sharded, own_shard
-from cvtui.engine.observe.stale_gradients import StaleGradients
-from cvtui.engine.observe.statistics import moments
-from cvtui.engine.observe.update_passes import UpdatePasses
 from cvtui.engine.observe.weight_sample import has_closure
-from cvtui.engine.observe.wrapped_bytes import jumps
+from cvtui.engine.observe.within_memory import WithinMemory
 from cvtui.engine.optim.groups import held_by
-from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Facts
-from cvtui.text import error_line, rounded_or_none
+from cvtui.text import error_line
 
 STEPS = 5
 """First steps that are observed with hooks."""
@@ -61,8 +52,6 @@ BATCHES = 10
 """First batches whose labels are counted."""
 LATE = 1000
 """Steps of a loop that tells no epoch, after which its first one is taken to be over."""
-UNMOVED = 64
-"""Steps without one update, after which the optimizer is taken to be never asked."""
 
 
 class Probe:
@@ -93,6 +82,7 @@ class Probe:
         self.scan_inputs = scan_inputs
         self.left = False
         """It had to leave."""
+        self._within_memory = WithinMemory()
         self.number = 0
         self.seen = 0
         """Steps seen so far."""
@@ -102,14 +92,10 @@ class Probe:
         self._weights = weight_numbers(model)
         self._reported_static = False
         self._reported_batches = False
-        self._reported_validation = False
         self._labels = BatchLabels()
         self._first = FirstBatch(self.optimizers, self._within_memory)
-        self._validation: Tensor | None = None
-        self._evaluations = Evaluations()
         self._finite = FiniteInputs(scan_inputs)
-        self._updates = 0
-        self._without: set[str] | None = None
+        self._updates = FirstUpdates(model, self.optimizers, lambda: not self._quiet, self._within_memory)
         self._pairs = LinearPairs(model, self._within_memory)
         self._loss = LossProbe(model, self.optimizers)
         self._signs = FirstSigns(model, self.optimizers)
@@ -121,17 +107,14 @@ class Probe:
         self._mode: bool | None = None
         """Training mode of the last forward pass with gradients."""
         self._eval_step: int | None = None
-        self._update_handles: list[Handle] = []
         self._reported: set[str] = set()
         self.batch: tuple[Tensor, Tensor] | None = None
         """The first batch as the model got it, and its labels."""
-        self._trouble = ""
-        self._reported_trouble = False
-        self._handles: list[Handle] = []
         self._root: list[Subscription] = []
         self._quiet = False
         # (No dataset was given that could be compared.)
         self._prints = Fingerprints(scan_inputs, self._within_memory)
+        self._validation = FirstValidation(self._first, self._prints, self._within_memory)
         self._hook()
 
     # ------------------------------------------------------------------ hooks
@@ -145,24 +128,12 @@ class Probe:
         self._after = hooks.after(root, self._after_forward)
         if not is_compiled(self.model):
             self._pairs.hook()
-        for optimizer in self.optimizers:
-            self._handles.append(optimizer.register_step_pre_hook(self._before_update))
-            self._update_handles.append(optimizer.register_step_post_hook(self._after_update))
-        held = held_by(*self.optimizers)
-        # zero_grad leaves the others alone
-        # (FSDP puts gradients into shards, by no hook on them.)
-        whole = not is_sharded(self.model)
-        wanted = [p for p in self.model.parameters() if whole and p.requires_grad and id(p) in held]
-        self._stale = StaleGradients(wanted, lambda: self._updates > 0 and not self._quiet, self._within_memory)
-        self._passes = UpdatePasses(wanted[:1], lambda: not self._quiet, self._within_memory)
-        self._casts = KeptCasts(self._within_memory)
-        self._capped: Tensor | None = None
-        self._handles += self._stale.handles + self._passes.handles
+        self._updates.hook(self._before_update, self._after_update)
 
     @property
     def is_early(self) -> bool:
         """True as long as each step's gradients and update are looked at."""
-        return self.seen < BATCHES or bool(self._handles or self._update_handles) or self._new_epoch
+        return self.seen < BATCHES or self._updates.are_watched or self._new_epoch
 
     @property
     def can_rest(self) -> bool:
@@ -193,8 +164,8 @@ class Probe:
     def close(self) -> None:
         self._glance.remove()
         self._after.remove()
-        for handles in (self._handles, self._root, self._update_handles):
-            _remove(handles)
+        self._updates.close()
+        remove_all(self._root)
         self._pairs.close()
         self._norm.close()
         self._eval_updates.close()
@@ -207,12 +178,12 @@ class Probe:
             return
         if not torch.is_grad_enabled():
             if images is not None:
-                self._look_at_validation(module, images)
+                self._validation.take(self.number, self.seen, module, images)
             return
         self._mode = module.training
-        self._evaluations.trained()
+        self._validation.evaluations.trained()
         self._eval_updates.forward(module.training)
-        self._passes.forward()
+        self._updates.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
             self._left_out.in_forward(self.model)
@@ -225,23 +196,10 @@ class Probe:
             return  # given by name (pixel_values=…): what hooks aren't told
         self._prints.train(images)
         if self.seen <= STEPS and not is_compiled(self.model):
-            self._casts.before_forward(images)
+            self._updates.casts.before_forward(images)
         self._finite.take(self.number, images)
         if not self.seen and not self._first.has_inputs:
             self._first.take_inputs(module, images)
-
-    def _look_at_validation(self, module: nn.Module, images: Tensor) -> None:
-        if self.seen and not self._evaluations.take(self.number, module.training):
-            if self._evaluations.is_habit and not self._reported_validation:
-                self._validation = None
-                self._prints.forget_evaluated()
-            return
-        if self.seen:
-            self._prints.evaluate(images)
-        if self._validation is None and self.seen:
-            with self._within_memory():
-                self._validation = torch.cat([moments(images.detach())[:4].float(), jumps(images)])
-                self._first.fields["validation_mode"] = module.training
 
     @ends_no_training
     def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -254,28 +212,17 @@ class Probe:
         if not self.seen:
             self._first.take_output(output)
 
-    @contextmanager
-    def _within_memory(self) -> Iterator[None]:
-        """Leave out what there is no memory for; it ends no training."""
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            self._trouble = self._trouble or "no memory for all that the doctor looks at; training continues"
-
     def leave(self, error: Exception) -> None:
         """Look no more: what a model or a loop does, that nobody has thought of, must not end its training."""
-        self.left, self.seen, self._reported_trouble = True, max(self.seen, BATCHES), False
-        self._trouble = f"the doctor's look at the first steps ended ({error_line(error)}); training continues"
+        self.left, self.seen = True, max(self.seen, BATCHES)
+        self._within_memory.trouble = (
+            f"the doctor's look at the first steps ended ({error_line(error)}); training continues"
+        )
         self.close()
 
     def trouble(self) -> str:
         """Return the message about missing memory, or that it had to leave, once; else ""."""
-        if not self._trouble or self._reported_trouble:
-            return ""
-        self._reported_trouble = True
-        return self._trouble
+        return self._within_memory.news()
 
     @ends_no_training
     def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
@@ -284,26 +231,15 @@ class Probe:
         with self._within_memory():
             self._signs.before_update(set() if late else held)
         if not late:
-            self._look_at_gradients(optimizer, held)
-
-    def _look_at_gradients(self, optimizer: Optimizer, held: set[int]) -> None:
-        self._stale.before_update(held)
-        self._passes.before_update(held, self.number)
-        if self._updates == 1 and self._capped is None:
-            with self._within_memory():
-                own = (p.grad for group in optimizer.param_groups for p in group["params"])
-                self._capped = largest_and_share(own_shard(one) for one in own if one is not None)
-        without = {name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is None}
-        self._without = without if self._without is None else self._without & without
+            self._updates.look(optimizer, held, self.number)
 
     @ends_no_training
     def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
         if has_closure(*call):
-            self._look_at_gradients(optimizer, held_by(optimizer))
-        self._updates += 1
+            self._updates.look(optimizer, held_by(optimizer), self.number)
+        self._updates.made()
         with self._within_memory():
             self._signs.after_update()
-        self._casts.updated()
 
     # ------------------------------------------------------------------ what the recorder tells
 
@@ -317,9 +253,9 @@ class Probe:
     ) -> None:
         """Take one step's loss and, where they are known, its labels (N) and the accuracy that was told."""
         self.number += 1
-        self._evaluations.step()
+        self._validation.evaluations.step()
         self._eval_updates.step(self.number)
-        if self._mode is False or self._handles or self._update_handles:
+        if self._mode is False or self._updates.are_watched:
             self._follow_modes()
         if self._reported_batches:
             return
@@ -350,12 +286,8 @@ class Probe:
         """Note a step in evaluation mode, and watch no longer for an update once one was made."""
         if self._mode is False and self._eval_step is None:
             self._eval_step = self.number - 1
-        if self.seen + 1 < STEPS:
-            return
-        if self._update_handles and (self._updates or self.number > UNMOVED):
-            _remove(self._update_handles)
-        if self._handles and (self._passes.known or self.number > UNMOVED):
-            _remove(self._handles)
+        if self.seen + 1 >= STEPS:
+            self._updates.settle(self.number)
 
     @ends_no_training
     def take(self) -> Facts | None:
@@ -374,8 +306,8 @@ class Probe:
         elif not self._reported_batches and self.seen >= STEPS and "early" not in self._first.fields:
             self._first.fields["early"] = True
             facts |= self._read_batches()
-        if self._evaluations.is_settled(self.number):
-            facts |= self._read_validation()
+        if self._validation.evaluations.is_settled(self.number):
+            facts |= self._validation.facts()
         facts |= self._finite.facts() | self._read_modes() | self._signs.set_back()
         return Facts(step=self.number, **facts) if facts else None
 
@@ -383,37 +315,25 @@ class Probe:
     def remaining(self) -> Facts | None:
         """Return what a run that ended within its first steps left behind."""
         facts = {} if self._reported_batches or not self.seen else self._read_batches()
-        facts |= self._read_validation() | self._read_modes(ended=True)
+        facts |= self._validation.facts() | self._read_modes(ended=True)
         self._reported_batches = True
         return Facts(step=self.number, **facts) if facts else None
-
-    def _read_validation(self) -> dict[str, Any]:
-        if self._reported_validation or self._validation is None:
-            return {}
-        self._reported_validation = True
-        numbers = self._validation.tolist()
-        mean, std = (rounded_or_none(number, 6) for number in numbers[:2])
-        mode = self._first.fields["validation_mode"]
-        jumps = self._first.jumps(numbers[4])
-        return {"validation_mean": mean, "validation_std": std, "validation_mode": mode, "jumps": jumps}
 
     def _read_modes(self, ended: bool = False) -> dict[str, Any]:
         """Tell once that the optimizer made no update, and at which step training went on in evaluation mode."""
         facts: dict[str, Any] = {}
         late = self.number >= UNMOVED or self._epochs > 1 or (ended and self.seen >= STEPS)
-        if late and not self._updates and "updates" not in self._reported:
+        if late and not self._updates.count and "updates" not in self._reported:
             facts |= self._signs.no_update()
         if self._eval_step is not None and "eval_step" not in self._reported:
             facts["eval_step"] = self._eval_step
         if "updates_in_eval" not in self._reported:
             facts |= self._eval_updates.facts()
-        if self._passes.known and "accumulated" not in self._reported:
-            facts["accumulated"] = self._passes.accumulated()
-            facts["thrown_away"], facts["emptied"] = self._passes.thrown_away(), self._passes.emptied()
-            facts["steps_together"] = self._passes.steps_together()
+        if "accumulated" not in self._reported:
+            facts |= self._updates.passes()
         self._reported |= set(facts)
-        if self._epochs > 1 and self._reported_validation and not self.scan_inputs:
-            _remove(self._root)
+        if self._epochs > 1 and self._validation.is_reported and not self.scan_inputs:
+            remove_all(self._root)
         return facts
 
     def _read_first(self) -> dict[str, Any]:
@@ -434,19 +354,8 @@ class Probe:
             self._guessed_labels(0)
         facts = self._loss.answered(last=self._reported_batches)
         facts |= self._signs.facts(self._labels.all()) | self._labels.facts()
-        facts |= self._left_out.facts(self._without)
-        if (stale := self._stale.median()) is not None:
-            facts["stale_gradient"] = rounded_or_none(stale, 6)
-        if cut := capped(self._capped):
-            facts["capped_gradient"] = cut
-        if all_alike(self._capped):
-            facts["gradient_of_one_number"] = True
-        if (behind := self._casts.most()) is not None:
-            facts["stale_casts"] = behind
-        without = {plain_name(name) for name in self._without or ()} - self._left_out.set_by_hand()
-        if without and not self._left_out.unknown:
-            facts["no_gradient"] = sorted(without)[:50]
-            facts["no_gradient_count"] = len(without)
+        by_hand = None if self._left_out.unknown else self._left_out.set_by_hand()
+        facts |= self._left_out.facts(self._updates.without) | self._updates.facts(by_hand)
         return facts
 
     # ------------------------------------------------------------------ both modes
@@ -460,7 +369,7 @@ class Probe:
         was found.
         """
         self._epochs += 1
-        self._evaluations.epoch()
+        self._validation.evaluations.epoch()
         self._new_epoch = self._epochs == 1
         facts: dict[str, Any] = {}
         if is_compiled(self.model):
@@ -469,16 +378,9 @@ class Probe:
         try:
             facts |= self._prints.epoch_done(self._epochs)
             if self._epochs == 1 and self._first.images is not None:
-                facts["evaluations_differ"] = repeats_differ(self.model, self._first.images)
-                if facts["evaluations_differ"] == 0:
-                    facts["neighbours_matter"] = neighbours_matter(self.model, self._first.images)
-            if self.batch is not None and has_batch_norm(self.model):
+                facts |= evaluated_twice(self.model, self._first.images)
+            if self.batch is not None:
                 facts |= self._both_modes.facts(self.model, *self.batch, self.number)
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None
-
-
-def _remove(handles: list[Any]) -> None:
-    while handles:
-        handles.pop().remove()

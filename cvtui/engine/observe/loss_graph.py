@@ -1,16 +1,13 @@
-"""Loss read from autograd's graph: which one it is, what it wants, and what it is given.
-
-The graph can be read after backward too: what is freed are the tensors that it kept.
-"""
+"""Loss read from autograd's graph: which one it is, what it wants, and what it is given."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
-Node = Any
+from cvtui.engine.observe.autograd_graph import Node, inputs, stem
 
 LIBRARY = {
     "NllLossBackward": "nll",
@@ -121,15 +118,6 @@ class LossRead(NamedTuple):
     """What the model's output comes from, the last operation first, up to a layer with weights."""
 
 
-def stem(node: Node) -> str:
-    """Return a node's name without its number."""
-    return str(node.name()).rstrip("0123456789")
-
-
-def _inputs(node: Node) -> list[Node]:
-    return [follower for follower, _ in node.next_functions if follower is not None]
-
-
 def _is_leaf(node: Node) -> bool:
     return hasattr(node, "variable")
 
@@ -169,7 +157,7 @@ def _terms(start: Node, output: Node | None, names: Mapping[Node, str]) -> Itera
             continue
         if node is output or KINDS.get(name) in ENDS:
             continue
-        for follower in _inputs(node):
+        for follower in inputs(node):
             if follower not in seen:
                 seen.add(follower)
                 waiting.append((follower, -sign if name == "NegBackward" else sign))
@@ -239,12 +227,12 @@ def _chain(
 
 def _follow(node: Node) -> Node | None:
     """Return the one node before this one; None where several values meet."""
-    inputs = [one for one in _inputs(node) if not _is_leaf(one)]
-    if not inputs:
+    before = [one for one in inputs(node) if not _is_leaf(one)]
+    if not before:
         return None
-    if len(inputs) == 1 or stem(node).startswith(("Div", "NllLoss", "Addmm", "NativeBatchNorm")):
-        return inputs[0]
-    return inputs[0] if len({id(one) for one in inputs}) == 1 else None
+    if len(before) == 1 or stem(node).startswith(("Div", "NllLoss", "Addmm", "NativeBatchNorm")):
+        return before[0]
+    return before[0] if len({id(one) for one in before}) == 1 else None
 
 
 def _plain(name: str) -> str:
@@ -276,7 +264,7 @@ def foreign_leaves(start: Node | None, own: Collection[int]) -> list[Tensor]:
             if id(node.variable) not in own:
                 found.append(node.variable)
             continue
-        for follower in _inputs(node):
+        for follower in inputs(node):
             if follower not in seen:
                 seen.add(follower)
                 waiting.append(follower)

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.autograd_graph import stem
 from cvtui.engine.observe.bounded_scores import bounded_scores
 from cvtui.engine.observe.first_answers import FirstAnswers
 from cvtui.engine.observe.first_signs import plain_tensors
 from cvtui.engine.observe.forward_hooks import Handle, may_compile
 from cvtui.engine.observe.label_gradient import labels_from
 from cvtui.engine.observe.loss_calls import LossCall, LossCalls, labels_of
-from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss, stem
+from cvtui.engine.observe.loss_graph import LIBRARY, LossRead, foreign_leaves, read_loss
 from cvtui.engine.observe.model_facts import loss_facts, weights_in_loss
 from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.straight_losses import one_force, one_target_for_all, pulls, softmax_inside

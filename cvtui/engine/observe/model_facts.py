@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.autograd_graph import Node, inputs, stem, walk
 from cvtui.engine.observe.first_signs import repeated_layers
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.loss_graph import LIBRARY
@@ -34,51 +35,32 @@ PENALTY_NODES = 400
 """The same where sums over weights are looked for."""
 
 
-def loss_facts(node: Any) -> dict[str, Any]:
-    """Return `loss_terms` and `loss_reduction`, from the end of the graph that ends in `node`; {} where it has none.
-
-    The graph can be read after backward too: what is freed are the tensors that it kept.
-    """
+def loss_facts(node: Node | None) -> dict[str, Any]:
+    """Return `loss_terms` and `loss_reduction`, from the end of the graph that ends in `node`; {} where it has none."""
     if node is None:
         return {}
-    waiting, seen, terms, reductions = [node], {node}, [], set()
-    while waiting and len(seen) < NODES:
-        now: Any = waiting.pop(0)
-        name = LOSSES.get(now.name().rstrip("0123456789"))
-        if name is not None:
-            terms.append(name)
-            reductions.add(getattr(now, "_saved_reduction", None))
-            continue
-        for follower, _ in now.next_functions:
-            if follower is not None and follower not in seen:
-                seen.add(follower)
-                waiting.append(follower)
+    found = [now for now in walk(node, NODES, lambda now: stem(now) in LOSSES) if stem(now) in LOSSES]
+    terms = [LOSSES[stem(now)] for now in found]
+    reductions = {getattr(now, "_saved_reduction", None) for now in found}
     reduced = {0: "none", 1: "mean", 2: "sum"}.get(reductions.pop() or 0) if len(reductions) == 1 else None
     return {"loss_terms": terms, "loss_reduction": reduced or ""}
 
 
 PENALTIES = ("PowBackward", "NormBackward", "LinalgVectorNormBackward", "AbsBackward", "SquareBackward", "MulBackward")
 """Nodes that a penalty makes of a weight."""
+UNPENALISED = {*LOSSES, "AddmmBackward", "ConvolutionBackward", "MmBackward", "LogSoftmaxBackward"}
+"""Nodes behind which no penalty is looked for."""
 
 
-def weights_in_loss(node: Any, own: Collection[int]) -> bool:
+def weights_in_loss(node: Node | None, own: Collection[int]) -> bool:
     """Return True if a sum over a parameter's own squares or sizes is added to the loss. own: parameters by id."""
-    if node is None:
-        return False
-    waiting, seen = [node], {node}
-    while waiting and len(seen) < PENALTY_NODES:
-        now: Any = waiting.pop(0)
-        name = now.name().rstrip("0123456789")
-        if name in LOSSES or name in ("AddmmBackward", "ConvolutionBackward", "MmBackward", "LogSoftmaxBackward"):
-            continue
-        for follower, _ in now.next_functions:
-            leaf = getattr(follower, "variable", None)
-            if leaf is not None and name in PENALTIES and id(leaf) in own and leaf.dim() > 1:
-                return True
-            if follower is not None and follower not in seen:
-                seen.add(follower)
-                waiting.append(follower)
-    return False
+    leaves = (
+        getattr(before, "variable", None)
+        for now in walk(node, PENALTY_NODES, lambda now: stem(now) in UNPENALISED)
+        if stem(now) in PENALTIES
+        for before in inputs(now)
+    )
+    return any(leaf is not None and id(leaf) in own and leaf.dim() > 1 for leaf in leaves)
 
 
 class LeftOut:

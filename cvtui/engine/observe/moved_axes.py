@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvtui.engine.observe.loss_graph import stem
+from cvtui.engine.observe.autograd_graph import stem
 
 RESHAPES = {Tensor.view, Tensor.reshape, torch.reshape}
 PERMUTES = {Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.movedim, torch.movedim}

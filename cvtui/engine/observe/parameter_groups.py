@@ -37,9 +37,11 @@ class ParameterGroups:
                     self._named.append((self._fresh(" ".join([*parts, own]).strip() or "all"), group))
         return self._named
 
-    def rates(self) -> list[float]:
-        """Return the rate of each group now."""
-        return [float(group["lr"]) for _, group in self.named()]
+    def now(self) -> tuple[float, dict[str, float] | None]:
+        """Return the first group's rate now; of several groups also each one's, by name."""
+        groups = self.named()
+        rates = {name: float(group["lr"]) for name, group in groups} if len(groups) > 1 else None
+        return float(groups[0][1]["lr"]), rates
 
     def set_all(self, value: float) -> float:
         """Set the first group's rate, and scale the others' along; return the first one's before."""
@@ -62,7 +64,7 @@ class ParameterGroups:
     def rates_by_layer(self) -> dict[str, float]:
         """Return {layer: its rate} of the layers that are not trained at the first group's rate."""
         rates: dict[str, float] = {}
-        first = self.rates()[0]
+        first = self.now()[0]
         for _, group in self.named():
             for parameter in group["params"]:
                 name = self._names.get(id(parameter), "")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from cvtui.engine.observe.loss_graph import KINDS, stem
+from cvtui.engine.observe.autograd_graph import Node, first_input, stem, through, walk
+from cvtui.engine.observe.loss_graph import KINDS
 from cvtui.text import rounded
-
-Node = Any
 
 LEAST = 8
 """Images, at least."""
@@ -60,34 +57,18 @@ def one_target_for_all(output: Tensor, gradient: Tensor) -> bool:
 
 def softmax_inside(start: Node | None) -> int:
     """Return over how many features of an image a softmax goes that lies between two linear layers; 0 without one."""
-    if start is None:
-        return 0
-    waiting, seen = [start], {start}
-    while waiting and len(seen) < NODES:
-        node = waiting.pop(0)
+    for node in walk(start, NODES):
         if stem(node) == "AddmmBackward" and len(node.next_functions) > 1:
-            before = _through(node.next_functions[1][0])
-            if before is not None and stem(before) == "SoftmaxBackward" and _is_linear(_through(_first(before))):
+            before = through(node.next_functions[1][0], SHAPES)
+            if before is None or stem(before) != "SoftmaxBackward":
+                continue
+            if _is_linear(through(first_input(before), SHAPES)):
                 return int(before._input_metadata[0].shape[-1]) if before._input_metadata else 0
-        for follower, _ in node.next_functions:
-            if follower is not None and follower not in seen:
-                seen.add(follower)
-                waiting.append(follower)
     return 0
 
 
 def _is_linear(node: Node | None) -> bool:
     return node is not None and KINDS.get(stem(node)) == "linear"
-
-
-def _through(node: Node | None) -> Node | None:
-    while node is not None and stem(node).removesuffix("Backward") in SHAPES:
-        node = _first(node)
-    return node
-
-
-def _first(node: Node) -> Node | None:
-    return node.next_functions[0][0] if node.next_functions else None
 
 
 @torch.no_grad()

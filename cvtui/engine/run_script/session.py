@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine import watch as watching
+from cvtui.engine.custom_loop.first_and_last import Stopped
+from cvtui.engine.custom_loop.watched_run import WatchedRun
 from cvtui.engine.observe.accuracy import right
 from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
@@ -23,6 +24,7 @@ from cvtui.engine.run_script.forward import Forward
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
+from cvtui.engine.watch import watch
 from cvtui.text import harmless
 
 UNTOUCHED = 20
@@ -80,9 +82,9 @@ class Session:
         self._dataset: Any = None
         stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
         given = optimizers[0] if len(optimizers) == 1 else optimizers
-        self._run = watching.watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
+        self._run = watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self._run.folder, "path", None)
-        self.leads = isinstance(self._run, watching.WatchedRun)  # else a rank that has joined rank 0's run
+        self.leads = isinstance(self._run, WatchedRun)  # else a rank that has joined rank 0's run
         self.steps = 0
         self._parts: list[Labelled] = []
         self._stepped: set[int] = set()
@@ -254,7 +256,7 @@ class Session:
         self.steps += 1
         try:
             what(*given)
-        except watching.Stopped as stopped:
+        except Stopped as stopped:
             self.end(stopped)
             raise StoppedFromScreen(str(stopped)) from None
 
@@ -262,7 +264,7 @@ class Session:
         """See no more of the next step than its loss, where it is only noted, short and like all others."""
         run = self._run
         if (
-            isinstance(run, watching.WatchedRun)
+            isinstance(run, WatchedRun)
             and run.notes_next()
             and not (self._ended or self._lost or self._first_batches is not None)
         ):
@@ -289,7 +291,7 @@ class Session:
 
     def _tell_step(self, loss: Tensor, parts: list[Labelled]) -> None:
         run = self._run
-        if isinstance(run, watching.WatchedRun) and len(parts) == 1:
+        if isinstance(run, WatchedRun) and len(parts) == 1:
             logits, labels = parts[0]
             form = logits.shape[1:], labels.shape[1:], logits.dtype
             self._form = self._form or form
@@ -340,7 +342,7 @@ class Session:
 
     def terminate(self, reason: str) -> None:
         """End the run as stopped for this reason."""
-        self.end(watching.Stopped(reason))
+        self.end(Stopped(reason))
 
     @property
     def has_ended(self) -> bool:

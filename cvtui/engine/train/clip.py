@@ -8,7 +8,7 @@ import torch
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from cvtui.engine.observe.recorder import StepRecorder
+from cvtui.engine.observe.gradient_norm import GradientNorm
 
 
 class Clip:
@@ -22,9 +22,9 @@ class Clip:
     device. A norm that is NaN or infinite clips nothing well: NonfiniteGuard skips such updates.
     """
 
-    def __init__(self, optimizer: Optimizer, recorder: StepRecorder, max_norm: float) -> None:
+    def __init__(self, optimizer: Optimizer, norm: GradientNorm, max_norm: float) -> None:
         self.optimizer = optimizer
-        self.recorder = recorder
+        self._norm = norm
         self.max_norm = max_norm
         self._handle: RemovableHandle | None = None
 
@@ -40,6 +40,6 @@ class Clip:
 
     @torch.no_grad()
     def _scale(self, optimizer: Optimizer, *_: Any) -> None:
-        if self.recorder.norm is not None:
+        if (norm := self._norm.whole) is not None:
             parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.max_norm, self.recorder.norm)
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.max_norm, norm)

@@ -272,7 +272,7 @@ class GraphStepper(Stepper):
         finally:
             for group, rate in zip(groups, rates, strict=True):
                 group["lr"] = rate
-        norm = self.recorder.take_norm()
+        norm = self.recorder.norm.take_whole()
         assert norm is not None  # a net has weights
         with torch.no_grad():
             right = (logits.argmax(1) == batch.labels).float().mean()

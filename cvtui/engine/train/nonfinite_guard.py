@@ -18,7 +18,7 @@ from cvtui.recipe.choices.on_nan import OnNanChoice
 from cvtui.recipe.choices.spec import Chosen
 
 if TYPE_CHECKING:
-    from cvtui.engine.observe.recorder import StepRecorder
+    from cvtui.engine.observe.gradient_norm import GradientNorm
 
 
 class NonfiniteRule(NamedTuple):
@@ -44,9 +44,9 @@ class NonfiniteGuard:
     It takes the gradients' norm from the recorder, so the recorder must be there first.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, recorder: StepRecorder) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer, norm: GradientNorm) -> None:
         self.optimizer = optimizer
-        self.recorder = recorder
+        self._norm = norm
         device = next(model.parameters()).device
         self._on_cpu = device.type == "cpu"
         self._loss: Tensor | None = None
@@ -71,7 +71,7 @@ class NonfiniteGuard:
     @torch.no_grad()
     def _look(self, optimizer: Optimizer, *_: Any) -> None:
         loss, self._loss = self._loss, None
-        numbers = [number for number in (self.recorder.norm, loss) if number is not None]
+        numbers = [number for number in (self._norm.whole, loss) if number is not None]
         if not self._on_cpu:
             self._look_on_device(numbers)
             return

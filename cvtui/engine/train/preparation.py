@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from cvtui.engine.data.augment import Augment
 from cvtui.engine.data.balance import class_weights, told_balance
 from cvtui.engine.data.batching import batches
 from cvtui.engine.data.filling import settle
-from cvtui.engine.data.images import OnProgress, Part, Split, channel_stats
+from cvtui.engine.data.images import ChannelStats, OnProgress, Part, Split, channel_stats
 from cvtui.engine.data.loading import load
 from cvtui.engine.data.mixing import Mix
 from cvtui.engine.data.preprocess import Preprocess
@@ -61,35 +61,24 @@ def prepare(
     are seeded last, so what came before in this process makes no difference. `early`: of a large set not all is decoded
     yet (not on CUDA, where it is to lie on the device): `settle` waits for it.
     """
-    recipe = checked.recipe
-    device = pick_device(recipe.device)
+    recipe, device = checked.recipe, pick_device(checked.recipe.device)
     checked, made = build_code(checked, on_progress)
     threads = _settle(checked, device, on_progress)
-    checked, on_cpu = _read_data(checked, on_progress)
-    data_print = DataPrint(recipe, checked.data.classes, on_cpu)
-    if not early or device.type == "cuda":
-        on_cpu = settle(on_cpu)
-    augment = Augment(checked.augment, recipe.seed)
-    augment.check(on_cpu.train, checked.data.name)
-    stats, data = channel_stats(on_cpu.train), on_cpu.to(device)
+    read = _read_data(checked, device, on_progress, early=early)
+    checked, on_cpu, data = read.checked, read.on_cpu, read.on_cpu.to(device)
     weights = read_weights(recipe) if recipe.weights and not begun else None
-    preprocess = make_preprocess(checked, weights, stats, device, on_cpu.train, on_progress)
-    model, frozen, factors, told = _make_model(checked, made, weights, data.train, preprocess)
-    # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
-    to_channels_last(model.to(device))
-    if begin is not None:
-        begin(model, data.train, preprocess)
-    held = HeldValues(model) if made is not None else None
-    mix = Mix(checked.mix, len(data.classes), recipe.seed)
-    _tell(on_progress, [*told, *_told_data(checked, on_cpu), *mix.told(bool(on_cpu.label_sets))])
+    preprocess = make_preprocess(checked, weights, read.stats, device, on_cpu.train, on_progress)
+    model, frozen, factors, told = _make_model(checked, made, weights, begin, data.train, preprocess, device)
+    _tell(on_progress, [*told, *read.told()])
     state = TrainingState(
         checked=checked,
         device=device,
         threads=threads,
         data=data,
-        stats=stats,
+        stats=read.stats,
         preprocess=preprocess,
         model=model,
+        held=HeldValues(model) if made is not None else None,
         loss=_training_loss(checked, on_cpu, device),
         validation_loss=make_loss(checked.loss),
         optimizer=make_optimizer(model, checked.optimizer, recipe, factors),
@@ -99,11 +88,10 @@ def prepare(
         frozen=frozen,
         ema=Ema(model, recipe.ema) if recipe.ema else None,
         scaler=make_scaler(device, recipe.precision),
-        augment=augment,
-        mix=mix,
+        augment=read.augment,
+        mix=read.mix,
         label_table=label_table(on_cpu.label_sets, len(data.classes), device),
-        held=held,
-        data_print=data_print,
+        data_print=read.data_print,
         unit=preprocess.unit,
     )
     seed_global(stream_seed(recipe.seed, DROPOUT))
@@ -123,23 +111,50 @@ def _settle(checked: Checked, device: torch.device, on_progress: OnProgress | No
     return set_threads(checked.recipe.threads, checked.table.macs * checked.recipe.batch_size)
 
 
-def _told_data(checked: Checked, data: Split) -> list[str]:
-    several = [SEVERAL] if data.label_sets else []
-    return [*several, *told_balance(checked.recipe.balance, data.train.labels, data.classes)]
+class _ReadData(NamedTuple):
+    """A recipe's data, and what is done to them."""
+
+    checked: Checked
+    """The recipe, fitted to the images that are there."""
+    on_cpu: Split
+    data_print: DataPrint
+    augment: Augment
+    mix: Mix
+    stats: ChannelStats
+
+    def told(self) -> list[str]:
+        """Return lines that tell of labels and of what is done to the images."""
+        several = [SEVERAL] if self.on_cpu.label_sets else []
+        balance = told_balance(self.checked.recipe.balance, self.on_cpu.train.labels, self.on_cpu.classes)
+        return [*several, *balance, *self.mix.told(bool(self.on_cpu.label_sets))]
 
 
-def _read_data(checked: Checked, on_progress: OnProgress | None) -> tuple[Checked, Split]:
-    """Read the recipe's data, on the CPU; return the recipe fitted to the images that are there, and them."""
-    data = load(checked.recipe, on_progress, settled=False)
+def _read_data(checked: Checked, device: torch.device, on_progress: OnProgress | None, *, early: bool) -> _ReadData:
+    """Read the recipe's data, on the CPU, and look whether its augmentation goes with them."""
+    recipe = checked.recipe
+    data = load(recipe, on_progress, settled=False)
     if data.classes != checked.data.classes:
         raise RequestError("data: its classes changed while it was read; start again")
-    return fit_to_data(checked, data.train.size, data.validation.size), data
+    checked = fit_to_data(checked, data.train.size, data.validation.size)
+    data_print = DataPrint(recipe, checked.data.classes, data)
+    if not early or device.type == "cuda":
+        data = settle(data)
+    augment = Augment(checked.augment, recipe.seed)
+    augment.check(data.train, checked.data.name)
+    mix = Mix(checked.mix, len(data.classes), recipe.seed)
+    return _ReadData(checked, data, data_print, augment, mix, channel_stats(data.train))
 
 
 def _make_model(
-    checked: Checked, made: nn.Module | None, weights: Weights | None, train: Part, preprocess: Preprocess
+    checked: Checked,
+    made: nn.Module | None,
+    weights: Weights | None,
+    begin: Begin | None,
+    train: Part,
+    preprocess: Preprocess,
+    device: torch.device,
 ) -> tuple[nn.Module, FrozenParameters, dict[str, float], list[str]]:
-    """Make the model (`made`: that of PyTorch code) with its first weights, on the CPU, and freeze parts of it.
+    """Make the model (`made`: that of PyTorch code) with its first weights, freeze parts of it, and put it in place.
 
     Returns it, what is frozen, the parameters' shares of the rate, and lines that tell of all that.
     """
@@ -152,6 +167,10 @@ def _make_model(
     frozen = freeze(model, recipe.freeze, recipe.net, size) if recipe.freeze else FrozenParameters()
     until = f"; until epoch {recipe.unfreeze_at:,}" if recipe.unfreeze_at else ""
     told += [frozen.told + until if frozen.told else "", told_factors(factors)]
+    # channels_last: 1.23 x on a CIFAR-sized net, 1.05 x on a ResNet-18, nothing on 8x8 images (CPU, AVX2).
+    to_channels_last(model.to(device))
+    if begin is not None:
+        begin(model, train, preprocess)
     return model, frozen, factors, told
 
 

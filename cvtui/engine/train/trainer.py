@@ -15,11 +15,12 @@ from cvtui.engine.nn.frozen_tail import modules_before
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.clock import Clock, EpochSums
 from cvtui.engine.observe.data_waits import BatchWaits
+from cvtui.engine.observe.divergence import Diverged
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.live_doctor import DataScan
 from cvtui.engine.observe.machine import MachineMeter
-from cvtui.engine.observe.recorder import Diverged, StepRecorder
+from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.watch_budget import budget_for
 from cvtui.engine.runtime.idle_cores import IdleCores
 from cvtui.engine.runtime.stop_asked import heard
@@ -75,9 +76,9 @@ class Trainer:
         )
         self.recorder.sources.append(meter)
         self.snapshots = Snapshots(training, folder, self.recorder, budget)
-        self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder) if rule.guarded else None
+        self.guard = NonfiniteGuard(training.model, training.optimizer, self.recorder.norm) if rule.guarded else None
         self.thread_tuner = self._thread_tuner()
-        self.clip = Clip(training.optimizer, self.recorder, training.recipe.clip) if training.recipe.clip else None
+        self.clip = Clip(training.optimizer, self.recorder.norm, training.recipe.clip) if training.recipe.clip else None
         if self.guard is not None:
             training.before_update.append(self.guard.expect)
         if self.clip is not None:

@@ -145,30 +145,13 @@ def result(
     shifts = [float(shift) for shift in range(1, int(knobs["shifts"]) + 1)]
     some_trained = any(subject.trained for subject in subjects)
     shown = {subject.name for subject in subjects if subject.trained == some_trained}  # no room for both
-    figures: list[AnyFigure] = [layer_table(subjects, measured)]
-    for kind, title, x, own in (
-        ("shift", "Shift by pixels (away from the border)", shifts, None),
-        ("angle", "Rotation by degrees", list(ANGLES), own_angle),
-        ("scale", "Scaling", list(SCALES), own_scale),
-    ):
-        floor = 1e-8 if kind == "shift" else 1e-3  # a log axis has no place for the exact zeros
-        curves = [
-            Curve(
-                name=name,
-                x=x,
-                y=[round4(max(value, floor)) for value in measured[name][layer][kind]],
-            )
-            for name, layer in last.items()
-            if name in shown
-        ]
-        if own is not None:
-            curves.append(Curve(name="pixel by pixel", x=x, y=[round4(max(value, floor)) for value in own], dim=True))
-        figures.append(
-            Curves(
-                title=f"{title}: error of each net's last map", log_y=True, whole_x=kind == "shift", curves=curves,
-                note=f"An error of 0 is drawn at {compact(floor)}: a log axis has no 0." if kind == "shift" else "",
-            )
-        )  # fmt: skip
+    at_last = {name: measured[name][layer] for name, layer in last.items() if name in shown}
+    figures: list[AnyFigure] = [
+        layer_table(subjects, measured),
+        _last_maps(at_last, "shift", "Shift by pixels (away from the border)", shifts),
+        _last_maps(at_last, "angle", "Rotation by degrees", list(ANGLES), own_angle),
+        _last_maps(at_last, "scale", "Scaling", list(SCALES), own_scale),
+    ]
     conv = [subject for subject in subjects if subject.kind == "conv"]
     worst_conv = _most(measured[s.name][layer]["shift"] for s in conv for layer in s.maps)
     best_fc = _least(measured[s.name][layer]["shift"] for s in subjects if s.kind == "fc" for layer in s.maps)
@@ -188,6 +171,27 @@ def result(
         sentence=f"Shifts: conv is off by {f'at most {_short(worst_conv)}' if worst_conv else 'nothing'} inside the "
         f"border, fc by at least {_short(best_fc)}. Conv is off by {_short(turned)} after a turn by 90°, by "
         f"{_short(scaled)} magnified by {SCALES[-1]:g}." + ("" if seen else NO_PLACE),
+    )
+
+
+def _last_maps(
+    errors: dict[str, dict[str, list[float]]], kind: str, title: str, x: list[float], own: list[float] | None = None
+) -> Curves:
+    """Draw the errors of each net's last map; own: those of interpolation alone."""
+    floor = 1e-8 if kind == "shift" else 1e-3  # a log axis has no place for the exact zeros
+
+    def drawn(values: list[float]) -> list[float | None]:
+        return [round4(max(value, floor)) for value in values]
+
+    curves = [Curve(name=name, x=x, y=drawn(found[kind])) for name, found in errors.items()]
+    if own is not None:
+        curves.append(Curve(name="pixel by pixel", x=x, y=drawn(own), dim=True))
+    return Curves(
+        title=f"{title}: error of each net's last map",
+        log_y=True,
+        whole_x=kind == "shift",
+        curves=curves,
+        note=f"An error of 0 is drawn at {compact(floor)}: a log axis has no 0." if kind == "shift" else "",
     )
 
 

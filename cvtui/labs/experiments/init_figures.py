@@ -113,25 +113,8 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
             rows=rows,
         )
     ]
-    depth = max((len(way.before) for way in ways), default=0)
     if any(way.gradients for way in ways):
-        curves = [
-            Curve(
-                name=way.name,
-                x=[float(depth - index) for index in range(len(way.gradients))][::-1],
-                y=[round4(value) for value in way.gradients][::-1],
-            )
-            for way in ways
-        ]
-        shown.append(
-            Curves(
-                title="The gradient on its way back (root mean square; it begins with 1)",
-                x_label="layer",
-                whole_x=True,
-                log_y=True,
-                curves=curves,
-            )
-        )
+        shown.append(_way_back(ways))
     if all(way.blocked for way in ways):
         rows_of = [
             [way.name, percent(way.blocked[0]), percent(way.blocked[-1]), compact(way.gradients[-1], 2)] for way in ways
@@ -144,3 +127,23 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
             )
         )
     return shown
+
+
+def _way_back(ways: Sequence[Variant]) -> Curves:
+    """Draw the gradient on its way back through the layers."""
+    depth = max((len(way.before) for way in ways), default=0)
+    curves = [
+        Curve(
+            name=way.name,
+            x=[float(depth - index) for index in range(len(way.gradients))][::-1],
+            y=[round4(value) for value in way.gradients][::-1],
+        )
+        for way in ways
+    ]
+    return Curves(
+        title="The gradient on its way back (root mean square; it begins with 1)",
+        x_label="layer",
+        whole_x=True,
+        log_y=True,
+        curves=curves,
+    )

@@ -75,7 +75,6 @@ def result(
         )
     )
     tested = knows(one if on_plane >= SEPARABLE else many, chance(data.val_y))
-    first = next((name for name, accuracy, _ in fits if accuracy >= SEPARABLE), None)
     if on_plane >= SEPARABLE:
         holds = one >= SEPARABLE - 0.03
         words = (
@@ -84,13 +83,10 @@ def result(
         )
     else:
         holds = one <= on_plane + 0.06 and many >= one + 0.05 and at_last >= SEPARABLE
-        where = f"They become separable at {first}" if first else "No layer makes them separable"
-        if first and at_last < SEPARABLE:
-            where += f", but are no longer at {fits[-1][0]} ({percent(at_last)})"
         best = "The best of all lines" if two else "Softmax regression"
         words = (
             f"{best} gets {percent(on_plane)} of the training points of {knobs['data']} right. Of new points the "
-            f"trained single layer gets {percent(one)} right, the MLP {percent(many)}. {where}."
+            f"trained single layer gets {percent(one)} right, the MLP {percent(many)}. {_where(fits)}."
         )
     return LabResult(
         figures=figures,
@@ -99,11 +95,23 @@ def result(
             "accuracy on new points, MLP": round4(many),
             "layers": [name for name, _, _ in fits],
             "fitted line": [round4(accuracy) for _, accuracy, _ in fits],
-            "separable at": first,
+            "separable at": _separable_at(fits),
         },
         claim_holds=holds if tested else None,
         sentence=words + ("" if tested else NOT_LEARNED),
     )
+
+
+def _separable_at(fits: Sequence[tuple[str, float, Tensor]]) -> str | None:
+    """Return the first place where lines separate the points."""
+    return next((name for name, accuracy, _ in fits if accuracy >= SEPARABLE), None)
+
+
+def _where(fits: Sequence[tuple[str, float, Tensor]]) -> str:
+    """Say which layer makes the points separable."""
+    first, (last, at_last, _) = _separable_at(fits), fits[-1]
+    where = f"They become separable at {first}" if first else "No layer makes them separable"
+    return where + (f", but are no longer at {last} ({percent(at_last)})" if first and at_last < SEPARABLE else "")
 
 
 def hidden(net: Net, x: Tensor) -> list[tuple[str, Tensor]]:

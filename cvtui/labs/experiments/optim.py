@@ -170,17 +170,7 @@ def measure(
                 verdicts.append(bool(sgd.norm() > 1.0 and momentum.norm() < 0.5) if arrived else None)
                 words.append(f"Dent: SGD ends at x = {sgd[0]:.2f}, momentum at {momentum[0]:.2f} (lowest: 0).")
             case "noisy":
-                late = {way.rule: float(ground.value(way.points[len(way.points) // 2 :]).mean()) for way in walks[name]}
-                quiet = walk(surface("quadratic", knobs["condition"], 0.0, 0.0), "sgd", int(knobs["steps"]), 0)
-                still = float(ground.value(quiet.points[len(quiet.points) // 2 :]).mean())
-                reached = float(ground.value(quiet.end))
-                came = reached < CAME * float(ground.value(quiet.points[0]))
-                numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
-                verdicts.append(late["sgd"] > 5 * reached if knobs["noise"] > 0.5 and arrived and came else None)
-                words.append(
-                    f"Noise: in its second half SGD is at {compact(late['sgd'], 2)} on average (without noise at "
-                    f"{compact(still, 2)}), momentum at {compact(late['momentum'], 2)}."
-                )
+                verdicts.append(_noisy(knobs, numbers, words, ground, walks[name]))
             case _:
                 distances = [float((end - goal).norm()) for end in ends.values()]
                 numbers["rosenbrock: distance from the minimum"] = [round4(value) for value in distances]
@@ -190,6 +180,23 @@ def measure(
                     f"{compact(float((momentum - goal).norm()), 2)}."
                 )
     return numbers, verdicts, words
+
+
+def _noisy(
+    knobs: Knobs, numbers: dict[str, object], words: list[str], ground: Surface, walks: Sequence[Walk]
+) -> bool | None:
+    late = {way.rule: float(ground.value(way.points[len(way.points) // 2 :]).mean()) for way in walks}
+    quiet = walk(surface("quadratic", knobs["condition"], 0.0, 0.0), "sgd", int(knobs["steps"]), 0)
+    still = float(ground.value(quiet.points[len(quiet.points) // 2 :]).mean())
+    reached = float(ground.value(quiet.end))
+    came = reached < CAME * float(ground.value(quiet.points[0]))
+    numbers["noisy: mean value in the second half"] = [round4(value) for value in late.values()]
+    words.append(
+        f"Noise: in its second half SGD is at {compact(late['sgd'], 2)} on average (without noise at "
+        f"{compact(still, 2)}), momentum at {compact(late['momentum'], 2)}."
+    )
+    tested = knobs["noise"] > 0.5 and int(knobs["steps"]) >= ENOUGH and came
+    return late["sgd"] > 5 * reached if tested else None
 
 
 def _saddle(knobs: Knobs, numbers: dict[str, object], words: list[str], sgd: Tensor, momentum: Tensor) -> bool | None:

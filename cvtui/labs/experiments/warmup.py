@@ -120,16 +120,15 @@ def result(
         claim_holds=peaks[warm] < EXPLODED and not ends[cold] <= ends[warm] if tested else None,
         sentence=f"With rate {rate:g} from the first step on the loss {_climb(peaks[cold])} and ends at "
         f"{compact(ends[cold])}; with the warm-up it {_climb(peaks[warm])} and ends at {compact(ends[warm])}."
-        + (
-            TOO_HIGH
-            if not learned and peaks[warm] >= EXPLODED
-            else NOT_LEARNED
-            if not learned
-            else ""
-            if over
-            else NOT_OVER
-        ),
+        + _doubt(learned, peaks[warm], over),
     )
+
+
+def _doubt(learned: bool, warm_peak: float, over: bool) -> str:
+    """Say why the run shows nothing; "" where it does."""
+    if not learned:
+        return TOO_HIGH if warm_peak >= EXPLODED else NOT_LEARNED
+    return "" if over else NOT_OVER
 
 
 def _climb(peak: float) -> str:

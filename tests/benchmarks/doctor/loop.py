@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from cvtui.engine.watch import WatchedRun, watch
+from cvtui.engine.custom_loop.watched_run import WatchedRun
+from cvtui.engine.watch import watch
 from tests.benchmarks.doctor.nets import MODULES
 from tests.benchmarks.doctor.sets import CLASSES, SETS, Data
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cvtui.engine.observe.recorder import Diverged
+from cvtui.engine.observe.divergence import Diverged
 from cvtui.engine.train.checkpoint import load as load_checkpoint
 from cvtui.engine.train.control import Signals
 from cvtui.engine.train.trainer import Trainer

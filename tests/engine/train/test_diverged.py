@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from cvtui.engine.observe.divergence import NonfiniteStreak
+from cvtui.engine.observe.gradient_norm import GradientNorm
 from cvtui.engine.observe.layer_watch import LayerWatch
-from cvtui.engine.observe.recorder import NonfiniteStreak, StepRecorder
 from cvtui.engine.train import checkpoint
 from cvtui.engine.train.nonfinite_guard import NonfiniteGuard, nonfinite_rule
 from cvtui.engine.train.nonfinite_trace import image_numbers, locate
@@ -53,12 +54,8 @@ def wrecked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bool = True) -> list[float]:
     """Take `count` steps on the first batch; at some, one weight's gradient is set to a number."""
-    recorder = StepRecorder.__new__(StepRecorder)  # only its hook is needed here
-    recorder.resting, recorder.norm_seconds = False, None
-    recorder._norm, recorder._optimizers = None, [t.optimizer]
-    recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
-    handle = t.optimizer.register_step_pre_hook(recorder._before_update)
-    guard = NonfiniteGuard(t.model, t.optimizer, recorder) if guarded else None
+    norm = GradientNorm([t.optimizer], LayerWatch(t.model, [t.optimizer], 0))
+    guard = NonfiniteGuard(t.model, t.optimizer, norm) if guarded else None
     batch, losses = first_batch(t), []
     t.model.train()
     for number in range(count):
@@ -73,7 +70,7 @@ def steps(t: TrainingState, poison: dict[int, float], count: int, *, guarded: bo
         t.optimizer.step()
         t.step += 1
         losses.append(loss.item())
-    handle.remove()
+    norm.close()
     if guard is not None:
         guard.close()
     return losses
@@ -226,11 +223,8 @@ def test_continue_trains_to_the_end(tmp_path: Path) -> None:
 def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
     t = training(net="[conv32-bn-relu]*2-pool-fc", batch_size=64)
     batch = first_batch(t)
-    recorder = StepRecorder.__new__(StepRecorder)
-    recorder.resting, recorder.norm_seconds = False, None
-    recorder._optimizers = [t.optimizer]
-    recorder.watch = LayerWatch(t.model, [t.optimizer], 0)
-    guard = NonfiniteGuard(t.model, t.optimizer, recorder)
+    norm = GradientNorm([t.optimizer], LayerWatch(t.model, [t.optimizer], 0))
+    guard = NonfiniteGuard(t.model, t.optimizer, norm)
 
     def step() -> torch.Tensor:
         loss = t.loss(t.model(t.preprocess(batch.pixels)), batch.labels)
@@ -239,7 +233,7 @@ def test_guarding_costs_less_than_a_fiftieth_of_a_step() -> None:
         return loss
 
     loss = step()
-    recorder._take_norm(t.optimizer)
+    norm._take_norm(t.optimizer)
 
     def look() -> None:
         guard.expect(loss)
