@@ -305,6 +305,15 @@ def test_cut_gradients_are_seen_where_each_tenth_is_looked_at() -> None:
     assert "of those that were looked at, each nearly that of the one before" in told
 
 
+def test_weights_whose_norm_overflowed_did_not_shrink() -> None:
+    """A norm beyond a float is null in the log; counted as 0 it was a decay that had taken all of the weights."""
+
+    def overflows(step: int) -> Any:
+        return sample(step, weight_norm=3.0 if step < 10 else None)
+
+    assert "F29" not in found(story(known=facts(weight_decay=0.5), loss=rising, look=overflows))
+
+
 def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
     told = found(own(weights=weights(0.0)))["F08"]
     assert (told.severity, told.sentence.endswith("that part begins as nothing.")) == ("note", True)
