@@ -311,7 +311,7 @@ def test_weights_whose_norm_overflowed_did_not_shrink() -> None:
     def overflows(step: int) -> Any:
         return sample(step, weight_norm=3.0 if step < 10 else None)
 
-    assert "F29" not in found(story(known=facts(weight_decay=0.5), loss=rising, look=overflows))
+    assert "F29" not in found(story(known=facts(weight_decay=1e-3), loss=rising, look=overflows))
 
 
 def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
