@@ -101,7 +101,7 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
             spans[way.name],
             names[index] if names else f"layer {index + 1}",
             way.name,
-            f"{mean:+.2f} ± {std:.2f}" if std >= 0.005 else f"± {compact(std, 1)}",
+            f"{mean:+z.2f} ± {std:.2f}" if std >= 0.005 else f"± {compact(std, 1)}",
         )
         for way in ways
         for index, (output, mean, std) in enumerate(zip(way.outputs[1:], way.means, way.stds, strict=False))
