@@ -7,7 +7,7 @@ from collections import deque
 
 from textual import events
 from textual.app import App
-from textual.message_pump import MessagePump
+from textual.dom import DOMNode
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -57,10 +57,10 @@ class TypedAheadApp(App[None]):
         await super().on_event(event)
         self._climb(aimed, handle, ROUNDS)
 
-    def _aim(self) -> MessagePump:
+    def _aim(self) -> DOMNode:
         return self.focused or (self.screen if self._screen_stacks.get(self._current_mode) else self)
 
-    def _climb(self, pump: MessagePump | None, handle: asyncio.TimerHandle, rounds: int) -> None:
+    def _climb(self, pump: DOMNode | None, handle: asyncio.TimerHandle, rounds: int) -> None:
         """Have the next queue on the way call this, once it has worked off what it holds."""
         if handle is not self._key_under_way:
             return

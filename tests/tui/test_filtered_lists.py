@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ async def test_what_is_typed_or_pasted_behind_a_choice_reaches_what_it_opens(tmp
         # A choice takes what is pasted on it, or says why not; none of it is obeyed.
         for pasted, text in ((str(tmp_path), f"folder:{tmp_path}"), ("mnist\n", "mnist"), ("q", "mnist")):
             app.post_message(events.Paste(pasted))
-            await wait_until_async(lambda text=text: row.text == text, what=text)
+            await wait_until_async(partial(lambda asked: row.text == asked, text), what=text)
             row.control.focus()
         await pilot.pause()
         assert any("none of its choices" in notice.message for notice in app._notifications)

@@ -43,9 +43,8 @@ class ResumeModal(BoxModal[str | None]):
             with Horizontal(classes="buttons"):
                 lower, same = "primary" if self._diverged else "default", "default" if self._diverged else "primary"
                 yield Button("Resume (u)", id="same", variant=same, compact=True)  # type: ignore[arg-type]
-                yield Button(
-                    f"With rate {self._slower.replace('/', '/ ')} (l)", id="lower", variant=lower, compact=True
-                )  # type: ignore[arg-type]
+                words = f"With rate {self._slower.replace('/', '/ ')} (l)"
+                yield Button(words, id="lower", variant=lower, compact=True)  # type: ignore[arg-type]
                 yield Button("Leave it", id="cancel", compact=True)
 
     def _where(self) -> str:
