@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cvtui.recipe.learning_rate import options_at
+
 if TYPE_CHECKING:
     from cvtui.runlog.history import History
 
@@ -27,3 +29,11 @@ def times_slower(history: History) -> float:
 def slower_rate(history: History) -> str:
     """Return it as `cvtui resume --lr` takes it: `/10`, of what the rate would be at that step."""
     return f"/{times_slower(history):g}"
+
+
+def slower_options(history: History) -> str:
+    """Return the options that train at it from the start, whatever the recipe scales its own by; "" without a rate."""
+    run = history.run
+    if run is None or run.lr is None:
+        return ""
+    return options_at(run.lr / times_slower(history), run.recipe.get("scale_lr"))

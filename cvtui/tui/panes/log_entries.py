@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cvtui.recipe.learning_rate import options_at
 from cvtui.runlog.origin import saved_weights_hint
-from cvtui.runlog.slower import slower_rate, times_slower
+from cvtui.runlog.slower import slower_options, slower_rate, times_slower
 from cvtui.text import clean, count, counted, percent, significant
 
 if TYPE_CHECKING:
@@ -202,10 +201,11 @@ def next_step(state: str, history: History) -> str:
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
-            lr = history.run.lr if history.run is not None else None
-            times = times_slower(history)
-            slower = f" with a lower rate ({_lower(history, lr / times)})" if lr is not None else " with a lower rate"
-            return f"What to do: {kept}" + (f"{resume} at 1/{times:g} of the rate." if last else f"{repeat}{slower}.")
+            options = slower_options(history)
+            slower = " with a lower rate" + (f" ({options})" if options else "")
+            return f"What to do: {kept}" + (
+                f"{resume} at 1/{times_slower(history):g} of the rate." if last else f"{repeat}{slower}."
+            )
         case "lost" if history.trouble:
             return f"What to do: {clean(history.trouble)}. Make room; {kept}{go_on}."
         case "lost" if history.log_is_cut:
@@ -223,12 +223,6 @@ def _next_step_of_custom_loop(state: str, history: History) -> str:
     """Return the same for a run without a recipe: only its script can continue it."""
     early = ("diverged", "lost", "failed", "stopped")
     return f"What to do: {clean(saved_weights_hint(history.folder))}." if state in early else ""
-
-
-def _lower(history: History, rate: float) -> str:
-    """Return the options that train at this rate, whatever the recipe scales its own by."""
-    scaled = history.run is not None and history.run.recipe.get("scale_lr")
-    return options_at(rate, scaled)
 
 
 def run_argument(folder: RunFolder) -> str:
