@@ -162,14 +162,17 @@ def tiny(value: float | None) -> str:
 
 
 def compact(value: float | None, digits: int = 3) -> str:
-    """As few letters as say it: 1 -> "1", 0.002 -> "0.002", 12345 -> "12345", 1.3e6 -> "1.3e6", None, NaN -> "–"."""
+    """As few letters as say it: 1 -> "1", 0.002 -> "0.002", 12345 -> "12345", 1.3e6 -> "1.3e6", None, NaN -> "–".
+
+    (No sign before a zero.)
+    """
     if value is None or not math.isfinite(value):
         return NONE
     if value != 0 and not 1e-4 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         return f"{mantissa}e{int(exponent)}"
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+    return f"{value:z.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
 
 
 def _exponent(text: str) -> str:

@@ -63,7 +63,7 @@ def test_short_durations_may_have_a_decimal() -> None:
     ("value", "text"),
     [
         (0.002, "0.002"), (5e-5, "5e-5"), (0.1, "0.1"), (1.0, "1"), (None, "–"), (math.nan, "–"), (12345.0, "12345"),
-        (1.25e6, "1.25e6"), (-3e-7, "-3e-7"), (0.0, "0"),
+        (1.25e6, "1.25e6"), (-3e-7, "-3e-7"), (0.0, "0"), (-0.0, "0"),
     ],
 )  # fmt: skip
 def test_compact(value: float | None, text: str) -> None:

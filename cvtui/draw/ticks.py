@@ -183,7 +183,7 @@ def read_out(value: float, kind: str = "number") -> str:
     if kind in ("step", "samples"):
         return f"{round(value):,}" if abs(value) < 1e15 else f"{value:.4g}"
     if kind == "epoch":
-        return f"{value:,.2f}".rstrip("0").rstrip(".")
+        return f"{value:z,.2f}".rstrip("0").rstrip(".")
     if value == 0:
         return "0"
     size = abs(value)

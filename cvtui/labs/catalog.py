@@ -13,7 +13,8 @@ INIT = Lab(
     "dies, too large and tanh saturates; 1/sqrt(Din) suits tanh, sqrt(2/Din) suits ReLU.",
     notice="Read each column from top to bottom: does the histogram keep its width? A spike at 0 is a dead signal, two "
     "spikes at -1 and 1 are saturated tanh. The gradient going back: depth needs it flat. Where tanh saturates it can "
-    "still grow: the saturated units block it, the others multiply it by weights that are too large.",
+    "still grow: the saturated units block it, the others multiply it by weights that are too large. The gradient of "
+    "the weights: with 0.01 it is small in every layer; the lecture's zero is what it nears with the depth.",
     knobs=(
         Knob(name="depth", kind="int", default=6, low=1, high=100, doc="number of layers"),
         Knob(name="width", kind="int", default=4096, low=2, high=8192, doc="units a layer; conv: channels"),

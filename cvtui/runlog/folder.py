@@ -116,7 +116,7 @@ class RunFolder:
         if not is_run(folder.path):
             raise RequestError(
                 f"{str(folder.path)!r} is not a run folder: it has neither recipe.toml nor events.jsonl",
-                hint="`cvtui runs` lists the runs",
+                hint="`cvtui runs` lists the runs; `cvtui doctor PATH` reads another program's log",
             )
         return folder
 

@@ -135,7 +135,7 @@ def decays(log: SecondReader, parts: Said, _said: Said) -> None:
 
 def shrunk(log: SecondReader, parts: Said, _said: Said) -> None:
     first, last = int(number(parts["a"])), int(number(parts["b"]))
-    sums = [math.fsum(row.get("weight_norm") or 0.0 for row in log.looks[step]["layers"] if row["kind"] in MATRIX)
+    sums = [math.fsum(row["weight_norm"] for row in log.looks[step]["layers"] if row["kind"] in MATRIX)
             for step in (first, last)]  # fmt: skip
     near(parts["share"], 100 * sums[1] / sums[0], what="of their size")
     log.rise(parts["rise"], last)

@@ -349,6 +349,15 @@ def test_a_batch_that_is_rounded_together_is_no_mixed_one() -> None:
     assert [found(own(neighbours_matter=apart))["F57"].severity for apart in (0.02, 0.4)] == ["note", "stop"]
 
 
+def test_weights_whose_norm_overflowed_did_not_shrink() -> None:
+    """A norm beyond a float is null in the log; counted as 0 it was a decay that had taken all of the weights."""
+
+    def overflows(step: int) -> Any:
+        return sample(step, weight_norm=3.0 if step < 10 else None)
+
+    assert "F29" not in found(story(known=facts(weight_decay=1e-3), loss=rising, look=overflows))
+
+
 def test_what_begins_at_zero_and_learns_by_its_shortcuts_is_a_note() -> None:
     told = found(own(weights=weights(0.0)))["F08"]
     assert (told.severity, told.sentence.endswith("that part begins as nothing.")) == ("note", True)

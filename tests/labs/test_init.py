@@ -35,6 +35,9 @@ def test_stds_at_the_lectures_own_size(run: Run) -> None:
     # Its gradients grow backwards, although nearly half of the units block what arrives.
     assert result.numbers["gradient tanh 0.05"][0] > 1.0
     assert min(result.numbers["blocked tanh 0.05"]) > 0.4
+    # The lecture's "gradients are all zero" of 0.01 is a quarter of Xavier's at its own six layers.
+    small, usual = result.numbers["weight gradient tanh 0.01"], result.numbers["weight gradient tanh xavier"]
+    assert all(0.2 < a / b < 0.3 for a, b in zip(small, usual, strict=True))
     assert result.numbers["blocked relu he"] == pytest.approx([0.5] * 6, abs=0.02)
 
 
@@ -57,14 +60,24 @@ def test_gradients_are_autograds() -> None:
         list(forward(layers, [way]))
         list(backward(layers, [way]))
     value = layers.inputs(8).requires_grad_()
-    outputs = []
+    outputs, weights = [], [(layers.weights(layer) / math.sqrt(32)).requires_grad_() for layer in range(3)]
     for layer in range(3):
-        value = torch.tanh(value @ layers.weights(layer).T / math.sqrt(32))
+        value = torch.tanh(value @ weights[layer].T)
         value.retain_grad()
         outputs.append(value)
     value.backward(torch.randn(value.shape, generator=torch.Generator().manual_seed(7)))
     expected = [float(output.grad.square().mean().sqrt()) for output in reversed(outputs)]  # type: ignore[union-attr]
     assert way.gradients == pytest.approx(expected, rel=1e-5)
+    of_weights = [float(weight.grad.square().mean().sqrt()) for weight in reversed(weights)]  # type: ignore[union-attr]
+    assert way.of_weights == pytest.approx(of_weights, rel=1e-4)
+    conv = Stack("conv", 4, 1, 0)  # the same way through autograd
+    values, at_sum = conv.inputs(2), torch.ones(2, 4, 16, 16)
+    kernel = conv.weights(0).requires_grad_()
+    conv.forward(kernel, values).backward(at_sum)
+    assert kernel.grad is not None
+    assert conv.weight_gradient(conv.weights(0), values, at_sum) == pytest.approx(
+        float(kernel.grad.square().mean().sqrt()), rel=1e-4
+    )
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_does_not(run: Run) -> None:

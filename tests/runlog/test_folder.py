@@ -114,8 +114,9 @@ def test_what_is_no_run_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     for name, words in [("none", "does not exist"), ("file", "is a file"), ("empty", "is not a run folder")]:
-        with pytest.raises(RequestError, match=words):
+        with pytest.raises(RequestError, match=words) as caught:
             RunFolder.open(tmp_path / name)
+        assert ("cvtui doctor PATH" in caught.value.hint) == (name != "none")
 
 
 def test_runs_are_listed_newest_first(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.tui.app import CvtuiApp
 from cvtui.tui.detail.evaluation_view import EvaluationView
 from cvtui.tui.detail.pictures_view import PicturesView
+from cvtui.tui.form.field_row import FieldRow
 from cvtui.tui.labs.lab_list import LabList
 from cvtui.tui.labs.lecture_page import ClaimList
 from cvtui.tui.screens.calc import CalcScreen
@@ -24,7 +26,9 @@ from cvtui.tui.widgets.bindings import hint, keys_for
 from cvtui.tui.widgets.filter_field import FilterField
 from cvtui.tui.widgets.filtered_list import TickList
 from cvtui.tui.widgets.item_list import ItemList
+from cvtui.tui.widgets.picker import Picker
 from cvtui.tui.widgets.picker_list import PickerList
+from cvtui.tui.widgets.text_field import TextField
 from tests.docs import keys
 from tests.draw.test_evaluation_text import evaluation
 from tests.tui.live_host import LiveHost
@@ -63,6 +67,37 @@ async def test_words_typed_together_with_the_slash_reach_the_field(tmp_path: Pat
         for key in ("slash", *"gap"):
             app.post_message(events.Key(key, None))
         await wait_until_async(lambda: getattr(app.focused, "value", "") == "gap", what="the words")
+
+
+async def test_what_is_typed_or_pasted_behind_a_choice_reaches_what_it_opens(tmp_path: Path) -> None:
+    """Read all at once: the list opens, takes its letters and enter, and the path's field has the rest."""
+    path = str(tmp_path / "q 2x")
+    app = CvtuiApp(runs=tmp_path, prewarm=False)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until_async(lambda: isinstance(app.focused, Picker), what="the form")
+        row = app.screen.query_one("#field-data", FieldRow)
+
+        async def sent(*events_of_a_read: events.Event) -> None:
+            for event in events_of_a_read:
+                app.post_message(event)
+            await wait_until_async(lambda: row.text == f"folder:{path}", what="the path")
+            assert app.focused is row.query_one(TextField)
+            await row.set_text("digits")
+            row.control.focus()
+            await wait_until_async(lambda: app.focused is row.control, what="the choice")
+
+        def opens() -> list[events.Event]:
+            return [events.Key(key, key if len(key) == 1 else None) for key in ("space", *"fol", "enter")]
+
+        await sent(*opens(), events.Paste(path))
+        await sent(*opens(), *(events.Key("space" if letter == " " else letter, letter) for letter in path))
+        # A choice takes what is pasted on it, or says why not; none of it is obeyed.
+        for pasted, text in ((str(tmp_path), f"folder:{tmp_path}"), ("mnist\n", "mnist"), ("q", "mnist")):
+            app.post_message(events.Paste(pasted))
+            await wait_until_async(partial(lambda asked: row.text == asked, text), what=text)
+            row.control.focus()
+        await pilot.pause()
+        assert any("none of its choices" in notice.message for notice in app._notifications)
 
 
 async def test_runs_to_overlay_are_filtered_and_keep_their_ticks(tmp_path: Path) -> None:

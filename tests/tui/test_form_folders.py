@@ -116,3 +116,9 @@ async def test_a_folder_around_the_set_and_a_second_prefix(tmp_path: Path) -> No
         await pilot.press("ctrl+o")
         await wait_until_async(lambda: form_view_of(app).preview.facts.size.width > 30, what="the preview")
         assert "…" not in form_view_of(app).preview.facts.text  # a remark is whole, or not there
+        form = form_view_of(app)
+        await form.form.rows["data"].set_text(f"folder:{tmp_path / 'set'}")
+        card = form.preview.query_one("#card-net")
+        await wait_until_async(
+            lambda: str(card.border_subtitle) == "still of the data before", what="whose table it is"
+        )

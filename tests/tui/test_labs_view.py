@@ -109,6 +109,10 @@ async def test_a_lab_runs_in_its_own_process_and_its_result_stays(tmp_path: Path
             await pilot.resize_terminal(140, 40)  # drawn again at the new width
             await wait_until_async(lambda: page.figures.text != before, what="the figures at another width")
             assert here.query_one("#labs-list").display
+            verdict = page.query_one("#verdict")
+            await wait_until_async(
+                lambda: page.sheet.region.contains_region(verdict.region), what="the verdict in sight"
+            )
         page.prepare({"width": "7"}, "")
         assert page.run is not None  # its own results stay
         assert page.has_class("-there")

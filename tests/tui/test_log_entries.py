@@ -55,6 +55,8 @@ def test_growing_tells_the_same_as_reading_at_the_end(tmp_path: Path) -> None:
         run.write(CheckpointSaved(step=run.done, epoch=1, path="checkpoints/now.pt", reason="asked"))
         look()
         look()
+    late = START + run.done  # of a step that was done before a NaN of an earlier one was read back
+    run.write(Log(time=late, text="threads 1, measured", step=run.done + 3))
     run.end("stopped")
     look()
     assert lines == told(read(run.folder))
@@ -109,6 +111,9 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     assert "no checkpoint was saved" in next_step(state, read(run.folder))
     if state == "diverged":
         assert "--lr 0.0002" in next_step(state, read(run.folder))
+        cure = {"lr": 0.000002}  # the doctor's: one truth beside it
+        run.write(Finding(step=3, id="F01", severity="warn", sentence="too high", cure=cure))
+        assert "--lr 2e-06" in next_step(state, read(run.folder))
     run.step(30)
     line = next_step(state, read(run.folder))
     assert "checkpoints/last.pt holds step 23" in line
@@ -116,7 +121,7 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     assert line.startswith("What to do: ")
     assert "u, or `" in line
     assert "\n" not in line
-    assert ("--lr /10`" in line) == (state == "diverged")
+    assert ("--lr /1000`" in line) == (state == "diverged")
 
 
 @pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])

@@ -147,6 +147,7 @@ async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
             known = [value for value in values if value is not None]
             assert values[: len(known)] == known  # what is not known comes last
             assert known == sorted(known, reverse=table.reverse)
+            assert table.text.splitlines()[0].count("▾" if table.reverse else "▴") == 1, f"{key}: the arrow"
         before = table.sort_key
         await pilot.press("greater_than_sign")
         await wait_until_async(lambda: table.sort_key != before, what="the next column")
@@ -159,6 +160,10 @@ async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
         assert [row.name for row in table.rows if row.best_val_accuracy is not None] == [
             name for name in reversed(best) if name != "bad"
         ]
+        await pilot.resize_terminal(80, 24)
+        for key in [key for key in table.columns if key in SORTS]:
+            place(app).sort_by(key)
+            assert key not in table.columns or table.text.splitlines()[0].count("▾" if table.reverse else "▴") == 1, key
 
 
 async def test_enter_opens_a_run_and_the_bar_tells_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from cvtui.cli import out, process
 from cvtui.cli.exit import say
 from cvtui.recipe.auto_batch import AUTO_BATCH
 from cvtui.recipe.ending import is_planned
+from cvtui.runlog.slower import slower_options, slower_rate, times_slower
 from cvtui.runlog.weights_file import SOURCE, TOLD
 from cvtui.text import binary_size, duration, harmless, percent
 
@@ -138,10 +139,10 @@ class RunReport:
                 self._failed(history, code, status)
         elif end.status == "diverged":
             self._result(history)
-            again = f"cvtui resume {shell_word(str(self.folder.path))} --lr /10"
-            way = (
-                f"`{again}` continues from the last good checkpoint" if history.checkpoints else "a lower --lr may help"
-            )
+            again = f"cvtui resume {shell_word(str(self.folder.path))} --lr {slower_rate(history)}"
+            way = f"`{again}` continues from the last good checkpoint"
+            if not history.checkpoints:
+                way = f"1/{times_slower(history):g} of the rate ({slower_options(history) or '--lr'}) may help"
             say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", way)
         else:
             self._result(history)

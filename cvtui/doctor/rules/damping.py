@@ -76,7 +76,7 @@ def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResu
     guess = obs.guess
     if not places or len(obs.layers) < 3 or guess is None or obs.first_step:
         return None
-    norms = obs.layers.once("norms", lambda: np.nansum(obs.layers.of("weight_norm")[:, places], axis=1))
+    norms = obs.layers.once("norms", lambda: _norms(obs.layers.of("weight_norm")[:, places]))
     steps = obs.layers.steps
     until = max(limit("F29", "steps"), 0.15 * obs.total_steps)
     small = np.flatnonzero((norms < limit("F29", "half") * norms[0]) & (steps <= until))
@@ -94,6 +94,12 @@ def _shrunk(obs: Observations, decay: float, cure: dict[str, float]) -> RuleResu
         cure=cure,
         severity="note" if obs.recovered else None,
     )
+
+
+def _norms(layers: np.ndarray) -> np.ndarray:
+    """Return the sum of the layers' norms, look by look; NaN where one has overflowed: it did not shrink to nothing."""
+    known = layers[:, np.isfinite(layers[0])]
+    return np.asarray(known.sum(axis=1))
 
 
 @rule("F33", "facts", "steps", "layers", "end", "epochs")

@@ -84,6 +84,16 @@ class Stack:
         # Wrapped round, so that units at the border have as many inputs as the others.
         return F.conv2d(F.pad(values, (1, 1, 1, 1), mode="circular"), weights)
 
+    def weight_gradient(self, weights: Tensor, values: Tensor, at_sum: Tensor) -> float:
+        """Return the root mean square of the gradient of a layer's weights."""
+        if self.kind == "fc":  # |DᵀH|² = <DDᵀ, HHᵀ>: batch x batch in place of 4,096 x 4,096
+            square = float(((at_sum @ at_sum.T).double() * (values @ values.T).double()).sum())
+            return math.sqrt(max(0.0, square) / weights.numel())
+        with torch.enable_grad():
+            asked = weights.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.forward(asked, values.detach()), asked, at_sum)
+        return float(gradient.square().mean().sqrt())
+
 
 def run(knobs: Knobs, report: Report) -> LabResult:
     if knobs["net"]:
@@ -147,6 +157,7 @@ def backward(layers: Stack, ways: Sequence[Variant]) -> Iterator[float]:
                 way.blocked.append(float((at_sum.abs() < BLOCKED * arriving[number].abs()).float().mean()))
                 values = way.outputs[layer].detach().requires_grad_()
                 (back,) = torch.autograd.grad(layers.forward(weights, values), values, at_sum)
+            way.of_weights.append(layers.weight_gradient(weights, way.outputs[layer], at_sum))
             arriving[number] = back * weight_std(way.scheme, layers.fan_in)
             yield (layers.depth - layer) / layers.depth
 
@@ -162,6 +173,7 @@ def result(knobs: Knobs, width: int, ways: Sequence[Variant]) -> LabResult:
             ]
         numbers[f"blocked {way.name}"] = [round4(value) for value in reversed(way.blocked)]
         numbers[f"gradient {way.name}"] = [round4(value) for value in reversed(way.gradients)]
+        numbers[f"weight gradient {way.name}"] = [round4(value) for value in reversed(way.of_weights)]
     judged = [way for way in ways if (way.activation, way.scheme) in EXPECTED]
     # The lecture's numbers for the fixed stds belong to 4096 inputs a unit; those of xavier and he to any Din.
     comparable = [

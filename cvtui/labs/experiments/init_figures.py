@@ -43,6 +43,8 @@ class Variant:
     gradients: list[float] = field(default_factory=list)
     """Root mean square of the loss's gradient at each layer's output, the last layer first."""
 
+    of_weights: list[float] = field(default_factory=list)
+    """The same of the gradient of each layer's weights: what arrives times what went in, summed over the inputs."""
     blocked: list[float] = field(default_factory=list)
     """Share of units that pass under 5 % of the gradient that arrives, the last layer first."""
 
@@ -99,7 +101,7 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
             spans[way.name],
             names[index] if names else f"layer {index + 1}",
             way.name,
-            f"{mean:+.2f} ± {std:.2f}" if std >= 0.005 else f"± {compact(std, 1)}",
+            f"{mean:+z.2f} ± {std:.2f}" if std >= 0.005 else f"± {compact(std, 1)}",
         )
         for way in ways
         for index, (output, mean, std) in enumerate(zip(way.outputs[1:], way.means, way.stds, strict=False))
@@ -115,6 +117,8 @@ def figures(ways: Sequence[Variant], names: Sequence[str] = ()) -> list[AnyFigur
     ]
     if any(way.gradients for way in ways):
         shown.append(_way_back(ways))
+    if all(way.of_weights for way in ways):
+        shown.append(_of_weights(ways))
     if all(way.blocked for way in ways):
         rows_of = [
             [way.name, percent(way.blocked[0]), percent(way.blocked[-1]), compact(way.gradients[-1], 2)] for way in ways
@@ -146,4 +150,13 @@ def _way_back(ways: Sequence[Variant]) -> Curves:
         whole_x=True,
         log_y=True,
         curves=curves,
+    )
+
+
+def _of_weights(ways: Sequence[Variant]) -> Table:
+    """Tell what each layer's weights would learn by."""
+    return Table(
+        title="The gradient of a layer's weights (root mean square)",
+        columns=["", "layer 1", "last layer"],
+        rows=[[way.name, compact(way.of_weights[-1], 2), compact(way.of_weights[0], 2)] for way in ways],
     )

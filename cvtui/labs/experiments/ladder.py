@@ -108,7 +108,7 @@ def result(tried: list[Rung], guess: float) -> LabResult:
             percent(rung.dead),
             f"{rung.loss:.3g}" if math.isfinite(rung.loss) else "no number",
             percent(rung.accuracy),
-            f"{100 * (rung.accuracy - ladder[max(0, number - 1)].accuracy):+.1f}" if 0 < number < len(ladder) else "",
+            f"{100 * (rung.accuracy - ladder[max(0, number - 1)].accuracy):+z.1f}" if 0 < number < len(ladder) else "",
         ]
         for number, rung in enumerate(tried)
     ]

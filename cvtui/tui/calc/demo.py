@@ -160,7 +160,7 @@ def _signed(number: int) -> str:
 
 def show(number: float) -> str:
     """With the typographic minus, at most two digits behind the point."""
-    return f"{number:.2f}".rstrip("0").rstrip(".").replace("-", "−")
+    return f"{number:z.2f}".rstrip("0").rstrip(".").replace("-", "−")
 
 
 def is_dense(row: Row) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
@@ -18,6 +19,7 @@ from cvtui.recipe.choices.optimizers import OPTIMIZERS
 from cvtui.recipe.choices.spec import Choice
 from cvtui.recipe.datasets.catalog import find_source
 from cvtui.recipe.datasets.data_facts import DataFacts
+from cvtui.recipe.datasets.named_images import pasted_path
 from cvtui.recipe.fields import Field
 from cvtui.text import cut
 from cvtui.tui.form.field_text import (
@@ -136,6 +138,25 @@ class FieldRow(Widget):
         if needs_parameters(self.field, event.picker.value):
             for field in self.query(TextField):
                 field.focus()  # behind the list's own, which gives the focus back to the choice
+
+    async def on_paste(self, event: events.Paste) -> None:
+        """Take what is pasted on a choice: as one of them, or as the path of the one that needs one."""
+        event.stop()  # a text field of the row has stopped its own
+        control = self.control
+        text = pasted_path(event.text.partition("\n")[0])
+        if not isinstance(control, Picker) or not text:
+            return
+        if split_text(self.field, text)[0] in control.choices:
+            await self.set_text(text)
+        elif needs_parameters(self.field, control.value):
+            await self.set_text(join_text(self.field, control.value, text))
+        elif self.field.name == "data" and os.path.isdir(text):
+            await self.set_text(f"folder:{text}")
+        else:
+            name = self.field.name.replace("_", " ")
+            self.notify(
+                f"{name}: {cut(text, 40)!r} is none of its choices; enter lists them", severity="warning", markup=False
+            )
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

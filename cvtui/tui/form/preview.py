@@ -182,6 +182,8 @@ class Preview(Container):
             net.border_subtitle = Content(
                 f"one {cut_middle(data.name, NAME)} image: {_shape(validation)}" if data is not None else ""
             )
+        elif "data" in validation.problems and net.border_subtitle:
+            net.border_subtitle = Content("still of the data before")
         if validation.schedule is not None or "net" not in validation.problems:
             self._schedule = validation.schedule
             self.query_one(ScheduleText).set_text(

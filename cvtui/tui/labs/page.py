@@ -203,6 +203,8 @@ class LabPage(Card):
 
     def on_resize(self, event: events.Resize) -> None:
         self.figures.set_tall(max(12, event.size.height - 3))
+        if self._shown is not None and 0 < self._scrolled == round(self.sheet.scroll_offset.y):
+            self.call_after_refresh(self._scroll_to_results, resized=True)  # they lie elsewhere at this width
 
     def prepare(self, knobs: Mapping[str, str], predicted: str) -> None:
         """Turn the knobs for a claim of the lecture, the others back to their defaults.
@@ -293,12 +295,14 @@ class LabPage(Card):
         row = self.form.current
         self.border_subtitle = Content(row.explanation(max(1, self.size.width - 8)) if row is not None else "")
 
-    def _scroll_to_results(self) -> None:
+    def _scroll_to_results(self, resized: bool = False) -> None:
         """Scroll to the results if the knobs leave them less than two thirds of the page."""
         sheet = self.sheet
-        if round(sheet.scroll_offset.y) != self._scrolled:  # scrolled by hand
+        if not resized and round(sheet.scroll_offset.y) != self._scrolled:  # scrolled by hand
             return
         top = self.query_one("#results").virtual_region.y + 1  # it begins with an empty line
-        if top > sheet.size.height // 3:
+        beyond = top > sheet.size.height // 3
+        if beyond or resized:
+            top = top if beyond else 0
             sheet.scroll_to(y=top, animate=False)
             self._scrolled = round(min(top, sheet.max_scroll_y))

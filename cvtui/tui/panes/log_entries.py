@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cvtui.recipe.learning_rate import options_at
 from cvtui.runlog.origin import saved_weights_hint
+from cvtui.runlog.slower import slower_options, slower_rate, times_slower
 from cvtui.text import clean, count, counted, percent, significant
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class LogEntries:
             news.append(((finding.step, 5), _finding(finding)))
         if history.end is not None and not self._ended:
             self._ended = True
-            news.append(((history.end.step + 0.5, 9), _ending(history.end)))
+            last = max((place[0] for place, _ in news), default=0.0)  # steps are done until a NaN is read back
+            news.append(((max(history.end.step + 0.5, last), 9), _ending(history.end)))
         return news
 
     def _texts(self, history: History) -> list[tuple[tuple[float, int], Entry]]:
@@ -194,15 +195,17 @@ def next_step(state: str, history: History) -> str:
         return _next_step_of_custom_loop(state, history)
     last = max(history.checkpoints, key=lambda saved: saved.step, default=None)
     kept = f"{clean(last.path)} holds step {count(last.step)}; " if last is not None else "no checkpoint was saved; "
-    lower = " --lr /10" if state == "diverged" else ""
+    lower = f" --lr {slower_rate(history)}" if state == "diverged" else ""
     resume = f"u, or `cvtui resume {run_argument(history.folder)}{lower}`, continues from there"
     repeat = f"`cvtui {clean(relative_path(history.folder.recipe))}` starts it again"
     go_on = repeat if last is None else resume
     match state:
         case "diverged":
-            lr = history.run.lr if history.run is not None else None
-            slower = f" with a lower rate ({_lower(history, lr / 10)})" if lr is not None else " with a lower rate"
-            return f"What to do: {kept}" + (f"{resume} at a tenth of the rate." if last else f"{repeat}{slower}.")
+            options = slower_options(history)
+            slower = " with a lower rate" + (f" ({options})" if options else "")
+            return f"What to do: {kept}" + (
+                f"{resume} at 1/{times_slower(history):g} of the rate." if last else f"{repeat}{slower}."
+            )
         case "lost" if history.trouble:
             return f"What to do: {clean(history.trouble)}. Make room; {kept}{go_on}."
         case "lost" if history.log_is_cut:
@@ -220,12 +223,6 @@ def _next_step_of_custom_loop(state: str, history: History) -> str:
     """Return the same for a run without a recipe: only its script can continue it."""
     early = ("diverged", "lost", "failed", "stopped")
     return f"What to do: {clean(saved_weights_hint(history.folder))}." if state in early else ""
-
-
-def _lower(history: History, rate: float) -> str:
-    """Return the options that train at this rate, whatever the recipe scales its own by."""
-    scaled = history.run is not None and history.run.recipe.get("scale_lr")
-    return options_at(rate, scaled)
 
 
 def run_argument(folder: RunFolder) -> str:

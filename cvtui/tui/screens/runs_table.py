@@ -39,7 +39,7 @@ class RunsTable(Grid[RunSummary]):
         Column(key="optimizer", title="optimizer", least=4, most=18, need=6),
         Column(key="lr", title="lr", align="right", least=3, most=8, need=6),
         Column(key="epochs", title="epochs", align="right", least=5, most=11, need=1),
-        Column(key="best", title="best val", align="right", least=6, most=8, need=0),
+        Column(key="best", title="best val", align="right", least=6, most=10, need=0),
         Column(key="took", title="took", align="right", least=4, most=9, need=2),
         Column(key="age", title="started", align="right", least=7, most=10, need=2),
     )
@@ -61,6 +61,11 @@ class RunsTable(Grid[RunSummary]):
     def title(self, column: Column) -> str:
         arrow = "" if column.key != self.sort_key else " ▾" if self.reverse else " ▴"
         return column.title + arrow
+
+    def heading(self, column: Column, wide: int) -> str:
+        title = self.title(column)
+        sorts = column.key == self.sort_key
+        return title if len(title) <= wide or not sorts else title[: wide - 1].rstrip(" ▾▴") + title[-1]
 
     def show(self, runs: Sequence[RunSummary]) -> None:
         """Show the runs, sorted; the cursor stays on its run."""

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from cvtui.runlog.history import History
+from cvtui.runlog.slower import slower_rate
 from cvtui.text import clean, count
 from cvtui.tui.widgets.modal import BoxModal
 
@@ -19,11 +20,11 @@ RESUMABLE = ("stopped", "lost", "diverged", "failed")
 
 
 class ResumeModal(BoxModal[str | None]):
-    """Asks how to go on: "" as it was, "/10" with a tenth of the rate, None not at all."""
+    """Asks how to go on: "" as it was, "/10" with a lower rate, None not at all."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "dismiss('')", "Resume"),
-        Binding("l", "dismiss('/10')", "Rate", tooltip="Resume with a tenth of the rate"),
+        Binding("l", "slower", "Rate", tooltip="Resume with a lower rate: the doctor's, or a tenth"),
         Binding("escape", "dismiss(None)", "Leave it"),
     ]
 
@@ -31,6 +32,7 @@ class ResumeModal(BoxModal[str | None]):
         super().__init__()
         self._history = history
         self._diverged = history.state() == "diverged"
+        self._slower = slower_rate(history)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
@@ -41,7 +43,8 @@ class ResumeModal(BoxModal[str | None]):
             with Horizontal(classes="buttons"):
                 lower, same = "primary" if self._diverged else "default", "default" if self._diverged else "primary"
                 yield Button("Resume (u)", id="same", variant=same, compact=True)  # type: ignore[arg-type]
-                yield Button("With rate / 10 (l)", id="lower", variant=lower, compact=True)  # type: ignore[arg-type]
+                words = f"With rate {self._slower.replace('/', '/ ')} (l)"
+                yield Button(words, id="lower", variant=lower, compact=True)  # type: ignore[arg-type]
                 yield Button("Leave it", id="cancel", compact=True)
 
     def _where(self) -> str:
@@ -50,9 +53,12 @@ class ResumeModal(BoxModal[str | None]):
             return "There is no checkpoint yet: it starts again, with the same initial weights."
         return f"It resumes from {clean(last.path)}, step {count(last.step)}; later steps are done again."
 
+    def action_slower(self) -> None:
+        self.dismiss(self._slower)
+
     def on_mount(self) -> None:
         self.query_one("#lower" if self._diverged else "#same").focus()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss({"same": "", "lower": "/10"}.get(event.button.id or ""))
+        self.dismiss({"same": "", "lower": self._slower}.get(event.button.id or ""))

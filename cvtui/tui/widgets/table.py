@@ -110,6 +110,10 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     def title(self, column: Column) -> str:
         return column.title
 
+    def heading(self, column: Column, _wide: int) -> str:
+        """Return the title as it stands over a column of so many cells; longer ones are cut."""
+        return self.title(column)
+
     def total_cell(self, _key: str) -> Cell:
         return Cell("")
 
@@ -223,7 +227,9 @@ class Grid(ScrollView, Generic[R], can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return self._line({c.key: Cell(self.title(c), "heading") for c in self.COLUMNS}, width)
+            known = [column for column in self.COLUMNS if column.key in self._wide]
+            heads = {column.key: Cell(self.heading(column, self._wide[column.key]), "heading") for column in known}
+            return self._line(heads, width)
         if self.has_total and y == min(self.size.height - 1, len(self.rows) + 1):
             return self._line({c.key: self.total_cell(c.key) for c in self.COLUMNS}, width)
         index = self.scroll_offset.y + y - 1
