@@ -55,6 +55,9 @@ class Hub(Protocol):
     def forget_losses(self) -> bool:
         """Drop losses whose update was left out; False within a step."""
 
+    def is_first_within(self) -> bool:
+        """Return True for the first pass within an optimizer's step, behind others whose losses are kept."""
+
     def rest(self, session: Session) -> None:
         """See no more of the next step than its loss, where nothing else could come of it."""
 
@@ -144,8 +147,10 @@ class Session:
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         if self.is_resting:
             if torch.is_grad_enabled() and module.training:
-                if args and isinstance(args[0], Tensor) and args[0].dim():
-                    self._size = args[0].shape[0]
+                images = args[0] if args else None
+                if isinstance(images, Tensor) and images.dim():
+                    self._size = images.shape[0]
+                self._hub.sight.noted.forward(images, self._held.grad is None)
                 return
             self._hub.wake()
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
@@ -178,8 +183,10 @@ class Session:
             self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
     def _before_training(self, begun: Forward, images: Tensor | None) -> None:
+        same, within = images is not None and self._last_images() is images, self._hub.is_first_within()
+        begun.adds = within and not same and self._held.grad is not None
         if self._held.grad is None:
-            begun.again = images is not None and self._last_images() is images
+            begun.again = same
             if not begun.again and self._hub.forget_losses():
                 self._parts.clear()
         self._last_images = _reference(images)
