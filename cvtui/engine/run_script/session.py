@@ -20,6 +20,7 @@ from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.forward import Forward
+from cvtui.engine.run_script.inner import follow_inner, inner_of
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
@@ -113,6 +114,8 @@ class Session:
         keep_out()
         self._before = model.register_forward_pre_hook(self._before_forward, prepend=True, with_kwargs=True)
         self._after = model.register_forward_hook(self._after_forward, with_kwargs=True)
+        self._mode = inner_of(model)
+        self._inner = follow_inner(model, self._before_forward, self._after_forward)
         self._share = share
 
     def _find_training(self, first: FirstBatches) -> None:
@@ -146,7 +149,7 @@ class Session:
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         if self.is_resting:
-            if torch.is_grad_enabled() and module.training:
+            if torch.is_grad_enabled() and self._mode.training:
                 images = args[0] if args else None
                 if isinstance(images, Tensor) and images.dim():
                     self._size = images.shape[0]
@@ -170,7 +173,7 @@ class Session:
 
     def _take_inputs(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._hub.judge()
-        begun = Forward(self, torch.is_grad_enabled(), module.training)
+        begun = Forward(self, torch.is_grad_enabled(), self._mode.training)
         images = first_tensor(args) if args else first_tensor(kwargs)
         if begun.learns and begun.training:
             self._before_training(begun, images)
@@ -178,7 +181,9 @@ class Session:
             self._evaluation.begin(images)
             begun.images = images
         self._hub.forward(begun)
-        if next(reversed(module._forward_hooks), None) != self._after.id:  # behind the hooks that came on since
+        if (
+            module is self.model and next(reversed(module._forward_hooks), None) != self._after.id
+        ):  # behind the hooks that came on since
             self._after.remove()
             self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
@@ -334,6 +339,8 @@ class Session:
         self._ended = True
         self._before.remove()
         self._after.remove()
+        for handle in self._inner:
+            handle.remove()
         let_in()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")
