@@ -106,8 +106,8 @@ class Session:
         """The step under way is only noted."""
         self._forwards = 0
         """In training, since the last step."""
-        self._size, self._labels_each = 1, 0
-        """Of the batch: images, and labels an image."""
+        self._size, self._labels_each, self._several = 1, 0, False
+        """Of the batch: images, labels an image; some steps had several: all steps count alike in an epoch."""
         self._form: Any = None
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
         self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
@@ -256,8 +256,9 @@ class Session:
         forwards, self._forwards = self._forwards, 0
         if not losses or self._ended:
             return
+        self._several = self._several or len(parts) > 1
         self._tell(self._tell_step, _sum(losses), parts)
-        self._labels_each = len(parts[0].labels) // self._size if len(parts) == 1 else 0
+        self._labels_each = len(parts[0].labels) // self._size if len(parts) == 1 and not self._several else 0
         if forwards == len(losses) == len(self.optimizers) == 1:
             self._rest()
 
@@ -301,7 +302,7 @@ class Session:
 
     def _tell_step(self, loss: Tensor, parts: list[Labelled]) -> None:
         run = self._run
-        if isinstance(run, watching.WatchedRun) and len(parts) == 1:
+        if isinstance(run, watching.WatchedRun) and len(parts) == 1 and not self._several:
             logits, labels = parts[0]
             form = logits.shape[1:], labels.shape[1:], logits.dtype
             self._form = self._form or form
@@ -312,7 +313,7 @@ class Session:
         if parts:
             with torch.no_grad():
                 accuracy = torch.cat([right(*part) for part in parts]).mean()
-        run.step(loss=loss, accuracy=accuracy, labels=parts[0].labels if len(parts) == 1 else None)
+        run.step(loss=loss, accuracy=accuracy, labels=None if len(parts) != 1 or self._several else parts[0].labels)
 
     def close_epoch(self) -> None:
         """Record an evaluation, and the end of an epoch, where one came since the last step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -148,8 +149,12 @@ def test_each_loss_is_the_steps_own_and_no_bit_changes(tmp_path: Path, monkeypat
     assert torch.autograd.backward is backward
     assert told == losses
     assert all(map(torch.equal, weights, watched))
-    recorded = list(history(tmp_path / "s").steps.loss)
+    found = history(tmp_path / "s")
+    recorded = list(found.steps.loss)
     assert len(noted) > 20
     assert len(recorded) == len(losses)
     pairs = enumerate(zip(recorded, losses, strict=True))
     assert not [at for at, (one, loss) in pairs if not math.isclose(one, loss, rel_tol=1e-5)]
+    for before, epoch in itertools.pairwise(found.epochs):  # (Lightning's last step of an epoch has fewer batches)
+        own_losses = losses[before.step : epoch.step]
+        assert epoch.train_loss == pytest.approx(sum(own_losses) / len(own_losses), rel=1e-4)
