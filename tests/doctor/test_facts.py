@@ -220,6 +220,28 @@ def test_accumulated_gradients_are_no_fault(tmp_path: Path) -> None:
     assert not history.facts.stale_gradient
 
 
+def test_gradients_that_are_put_in_place_by_hand_are_no_stale_ones(tmp_path: Path) -> None:
+    """`autograd.grad` hands them out; PyTorch calls the parameters' hooks, and adds none."""
+    model = net()
+    optimizer = SGD(model.parameters(), lr=0.05)
+    x, y = blobs()
+    with cvtui.watch(model, optimizer, runs=tmp_path, name="run") as run:
+        for step in range(20):
+            index = torch.arange(step * 16, step * 16 + 16) % len(y)
+            value = cost(model, x[index], y[index])
+            given = torch.autograd.grad(value, list(model.parameters()))
+            for parameter, gradient in zip(model.parameters(), given, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+            run.step(loss=value)
+    history = History(run.folder)
+    history.poll()
+    assert history.facts is not None
+    assert not history.facts.stale_gradient
+    assert {1} >= set(history.facts.accumulated)
+    assert "F25" not in {one.id for one in examine(history)}
+
+
 def test_both_modes_are_compared_and_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(both_modes, "MODE_SHARE", 1e9)  # at each epoch's end, however short the epoch was
     torch.manual_seed(0)

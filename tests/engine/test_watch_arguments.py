@@ -250,13 +250,20 @@ def test_a_confusion_matrix_may_be_an_array_or_a_tensor(tmp_path: Path) -> None:
 
 
 class Drawn(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Transforms of this set draw from the three generators at each reading."""
+    """Transforms of this set draw from the three generators at each reading, and from two of its own."""
+
+    def __init__(self) -> None:
+        self.own = torch.Generator(), np.random.default_rng(0)
 
     def __len__(self) -> int:
         return 12
 
+    def states(self) -> str:
+        return f"{self.own[0].get_state().tolist()} {self.own[1].bit_generator.state}"
+
     def __getitem__(self, number: int) -> tuple[Tensor, int]:
-        return torch.rand(1, 8, 8) * random.random() + float(np.random.rand()), number % 2
+        drawn = torch.rand(1, 8, 8) * random.random() + float(np.random.rand())
+        return drawn * torch.rand((), generator=self.own[0]) * self.own[1].random(), number % 2
 
 
 def drawn() -> tuple[float, float, float]:
@@ -270,12 +277,15 @@ def test_reading_the_sets_draws_nothing_from_the_loops_generators(tmp_path: Path
     seed_global(3)
     alone = [drawn() for _ in range(3)]
     seed_global(3)
-    with cvtui.watch(model, optimizer, name="w", train=Drawn(), validation=Drawn(), runs=tmp_path) as run:
+    train, held = Drawn(), Drawn()
+    before = train.states(), held.states()
+    with cvtui.watch(model, optimizer, name="w", train=train, validation=held, runs=tmp_path) as run:
         watched = [drawn()]
         assert run._maps.look(3, 1) == "feature maps of validation image 3"
         watched.append(drawn())
     watched.append(drawn())
     assert watched == alone
+    assert (train.states(), held.states()) == before
     facts = history_at(tmp_path / "w").facts
     assert facts is not None
     assert facts.validation_changes == [4, 4]

@@ -73,6 +73,18 @@ def preserved() -> Iterator[None]:
         np.random.set_state(states[2])
 
 
+@contextmanager
+def generators_kept(source: Any) -> Iterator[None]:
+    """Put these back as they were, and those that a dataset holds: reading its items draws from them."""
+    held = [(one, generator_state(one)) for one in _held(source)]
+    with preserved():
+        try:
+            yield
+        finally:
+            for one, state in held:
+                put_generator_state(one, state)
+
+
 def _seed(generator: Any, seed: int) -> None:
     if isinstance(generator, torch.Generator):
         generator.manual_seed(seed >> 1)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cvtui.engine.data.images import Images, Part
 from cvtui.engine.data.names import NamePair
-from cvtui.engine.nn.meta_copy import random_state_kept
+from cvtui.engine.data.random_state import generators_kept
 from cvtui.runlog.events import Facts
 from cvtui.text import encodable, rounded_or_none
 
@@ -145,7 +145,7 @@ def _from_dataset(source: Any, until: float) -> Scanned | None:
         indices = range(0, count, max(1, count // 5000))
         images: list[Tensor] = []
         labels, numbers = [], []
-        with random_state_kept():
+        with generators_kept(source):
             for index in indices:
                 image, label = _item(source, index)
                 images.append(image.clone() if len(images) < TWICE else image)  # (one may be written into)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.nn.meta_copy import random_state_kept
+from cvtui.engine.data.random_state import generators_kept
 from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
 from cvtui.engine.observe.image_writer import ImageWriter
 from cvtui.text import error_line
@@ -52,7 +52,7 @@ class UserImages:
         self.missing = NOT_TOLD if source is None else ""
         if source is not None:
             try:
-                with random_state_kept():  # a transform may draw
+                with generators_kept(source):  # a transform may draw
                     self._source = ValidationSet(source)
             except Exception as error:  # a user's data set may raise anything, and that must not stop a training
                 self.missing = f"no feature maps: {error_line(error)}"
@@ -61,8 +61,7 @@ class UserImages:
     def image(self, number: int) -> ValidationImage:
         """Return the image of this number. ValueError where it is no C x H x W or H x W."""
         assert self._source is not None
-        with random_state_kept():
-            image, label = self._source.item(number)
+        image, label = self._source.item(number)
         if image.dim() == 2:
             image = image[None]
         if image.dim() != 3:

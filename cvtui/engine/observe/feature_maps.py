@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvtui.engine.nn.meta_copy import random_state_kept
+from cvtui.engine.data.random_state import generators_kept
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.observe.layer_kinds import is_leaf, plain_name
 from cvtui.engine.observe.untouched import untouched
@@ -162,7 +162,7 @@ class ValidationSet:
 
         Random numbers that a data set draws are put back.
         """
-        with random_state_kept():
+        with generators_kept(self._source):
             if self._pair:
                 image, label = self._source[0][number], self._source[1][number]
             else:

@@ -32,24 +32,29 @@ class StaleGradients:
         self._arrived: dict[int, Tensor | None] = {}
         """By parameter: what was left of its gradient at each arrival since its last update; None: nothing, once."""
         places = sorted({0, len(parameters) // 2, len(parameters) - 1})[:PARAMETERS] if parameters else ()
-        self.handles = [on_gradient(parameters[place], self._hook(parameters[place])) for place in places]
+        self.handles = [
+            handle for place in places for handle in on_gradient(parameters[place], self._hook(parameters[place]))
+        ]
 
-    def _hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
-        def arrives(gradient: Tensor) -> None:
+    def _hook(self, parameter: Tensor) -> Callable[[Tensor], Callable[[], None] | None]:
+        def comes(gradient: Tensor) -> Callable[[], None] | None:
             """Compare the gradient with what lies there, before it is added."""
             key, left = id(parameter), parameter.grad
             if not self._watching() or (key in self._arrived and self._arrived[key] is None):
-                return
+                return None
             if left is None or left.is_sparse or gradient.is_sparse:
-                self._arrived[key] = None
-                return
+                return lambda: self._take(key, None)
+            share: list[Tensor] = []
             with torch.no_grad(), self._within_memory():
-                share = norm(left.detach()) / (norm(gradient.detach()) + 1e-30)
-                before = self._arrived.get(key)
-                # Of a GAN the generator's pass leaves gradients in the discriminator, which are zeroed before its own.
-                self._arrived[key] = share if before is None else torch.minimum(before, share)
+                share.append(norm(left.detach()) / (norm(gradient.detach()) + 1e-30))
+            return (lambda: self._take(key, share[0])) if share else None
 
-        return arrives
+        return comes
+
+    def _take(self, key: int, share: Tensor | None) -> None:
+        before = self._arrived.get(key)
+        # Of a GAN the generator's pass leaves gradients in the discriminator, which are zeroed before its own.
+        self._arrived[key] = share if before is None or share is None else torch.minimum(before, share)
 
     def before_update(self, held: Collection[int]) -> None:
         """Take the shares of the parameters (by id) that are updated now."""
@@ -62,7 +67,21 @@ class StaleGradients:
         return torch.stack(self._shares).median().item() if self._shares else None
 
 
-def on_gradient(parameter: Tensor, called: Callable[[Tensor], None]) -> Handle:
-    """Call `called` with each gradient that arrives at a parameter."""
-    handle: Handle = parameter.register_hook(called)  # type: ignore[no-untyped-call]
-    return handle
+def on_gradient(parameter: Tensor, called: Callable[[Tensor], Callable[[], None] | None]) -> list[Handle]:
+    """Call `called` with each gradient that comes to a parameter, and what it returned once that was added to it.
+
+    `torch.autograd.grad` hands gradients out that are added to none.
+    """
+    waiting: list[Callable[[], None] | None] = []
+
+    def comes(gradient: Tensor) -> None:
+        waiting[:] = [called(gradient)]
+
+    def added(_parameter: Tensor) -> None:
+        if waiting and (taken := waiting.pop()) is not None:
+            taken()
+
+    return [
+        parameter.register_hook(comes),  # type: ignore[no-untyped-call]
+        parameter.register_post_accumulate_grad_hook(added),  # type: ignore[no-untyped-call]
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FunctionType
 
 import torch
 from torch import nn
@@ -20,8 +21,10 @@ def untouched(model: nn.Module) -> Iterator[None]:
     """Restore afterwards what a pass changes.
 
     Buffers (batch-norm statistics), what the modules' code counts or keeps besides, and random states (PyTorch's,
-    Python's, NumPy's).
+    Python's, NumPy's). RuntimeError within a call that Lightning leads to another method: a pass would use that up.
     """
+    if any(map(_is_redirected, model.modules())):
+        raise RuntimeError("the net's forward stands for another method in this call")
     put_back = keep_values(model)
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     with _random_kept(model):
@@ -32,6 +35,12 @@ def untouched(model: nn.Module) -> Iterator[None]:
             with torch.no_grad():
                 for buffer, before in buffers:
                     buffer.copy_(before)
+
+
+def _is_redirected(module: nn.Module) -> bool:
+    """Return True where Lightning (DDP, FSDP) has put `training_step` in `forward`'s place, for one call."""
+    forward = vars(module).get("forward")
+    return type(forward) is FunctionType and forward.__module__.startswith(("lightning", "pytorch_lightning"))
 
 
 @contextmanager

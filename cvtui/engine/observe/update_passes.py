@@ -59,7 +59,7 @@ class UpdatePasses:
         self._came: Tensor | None = None
         self._updates: list[Passes] = []
         self._first = parameters[0] if parameters else None
-        self.handles = [on_gradient(one, self._hook(one)) for one in parameters[:1]]
+        self.handles = on_gradient(self._first, self._hook(self._first)) if self._first is not None else []
 
     @property
     def known(self) -> bool:
@@ -69,21 +69,26 @@ class UpdatePasses:
     def forward(self) -> None:
         self._forwards += 1
 
-    def _hook(self, parameter: Tensor) -> Callable[[Tensor], None]:
-        def arrives(gradient: Tensor) -> None:
+    def _hook(self, parameter: Tensor) -> Callable[[Tensor], Callable[[], None] | None]:
+        def comes(gradient: Tensor) -> Callable[[], None] | None:
             """Note how much of a gradient is there already when the next one comes."""
             left = parameter.grad
             if gradient.is_sparse or not self._watching():
-                return
-            self._backwards += 1
+                return None
+            size = share = None
             with torch.no_grad(), self._within_memory():
-                self._came = norm(gradient.detach())
-            if left is None or left.is_sparse:
-                return
-            with torch.no_grad(), self._within_memory():
-                self._piled.append(norm(left.detach()) / (norm(gradient.detach()) + 1e-30))
+                size = norm(gradient.detach())
+                if left is not None and not left.is_sparse:
+                    share = norm(left.detach()) / (size + 1e-30)
+            return lambda: self._take(size, share)
 
-        return arrives
+        return comes
+
+    def _take(self, size: Tensor | None, share: Tensor | None) -> None:
+        self._backwards += 1
+        self._came = size if size is not None else self._came
+        if share is not None:
+            self._piled.append(share)
 
     def before_update(self, held: Collection[int], step: int) -> None:
         """Take the passes before an update of the parameters `held` (by id), in the step of this number."""

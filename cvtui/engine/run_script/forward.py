@@ -34,8 +34,14 @@ class Forward:
         """Given to the model itself (`labels=`, as Hugging Face's take them)."""
         self.again = False
         """On the images of the last one, whose gradients were dropped: SAM's second look, at weights beside its own."""
+        self.adds = False
+        """Of the last batch of several: Lightning gives it to the optimizer as a closure, with their gradients kept."""
         self.loss: Tensor | None = None
         """Of a model that gives its loss beside its outputs."""
+
+    def is_again(self, stepping: bool) -> bool:
+        """Return True where its loss is told already; stepping: it came within the optimizer's step."""
+        return self.again or (stepping and not self.adds)
 
     def own_pair(self) -> Labelled | None:
         """Return outputs and the labels that the model was given."""

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
+from cvtui.engine.run_script.noted_losses import NotedLosses
 from cvtui.engine.run_script.search import GIVERS
 
 MOST = 16
@@ -54,9 +55,7 @@ class Sight(TorchFunctionMode):
         self.scaled = False
         """The script has a GradScaler: of a scaled loss the value before is kept."""
         self._on = 0
-        self.is_resting = False
-        """Steps are only noted: of the script nothing is seen but what `backward` is called on."""
-        self._inside = False
+        self.noted = NotedLosses()
         self.wake: Callable[[bool], None] = lambda _ended: None
         """Called at a loader's end."""
         self._clear()
@@ -84,7 +83,7 @@ class Sight(TorchFunctionMode):
         return result
 
     def _take_backward(self, loss: Tensor) -> None:
-        if loss.numel() == 1:
+        if loss.numel() == 1 and not self.noted.thread:
             self._backward.append(self._products.get(loss.grad_fn, loss).detach().reshape(()))
 
     def _take_loss(self, func: Any, result: Any, args: Any, kwargs: Any) -> None:
@@ -174,43 +173,15 @@ class Sight(TorchFunctionMode):
 
         return end
 
-    def follow_backward(self) -> Callable[[], None]:
-        """Keep what `backward` is called on in steps that are only noted, without the mode; return what ends that."""
-        made = torch.autograd.backward
-
-        @functools.wraps(made)
-        def following(tensors: Any, *args: Any, **options: Any) -> None:
-            if not self.is_resting or self._inside:
-                made(tensors, *args, **options)
-                return
-            self._inside = True  # (checkpointing calls it again from within)
-            try:
-                made(tensors, *args, **options)
-            finally:
-                self._inside = False
-            if isinstance(tensors, Tensor) and tensors.numel() == 1:
-                self._backward.append(tensors.detach())
-
-        torch.autograd.backward = following
-
-        def end() -> None:
-            if torch.autograd.backward is following:
-                torch.autograd.backward = made
-
-        return end
-
-    def rested(self) -> list[Tensor]:
-        """Return the losses of a step that was only noted."""
-        found, self._backward = self._backward, []
-        return found
-
     @property
     def is_idle(self) -> bool:
         """True where it sees nothing, and has nothing to tell."""
-        return not (self._on or self._calls or self._backward or self._compared or self._products)
+        return not (self._on or self._calls or self._backward or self._compared or self._products or self.noted.thread)
 
     def take(self) -> tuple[list[Call], list[Tensor], list[tuple[Tensor, Tensor]]]:
         """Return calls, losses that `backward` was called on, and comparisons since the last time."""
+        if self.noted.thread:
+            self._backward += [loss.reshape(()) for loss in self.noted.take()]
         found = self._calls, self._backward, self._compared
         if any(found) or self._products:
             self._clear()

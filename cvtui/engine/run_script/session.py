@@ -21,6 +21,7 @@ from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.forward import Forward
+from cvtui.engine.run_script.inner import follow_inner, inner_of
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
@@ -56,6 +57,9 @@ class Hub(Protocol):
 
     def forget_losses(self) -> bool:
         """Drop losses whose update was left out; False within a step."""
+
+    def is_first_within(self) -> bool:
+        """Return True for the first pass within an optimizer's step, behind others whose losses are kept."""
 
     def rest(self, session: Session) -> None:
         """See no more of the next step than its loss, where nothing else could come of it."""
@@ -104,14 +108,16 @@ class Session:
         """The step under way is only noted."""
         self._forwards = 0
         """In training, since the last step."""
-        self._size, self._labels_each = 1, 0
-        """Of the batch: images, and labels an image."""
+        self._size, self._labels_each, self._several = 1, 0, False
+        """Of the batch: images, labels an image; some steps had several: all steps count alike in an epoch."""
         self._form: Any = None
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
         self._held = next(p for group in optimizers[0].param_groups for p in group["params"])
         keep_out()
         self._before = model.register_forward_pre_hook(self._before_forward, prepend=True, with_kwargs=True)
         self._after = model.register_forward_hook(self._after_forward, with_kwargs=True)
+        self._mode = inner_of(model)
+        self._inner = follow_inner(model, self._before_forward, self._after_forward)
         self._share = share
 
     def _find_training(self, first: FirstBatches) -> None:
@@ -145,9 +151,11 @@ class Session:
 
     def _before_forward(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:
         if self.is_resting:
-            if torch.is_grad_enabled() and module.training:
-                if args and isinstance(args[0], Tensor) and args[0].dim():
-                    self._size = args[0].shape[0]
+            if torch.is_grad_enabled() and self._mode.training:
+                images = args[0] if args else None
+                if isinstance(images, Tensor) and images.dim():
+                    self._size = images.shape[0]
+                self._hub.sight.noted.forward(images, self._held.grad is None)
                 return
             self._hub.wake()
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
@@ -167,7 +175,7 @@ class Session:
 
     def _take_inputs(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._hub.judge()
-        begun = Forward(self, torch.is_grad_enabled(), module.training)
+        begun = Forward(self, torch.is_grad_enabled(), self._mode.training)
         images = first_tensor(args) if args else first_tensor(kwargs)
         if begun.learns and begun.training:
             self._before_training(begun, images)
@@ -175,13 +183,17 @@ class Session:
             self._evaluation.begin(images)
             begun.images = images
         self._hub.forward(begun)
-        if next(reversed(module._forward_hooks), None) != self._after.id:  # behind the hooks that came on since
+        if (
+            module is self.model and next(reversed(module._forward_hooks), None) != self._after.id
+        ):  # behind the hooks that came on since
             self._after.remove()
             self._after = module.register_forward_hook(self._after_forward, with_kwargs=True)
 
     def _before_training(self, begun: Forward, images: Tensor | None) -> None:
+        same, within = images is not None and self._last_images() is images, self._hub.is_first_within()
+        begun.adds = within and not same and self._held.grad is not None
         if self._held.grad is None:
-            begun.again = images is not None and self._last_images() is images
+            begun.again = same
             if not begun.again and self._hub.forget_losses():
                 self._parts.clear()
         self._last_images = _reference(images)
@@ -246,8 +258,9 @@ class Session:
         forwards, self._forwards = self._forwards, 0
         if not losses or self._ended:
             return
+        self._several = self._several or len(parts) > 1
         self._tell(self._tell_step, _sum(losses), parts)
-        self._labels_each = len(parts[0].labels) // self._size if len(parts) == 1 else 0
+        self._labels_each = len(parts[0].labels) // self._size if len(parts) == 1 and not self._several else 0
         if forwards == len(losses) == len(self.optimizers) == 1:
             self._rest()
 
@@ -291,7 +304,7 @@ class Session:
 
     def _tell_step(self, loss: Tensor, parts: list[Labelled]) -> None:
         run = self._run
-        if isinstance(run, WatchedRun) and len(parts) == 1:
+        if isinstance(run, WatchedRun) and len(parts) == 1 and not self._several:
             logits, labels = parts[0]
             form = logits.shape[1:], labels.shape[1:], logits.dtype
             self._form = self._form or form
@@ -302,7 +315,7 @@ class Session:
         if parts:
             with torch.no_grad():
                 accuracy = torch.cat([right(*part) for part in parts]).mean()
-        run.step(loss=loss, accuracy=accuracy, labels=parts[0].labels if len(parts) == 1 else None)
+        run.step(loss=loss, accuracy=accuracy, labels=None if len(parts) != 1 or self._several else parts[0].labels)
 
     def close_epoch(self) -> None:
         """Record an evaluation, and the end of an epoch, where one came since the last step."""
@@ -329,6 +342,8 @@ class Session:
         self._ended = True
         self._before.remove()
         self._after.remove()
+        for handle in self._inner:
+            handle.remove()
         let_in()
         if isinstance(error, SystemExit):
             error = None if error.code in (None, 0) else RuntimeError(f"the script exited with {error.code}")

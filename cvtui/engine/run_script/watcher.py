@@ -52,8 +52,10 @@ class Watcher:
         self._losses: list[Tensor] = []
         self._last: list[Tensor] = []
         self._current: Any = None
-        self._stepping = False
-        """An optimizer's `step` is running."""
+        self._stepping = self._within = False
+        """An optimizer's `step` is running; the model was called in it."""
+        self._open: set[int] = set()
+        """Optimizers whose step has begun and was not told."""
         self._inside: nn.Module | None = None
         self._calls: Counter[int] = Counter()
         self._shares: dict[int, float] = {}
@@ -73,7 +75,6 @@ class Watcher:
             register_optimizer_step_post_hook(self._after_step),
         ]
         self._leave_loaders = self.sight.follow_loaders()
-        self._leave_backward: Callable[[], None] | None = None
         self.sight.wake = self.wake
         self._leave_compiled = follow_compiled(self._call_compiled)
         self._look_for_models()
@@ -193,7 +194,7 @@ class Watcher:
         calls, backward, compared = self.sight.take()
         forward, self._current = self._current, None
         # (A closure that the optimizer calls several times in one step, or SAM's second pass.)
-        again = (self._stepping or (forward is not None and forward.again)) and bool(self._losses)
+        again = bool(self._losses) and (self._stepping if forward is None else forward.is_again(self._stepping))
         if not again:
             self._losses += backward
         if forward is None or (again and forward.learns):
@@ -208,27 +209,26 @@ class Watcher:
             self._losses.clear()
         return not self._stepping
 
+    def is_first_within(self) -> bool:
+        """Return True for the first forward pass within an optimizer's step, behind passes whose losses are kept."""
+        first, self._within = self._stepping and not self._within, self._stepping
+        return first and bool(self._losses)
+
     # ------------------------------------------------------------------ steps
 
     def rest(self, session: Any) -> None:
         """See no more of the next step than its loss, where nothing else could come of it."""
         if len(self.sessions) == 1 and not (self._search or self.sight.scaled or self._trouble or may_compile()):
-            self._leave_backward = self._leave_backward or self.sight.follow_backward()
-            self.sight.is_resting = session.is_resting = True
+            self.sight.noted.begin()
+            session.is_resting = True
 
     def wake(self, ended: bool = False) -> None:
         """See all again; ended: a loader has given its last batch."""
-        if not self.sight.is_resting:
+        if not self.sight.noted.is_on:
             return
-        self.sight.is_resting = False
-        self._losses += [loss.reshape(()) for loss in self.sight.rested()]
+        self.sight.noted.is_on = False  # (the step under way is noted to its end: its `backward` may still come)
         for session in self.sessions:
             session.woken(ended)
-
-    def _close_rested(self) -> None:
-        self._last = self._losses + self.sight.rested() if self._losses else self.sight.rested()
-        self._losses = []
-        self.sessions[0].rested(self._last)
 
     def _session(self, optimizer: Optimizer) -> Any:
         for session in self.sessions:
@@ -239,15 +239,17 @@ class Watcher:
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() != self._process:
             return
-        if self.sight.is_resting:
+        self._open.add(id(optimizer))
+        if self.sight.noted.is_on:
             if self.sessions and optimizer is self.sessions[0].optimizers[0]:
+                self.sight.noted.step()
                 return
             self.wake()
         self.guarded(self._prepare_step, optimizer)
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
         self.judge()
-        self._stepping = True
+        self._stepping, self._within = True, False
         session = self._session(optimizer)
         if session is None and not is_wrapper(optimizer):
             self._notice_unknown(optimizer)
@@ -272,10 +274,12 @@ class Watcher:
         self._look_for_models()
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if os.getpid() != self._process:
-            return
-        if self.sight.is_resting:
-            self.guarded(self._close_rested)
+        if os.getpid() != self._process or id(optimizer) not in self._open:
+            return  # (of an optimizer whose `step` calls its base's: told at the end of the inner one)
+        self._open.discard(id(optimizer))
+        if self.sight.noted.is_on:
+            self._last = self.sight.noted.take()
+            self.guarded(self.sessions[0].rested, self._last)
         else:
             self.guarded(self._close_step, optimizer)
 
@@ -312,7 +316,8 @@ class Watcher:
     def _give_up(self, why: str) -> None:
         if self._trouble:
             return
-        self._trouble, self.sight.is_resting = why, False
+        self._trouble = why
+        self.sight.noted.end()
         with contextlib.suppress(Exception):
             self.sight.end()
         self._look_no_more()
@@ -339,9 +344,8 @@ class Watcher:
             handle.remove()
         self._leave_compiled()
         self.wake()
-        if self._leave_backward is not None:
-            self._leave_backward()
         self.guarded(self.judge)
+        self.sight.noted.end()
         self._look_no_more()
         for session in list(self.sessions):
             self.guarded(session.end, error)

@@ -46,9 +46,10 @@ def validated(model: nn.Module, held: TensorDataset, gradients: bool = False) ->
     return loss / len(held), right / len(held)
 
 
-def plain(gradients: bool = False, compiled: bool = False) -> Told:
+def plain(gradients: bool = False, compiled: bool = False, within: bool = False) -> Told:
     train, held = data()
     model, losses, validations = net(), [], []
+    called = nn.DataParallel(model).eval() if within else model  # (Lightning sets the modes of the inner one alone)
     if compiled:
         model.compile(backend="eager")
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
@@ -57,7 +58,7 @@ def plain(gradients: bool = False, compiled: bool = False) -> Told:
         model.train()
         for x, y in DataLoader(train, 12, shuffle=True):
             optimizer.zero_grad()
-            loss = nn.CrossEntropyLoss()(model(x), y)
+            loss = nn.CrossEntropyLoss()(called(x), y)
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
@@ -321,6 +322,7 @@ def adversaries() -> tuple[Told, Told]:
 ONE_MODEL: dict[str, Callable[[], Told]] = {
     "plain": plain,
     "without no_grad": without_no_grad,
+    "evaluated by the module within": lambda: plain(within=True),
     "scaled": scaled,
     "closures": closures,
     "loss in a module": loss_in_a_module,
