@@ -77,6 +77,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[EpochDone, ...], dict[str, Any], tu
     ("F28", {"outputs": 6, "jumps": [0.067, 0.003, 0.02]}, BAD, {"outputs": 6, "jumps": [0.04, 0.003, 0.36]}, BAD),
     ("F70", PLAIN, epochs(0.3, [0.158, 0.2, 0.85], 1.74, 0.35), PLAIN, epochs(0.3, [0.158, 0.2, 0.85], 1.74, 1.2)),
     ("F49", COUNTED, THROUGH, COUNTED, epochs(0.9, [0.158, 0.2, 0.242, 0.25, 0.26], 0.7, 0.65)),
+    ("F49", COUNTED, THROUGH, COUNTED, epochs(0.9, [0.158, 0.2, 0.25, 0.25, 0.25], 0.7, 1.8)),
 ]  # fmt: skip
 
 
