@@ -71,7 +71,7 @@ def of_training_images(obs: Observations) -> RuleResult | None:
 
 
 def _may_be_right(obs: Observations, epoch: EpochDone, told: float) -> bool:
-    """Return True if all answers may be right by this epoch's validation loss, or else if no guess is right so often."""
+    """Return True if all answers may be right by the validation loss; without one, if no guess is right so often."""
     if epoch.val_loss is not None and obs.guess:
         return learnt(epoch.val_loss, obs.guess)
     return abs(told - beyond(obs, 0)) > limit("F49", "apart")
