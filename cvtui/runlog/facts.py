@@ -328,6 +328,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     augmented anew."""
     neighbours_matter: float | None = None
     """How far the evaluated answers to some images lay from those in a larger batch, in the outputs' deviations."""
+    neighbours_pull: float | None = None
+    """Share of these answers' gradient, by the pixels, that lies in the batch's other images; 0 where numbers are only
+    rounded by one scale for all. Told where they lay apart."""
     updates: int | None = None
     """0: the optimiser made none in all the steps up to then."""
     unlisted: list[str] = []

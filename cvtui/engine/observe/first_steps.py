@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.observe.batch_labels import BatchLabels
-from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, neighbours_matter, repeats_differ
+from cvtui.engine.observe.both_modes import BothModes, has_batch_norm, mixing, repeats_differ
 from cvtui.engine.observe.capped_gradients import all_alike, capped, largest_and_share
 from cvtui.engine.observe.charges import Calls
 from cvtui.engine.observe.copies import is_traced
@@ -471,7 +471,7 @@ class Probe:
             if self._epochs == 1 and self._first.images is not None:
                 facts["evaluations_differ"] = repeats_differ(self.model, self._first.images)
                 if facts["evaluations_differ"] == 0:
-                    facts["neighbours_matter"] = neighbours_matter(self.model, self._first.images)
+                    facts |= mixing(self.model, self._first.images)
             if self.batch is not None and has_batch_norm(self.model):
                 facts |= self._both_modes.facts(self.model, *self.batch, self.number)
         finally:
