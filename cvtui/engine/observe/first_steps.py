@@ -286,9 +286,9 @@ class Probe:
         if not late:
             self._look_at_gradients(optimizer, held)
 
-    def _look_at_gradients(self, optimizer: Optimizer, held: set[int]) -> None:
+    def _look_at_gradients(self, optimizer: Optimizer, held: set[int], asked: bool = False) -> None:
         self._stale.before_update(held)
-        self._passes.before_update(held, self.number)
+        self._passes.before_update(held, self.number, asked)
         if self._updates == 1 and self._capped is None:
             with self._within_memory():
                 own = (p.grad for group in optimizer.param_groups for p in group["params"])
@@ -299,7 +299,7 @@ class Probe:
     @ends_no_training
     def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
         if has_closure(*call):
-            self._look_at_gradients(optimizer, held_by(optimizer))
+            self._look_at_gradients(optimizer, held_by(optimizer), True)
         self._updates += 1
         with self._within_memory():
             self._signs.after_update()
