@@ -45,7 +45,7 @@ def named(
     doctor.take(bare)
     doctor.take(Facts(step=10, **known))
     lr = rates if rates is not None else [0.05] * 90
-    told = list(accuracy or [0.6] * len(lr))
+    told: list[float | None] = list(accuracy or [0.6] * len(lr))
     doctor.take(Steps(first=0, loss=[1.0] * len(lr), accuracy=told, grad_norm=[], lr=list(lr)))
     for one in epochs:
         doctor.take(one)

@@ -126,7 +126,9 @@ def picture_values(images: Tensor) -> bool | None:
     Pictures are bytes that lie neither evenly nor in a bell, or are cut off at an end. None of too few values.
     """
     some = images[:16, :1, :64, :64].detach().double().cpu().flatten()  # (each channel may be scaled by itself)
-    levels, counts = some.unique(return_counts=True)
+    levels: Tensor
+    counts: Tensor
+    levels, counts = torch.unique(some, return_counts=True)
     if len(some) < VALUES or len(levels) < LEVELS:
         return None
     ends = float(torch.stack((counts[0], counts[-1])).max()) / len(some)
@@ -136,4 +138,4 @@ def picture_values(images: Tensor) -> bool | None:
     below, each = counts.cumsum(0) / len(some), counts / len(some)
     bell, flat = torch.special.ndtr((levels - some.mean()) / some.std()), above / width
     gaps = (torch.minimum((below - drawn).abs(), (below - each - drawn).abs()).max() for drawn in (bell, flat))
-    return min(map(float, gaps)) > 2 / len(some) ** 0.5  # (Kolmogorov and Smirnov's distance, with room)
+    return bool(min(map(float, gaps)) > 2 / len(some) ** 0.5)  # (Kolmogorov and Smirnov's distance, with room)
