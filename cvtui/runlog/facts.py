@@ -158,6 +158,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     are no bytes of one scale."""
     neighbours_alike: float | None = None
     """Correlation of pixels of the first images with those beside and below them; null: small images, or plain ones."""
+    picture_values: bool | None = None
+    """Where that is near 0: the values are those of pictures (bytes, or cut off at an end), not drawn evenly or in a
+    bell; null: too few, or not asked."""
     at_the_top: float | None = None
     """Share of their pixels that are their largest value, where more than half are."""
     jumps: list[float] = []
@@ -328,6 +331,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     augmented anew."""
     neighbours_matter: float | None = None
     """How far the evaluated answers to some images lay from those in a larger batch, in the outputs' deviations."""
+    neighbours_pull: float | None = None
+    """Share of these answers' gradient, by the pixels, that lies in the batch's other images; 0 where numbers are only
+    rounded by one scale for all. Told where they lay apart."""
     updates: int | None = None
     """0: the optimiser made none in all the steps up to then."""
     unlisted: list[str] = []

@@ -41,8 +41,9 @@ def inside(log: SecondReader, parts: Said, _said: Said) -> None:
         near(parts["each"], 1 / log.facts["softmax_inside"], 2)
 
 
-def noise(log: SecondReader, parts: Said, _said: Said) -> None:
+def noise(log: SecondReader, parts: Said, said: Said) -> None:
     near(parts["alike"], log.facts["neighbours_alike"], 2)
+    need((said["severity"] == "note") == (log.facts.get("picture_values") is not True), "a note of random numbers")
     if parts.get("right"):
         near(parts["right"], 100 * max(one["val_accuracy"] for one in log.epochs.values()))
 

@@ -137,6 +137,8 @@ def one_class(log: SecondReader, parts: Said, _said: Said) -> None:
     counts = log.facts["batch_labels"]
     need("number" not in parts or counts[int(number(parts["number"]))] == sum(counts), f"{counts}")
     need("labels" not in parts or number(parts["labels"]) == sum(counts), f"{counts}")
+    if parts.get("validated"):
+        near(parts["validated"], 100 * log.epochs[max(log.epochs)]["val_accuracy"])
 
 
 def blanks(log: SecondReader, parts: Said, _said: Said) -> None:

@@ -141,6 +141,7 @@ from tests.doctor.watched_loops.threads import (
 from tests.doctor.watched_loops.updates import (
     Accumulated,
     Attacked,
+    ByClosure,
     CutGently,
     CutToSigns,
     DividedByParts,
@@ -237,7 +238,7 @@ def test_the_fault_is_named_first(kind: Callable[[], Loop], fault: str, words: s
              TakenOffAsFloats, BlackAndWhite, UnusedAuxiliary, Functional, PlateauOfEpochs,
              HalfOfAScore, HeadOutsideTrained, HeadOfItsOwnOptimizer, FocalOfScores, LogSharesUnderKl, BranchAtZero,
              GradientsInValidation, ScaledInForward, BrighterInTraining, CycleByBatch, CosineOfEpochs, WarmedCosine,
-             Sharpened, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy,
+             Sharpened, ByClosure, Attacked, RawUnderMargin, RawUnderHinge, TanhTimesTen, WholeCrossEntropy,
              FaintHead, AskedFirst, AskedWithin],
     ids=lambda value: value.__name__,
 )  # fmt: skip

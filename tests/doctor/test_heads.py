@@ -17,6 +17,7 @@ from cvtui.engine.observe.straight_losses import (
     at_the_top,
     neighbours_alike,
     one_target_for_all,
+    picture_values,
     pulls,
     softmax_inside,
 )
@@ -31,6 +32,7 @@ NORM = ModuleFact(name="bn1", kind="BatchNorm2d", options={"momentum": 0.1, "eps
 FROZEN = {"modules": [NORM], "frozen": ["conv1.weight", "bn1.weight"], "frozen_count": 2, "parameters": 2,
           "fresh_norms": 0, "norm_frozen": False}  # fmt: skip
 PLAIN = {"loss_value": "cross-entropy", "outputs": 6, "batch_labels": [55] * 6, "batch_size": 32}
+STREWN = {**PLAIN, "neighbours_alike": 0.01, "picture_values": True}
 COUNTED = {**PLAIN, "distinct_images": [480, 480], "evaluated": 120}
 
 
@@ -66,8 +68,9 @@ CASES: list[tuple[str, dict[str, Any], tuple[EpochDone, ...], dict[str, Any], tu
     ("F34", {"outputs": 6, "modules": DROPS}, BAD, {"outputs": 6, "modules": DROPS}, GOOD),
     ("F34", {"outputs": 6, "modules": DROPS}, BAD, {"outputs": 6, "modules": DROPS[:3]}, BAD),
     ("F06", {"outputs": 6, "softmax_inside": 64}, BAD, {"outputs": 6, "softmax_inside": 64}, GOOD),
-    ("F13", {**PLAIN, "neighbours_alike": 0.01}, BAD, {**PLAIN, "neighbours_alike": 0.2}, BAD),
-    ("F13", {**PLAIN, "neighbours_alike": 0.01}, BAD, {**PLAIN, "neighbours_alike": 0.01}, GOOD),
+    ("F13", STREWN, BAD, {**STREWN, "neighbours_alike": 0.2}, BAD),
+    ("F13", STREWN, BAD, STREWN, GOOD),
+    ("F13", STREWN, BAD, {**STREWN, "picture_values": False}, BAD),
     ("F23", {**FROZEN, "outputs": 6, "mode_losses": [[40, 0.1, 0.9]]}, epochs(1.0, 0.5),
      {**FROZEN, "outputs": 6, "mode_losses": [[40, 0.1, 0.11]]}, epochs(1.0, 0.5)),
     ("F24", {"outputs": 2, "batch_labels": [208, 16], "batch_sizes": [32] * 7}, epochs(0.93, 0.94),
@@ -77,6 +80,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[EpochDone, ...], dict[str, Any], tu
     ("F28", {"outputs": 6, "jumps": [0.067, 0.003, 0.02]}, BAD, {"outputs": 6, "jumps": [0.04, 0.003, 0.36]}, BAD),
     ("F70", PLAIN, epochs(0.3, [0.158, 0.2, 0.85], 1.74, 0.35), PLAIN, epochs(0.3, [0.158, 0.2, 0.85], 1.74, 1.2)),
     ("F49", COUNTED, THROUGH, COUNTED, epochs(0.9, [0.158, 0.2, 0.242, 0.25, 0.26], 0.7, 0.65)),
+    ("F49", COUNTED, THROUGH, COUNTED, epochs(0.9, [0.158, 0.2, 0.25, 0.25, 0.25], 0.7, 1.8)),
 ]  # fmt: skip
 
 
@@ -166,10 +170,20 @@ def test_pixels_of_noise_of_a_gradient_and_of_a_wrapped_byte() -> None:
     alike = [neighbours_alike(one) for one in (noise, ramp + 0.02 * noise, torch.zeros(8, 3, 16, 16))]
     assert alike[:2] == [pytest.approx(0, abs=0.05), pytest.approx(0.9, abs=0.1)]
     assert alike[2] is None
+    bytes_ = (255 * noise.square()).floor()
+    told = [
+        picture_values(one) for one in (bytes_, (noise * 1.2).clamp_max(1), noise, (255 * noise).floor(), noise.half())
+    ]
+    assert told == [True, True, False, False, False]
+    bell = torch.randn(8, 3, 16, 16, generator=random)
+    assert [picture_values(one) for one in (bell, (50 * bell).round(), bell.bfloat16(), bell > 0)] == [False] * 3 + [
+        None
+    ]
     assert at_the_top((noise > 0.02).float()) == pytest.approx(0.98, abs=0.01)
     assert at_the_top(noise) is None
     wrapped = ((0.5 * ramp + 0.02 * noise) * 255 * 3).floor() % 256
     far, ends = jumps(wrapped).tolist()
     assert far > 0.02 > 3 * jumps(ramp)[0].item()
     assert ends < 0.1
-    assert all(map(math.isnan, jumps(torch.rand(4, 10)).tolist()))
+    for none in (torch.rand(4, 10), 0.9 + 0.01 * noise[:1]):  # (one plain image: its noise is all its range)
+        assert all(map(math.isnan, jumps(none).tolist()))

@@ -33,14 +33,20 @@ UNLIKE = {"input_mean": 0.8, "input_std": 1.0, "validation_mean": 0.0, "validati
 NEIGHBOURS = {"neighbours_train": 0.99, "neighbours_chance": 0.083, "neighbours_count": 120}
 
 
-def named(known: dict[str, Any], epochs: tuple[EpochDone, ...] = (), rates: list[float] | None = None) -> list[str]:
+def named(
+    known: dict[str, Any],
+    epochs: tuple[EpochDone, ...] = (),
+    rates: list[float] | None = None,
+    accuracy: list[float] | None = None,
+) -> list[str]:
     """Return what is said above a note of a loop of one's own."""
     doctor = Doctor()
     bare = msgspec.structs.replace(started(), data={}, total_steps=0, steps_per_epoch=0)
     doctor.take(bare)
     doctor.take(Facts(step=10, **known))
     lr = rates if rates is not None else [0.05] * 90
-    doctor.take(Steps(first=0, loss=[1.0] * len(lr), accuracy=[0.6] * len(lr), grad_norm=[], lr=list(lr)))
+    told: list[float | None] = list(accuracy or [0.6] * len(lr))
+    doctor.take(Steps(first=0, loss=[1.0] * len(lr), accuracy=told, grad_norm=[], lr=list(lr)))
     for one in epochs:
         doctor.take(one)
     said = [one for one in doctor.update() if one.severity != "note"]
@@ -116,6 +122,9 @@ def test_of_one_class_alone_the_order_is_no_matter() -> None:
     right = tuple(epoch(number, 1.0, 1.0, 0.0, 0.0) for number in (1, 2))
     assert named(LABELS, right) == ["F24"]
     assert named(LABELS, tuple(epoch(number, 0.9, 0.2, 0.5, 3.0) for number in (1, 2)))[:1] == ["F12"]
+    elsewhere = tuple(epoch(number, 1.0, 0.1, 0.0, 9.0) for number in (1, 2))  # (of 30 steps)
+    assert named(LABELS, elsewhere, accuracy=[0.5] * 5 + [1.0] * 85)[:1] == ["F24"]
+    assert named(LABELS, elsewhere, accuracy=[0.5] * 5 + [1.0] * 15 + [0.0] + [1.0] * 69)[:1] == ["F12"]
 
 
 def test_outputs_of_no_class_are_no_cause_where_validation_has_the_others() -> None:

@@ -18,12 +18,17 @@ def _one_class(obs: Observations) -> RuleResult | None:
     some_of = [number for number, count in enumerate(facts.batch_labels) if count]
     if facts.label_counts or len(some_of) != 1 or len(facts.batch_sizes) < limit("F24", "batches") or last is None:
         return None
-    right = min(last.val_accuracy or 0.0, last.train_accuracy or 0.0)
-    if right < limit("F24", "right") or (facts.outputs or 0) < 2:
+    validated = last.val_accuracy or 0.0
+    right = min(validated, last.train_accuracy or 0.0)
+    nowhere = right >= limit("F24", "right")
+    if (facts.outputs or 0) < 2 or not (nowhere or _never_wrong(obs)):
         return None  # sorted by class: others came later
+    end = f"by epoch {last.epoch:,} {percent(right)} is right: there is one class, and nothing is learnt."
+    if not nowhere:
+        end = "no later one of the first epoch has a wrong answer: training has one class "
+        end += f"({percent(validated)} is right in validation)."
     return RuleResult(
-        f"All labels of the first {len(facts.batch_sizes):,} batches are class {some_of[0]:,}, and by epoch "
-        f"{last.epoch:,} {percent(right)} is right: there is one class, and nothing is learnt.",
+        f"All labels of the first {len(facts.batch_sizes):,} batches are class {some_of[0]:,}, and {end}",
         step=len(facts.batch_sizes) - 1,
         value=1,
         threshold=2,
@@ -31,6 +36,13 @@ def _one_class(obs: Observations) -> RuleResult | None:
         name="one class only",
         advice="Print the labels: is the folder the one above, or a class number made by a division of whole numbers?",
     )
+
+
+def _never_wrong(obs: Observations) -> bool:
+    """Return True if all answers of the first epoch's later batches are right: a class that is new would get none."""
+    windows, first = obs.windows, len(obs.facts.batch_sizes)
+    later = windows.accuracy[(windows.end > first) & (windows.end <= obs.epochs[0].step)]
+    return len(later) >= 2 and bool((later >= 1).all())
 
 
 @rule("F24", "facts", "epochs")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+from cvtui.doctor.curves import learnt
+from cvtui.doctor.learning import beyond
 from cvtui.doctor.observations import Observations
 from cvtui.doctor.registry import RuleResult, limit, percent
+from cvtui.runlog.events import EpochDone
 
 PLAIN = ("cross-entropy", "binary cross-entropy", "binary cross-entropy with logits")
 """Losses that are a mean of −log p of the right answer."""
@@ -40,7 +43,10 @@ def too_low_a_loss(obs: Observations) -> RuleResult | None:
 
 
 def of_training_images(obs: Observations) -> RuleResult | None:
-    """Find validation accuracies that stop at exactly validation's share of training's images."""
+    """Find validation accuracies that stop at exactly validation's share of training's images.
+
+    (A net that gives one class to all is right in a fixed share too: its loss is a guess's.)
+    """
     facts = obs.facts
     images = facts.train or (facts.distinct_images or (0, 0))[1]
     validated = facts.evaluated or facts.validation or 0
@@ -48,7 +54,9 @@ def of_training_images(obs: Observations) -> RuleResult | None:
     if not images or not 0 < validated < limit("F49", "fewer") * images or len(told) < limit("F49", "epochs"):
         return None
     ceiling, right = validated / images, obs.epochs[-1].train_accuracy or 0.0
-    exact = [value for value in told if abs(value - ceiling) < 1e-4]
+    exact = [epoch for epoch in obs.epochs if abs((epoch.val_accuracy or 0.0) - ceiling) < 1e-4]
+    if not all(_may_be_right(obs, epoch, ceiling) for epoch in exact):
+        return None
     if len(exact) < limit("F49", "epochs") or max(told) > ceiling + 1e-4 or right < ceiling + limit("F49", "shares"):
         return None
     return RuleResult(
@@ -60,3 +68,10 @@ def of_training_images(obs: Observations) -> RuleResult | None:
         threshold=ceiling,
         evidence=f"validation accuracy {max(told):.4g} = {validated:,} / {images:,}",
     )
+
+
+def _may_be_right(obs: Observations, epoch: EpochDone, told: float) -> bool:
+    """Return True if all answers may be right by the validation loss; without one, if no guess is right so often."""
+    if epoch.val_loss is not None and obs.guess:
+        return learnt(epoch.val_loss, obs.guess)
+    return abs(told - beyond(obs, 0)) > limit("F49", "apart")

@@ -9,7 +9,10 @@ from cvtui.doctor.step_size import too_fast, too_slow
 
 
 def noise(obs: Observations) -> RuleResult | None:
-    """Find images whose neighbouring pixels have nothing in common, in a run at a fitting rate that still guesses."""
+    """Find images whose neighbouring pixels have nothing in common, in a run at a fitting rate that still guesses.
+
+    Images of a first try are often drawn at random: of values as they come from a generator it is a note.
+    """
     alike, last = obs.facts.neighbours_alike, obs.epochs[-1] if obs.epochs else None
     if alike is None or abs(alike) > limit("F13", "alike") or last is None or last.epoch < limit("F13", "epochs"):
         return None
@@ -18,14 +21,17 @@ def noise(obs: Observations) -> RuleResult | None:
         return None
     if too_fast(obs) is not None or too_slow(obs) is not None:
         return None
+    drawn = not obs.facts.picture_values
+    why = "numbers drawn at random have nothing to be learnt; of pictures, " if drawn else ""
     return RuleResult(
         f"Pixels of the images have nothing in common with those beside them (a correlation of {alike:.2g}; of "
         f"pictures it is near 1), and by epoch {last.epoch:,} validation accuracy is that of a guess "
-        f"({percent(best)}): was an array reshaped where its axes were to be moved?",
+        f"({percent(best)}): {why}was an array reshaped where its axes were to be moved?",
         step=last.step,
         value=alike,
         threshold=limit("F13", "alike"),
         evidence=f"correlation of neighbouring pixels {alike:.2g}",
+        severity="note" if drawn else None,
         name="images that are noise",
         advice="Look at sixteen images as the model gets them; move axes by transpose or permute, not by reshape.",
     )

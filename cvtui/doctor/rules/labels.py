@@ -32,9 +32,11 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         return same
     if any((e.val_accuracy or 0.0) > beyond(obs, limit("F13", "learnt")) for e in obs.epochs):
         return None
-    by_heart = _learnt_by_heart(obs) or noise(obs)
+    by_heart, strewn = _learnt_by_heart(obs), noise(obs)
     if not count:
-        return by_heart
+        return by_heart or strewn
+    if strewn is not None and strewn.severity != "note":
+        by_heart = by_heart or strewn
     least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)
     if max(train, other) >= least:
         return None

@@ -215,7 +215,7 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
 @rule("F57", "facts")
 def images_mixed(obs: Observations) -> RuleResult | None:
     """Find answers that depend on the other images of the batch, in evaluation mode."""
-    apart = obs.facts.neighbours_matter
+    apart, pull = obs.facts.neighbours_matter, obs.facts.neighbours_pull or 0.0
     if apart is None or apart <= limit("F57", "apart"):
         return None
     return RuleResult(
@@ -226,8 +226,8 @@ def images_mixed(obs: Observations) -> RuleResult | None:
         value=apart,
         threshold=limit("F57", "apart"),
         evidence=f"the same images in a smaller batch are answered {apart:.3g} apart",
-        # (Activations rounded by the largest of the batch, as in quantisation: 0.02. Mixed images: 0.4 and more.)
-        severity="note" if apart < limit("F57", "slight") else None,
+        # (Activations rounded by the largest of the batch, as in quantisation, pass no gradient to the others.)
+        severity="note" if apart < limit("F57", "slight") and not pull > limit("F57", "pull") else None,
     )
 
 

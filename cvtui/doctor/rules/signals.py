@@ -12,6 +12,7 @@ from cvtui.doctor.observations import Array, Observations
 from cvtui.doctor.phrases import change
 from cvtui.doctor.registry import RuleResult, limit, percent, rule
 from cvtui.doctor.rules.loss_signs import softmax_between
+from cvtui.doctor.rules.symptoms import not_learning
 from cvtui.doctor.step_size import too_fast
 from cvtui.runlog.kinds import ACTIVATIONS, WEIGHTED
 
@@ -183,9 +184,11 @@ def saturated(obs: Observations) -> RuleResult | None:
 @rule("F04", "layers", "steps", "end")
 def dead(obs: Observations) -> RuleResult | None:
     layers, guess = obs.layers, obs.guess
-    if len(layers) < 2 or guess is None:
+    if not len(layers) or guess is None:
         return None
     zeros, quiet = layers.of("grad_zeros"), layers.of("zeros")
+    if len(layers) < 2:
+        return _dead_from_birth(obs, zeros, quiet)
     for column in np.flatnonzero((quiet > limit("F04", "quiet")).any(0)).tolist():
         before = layers.behind(column)
         if layers.kinds[column] != "relu" or before is None:
@@ -200,6 +203,17 @@ def dead(obs: Observations) -> RuleResult | None:
         if found is not None:
             return _tell_dead(obs, found, column, before)
     return _dead_unseen(obs, zeros, guess)
+
+
+def _dead_from_birth(obs: Observations, zeros: Array, quiet: Array) -> RuleResult | None:
+    """Find ReLUs that give nothing at all in the first step, the only one looked at, of a net that goes on guessing."""
+    layers = obs.layers
+    for column in np.flatnonzero(np.nan_to_num(quiet[0]) >= 1).tolist():
+        before = layers.behind(column)
+        if layers.kinds[column] != "relu" or before is None or not zeros[0, before] >= 1:
+            continue
+        return _tell_dead(obs, 0, column, before) if not_learning(obs) is not None else None
+    return None
 
 
 def _dead_from(obs: Observations, over: Mask, loss: float) -> int | None:
@@ -220,7 +234,7 @@ def _tell_dead(obs: Observations, sample: int, relu: int, before: int) -> RuleRe
     return RuleResult(
         f"At step {step:,} {percent(share)} of what {name} gives is 0, and {percent(mute)} of the gradients of "
         f"{layers.names[before]} are exactly 0: a unit that gives 0 gets no gradient."
-        + (f" At step {int(layers.steps[0]):,} {percent(first)} of it was 0 already." if born else "")
+        + (f" At step {int(layers.steps[0]):,} {percent(first)} of it was 0 already." if born and sample else "")
         + change(obs, step),
         step=step,
         layer=name,

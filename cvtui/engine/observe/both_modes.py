@@ -21,6 +21,8 @@ from cvtui.text import rounded, rounded_or_none
 
 TWICE = 32
 """Images of the first batch that are evaluated twice."""
+MIXED = 1e-3
+"""Answers that lie so far apart (in the outputs' deviations) depend on the batch; less is the arithmetic's."""
 LEAST = 4
 """Images of which the middle ones have neighbours on both sides."""
 MODE_STEPS = 25
@@ -98,7 +100,7 @@ def evaluated_twice(model: nn.Module, images: Tensor) -> dict[str, Any]:
     """Return the fields of `Facts` about answers that differ from one evaluation to the next."""
     apart = repeats_differ(model, images)
     told = {"evaluations_differ": apart}
-    return told | {"neighbours_matter": neighbours_matter(model, images)} if apart == 0 else told
+    return told | mixing(model, images) if apart == 0 else told
 
 
 def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
@@ -137,5 +139,36 @@ def neighbours_matter(model: nn.Module, images: Tensor) -> float | None:
             spread = _spread(among)
             apart = (among - alone).float().abs().max().item()
             return rounded_or_none(apart / spread, 6) if spread > 0 else None
+    except _FOREIGN:
+        return None
+
+
+def mixing(model: nn.Module, images: Tensor) -> dict[str, Any]:
+    """Return the fields of `Facts` about answers that depend on other images, the gradient's only where they do."""
+    matter = neighbours_matter(model, images)
+    told = {"neighbours_matter": matter}
+    return told | ({"neighbours_pull": neighbours_pull(model, images)} if (matter or 0.0) > MIXED else {})
+
+
+def neighbours_pull(model: nn.Module, images: Tensor) -> float | None:
+    """Return which share of the gradient of the middle images' answers, by the pixels, lies in the other images.
+
+    0 where numbers are only rounded by one scale for all of a batch; None where it can't be told.
+    """
+    count = min(len(images), TWICE)
+    others = torch.ones(count, dtype=torch.bool)
+    others[count // 4 : count - count // 4] = False
+    if count < LEAST or not images.is_floating_point():
+        return None
+    try:
+        with _modes_kept(model), torch.enable_grad():
+            model.eval()
+            leaf = images[:count].detach().clone().requires_grad_()
+            answers = scores_of(model(leaf.clone()))[~others.to(images.device)].float()
+            weights = torch.linspace(-1, 1, answers.numel(), device=answers.device).view_as(answers)
+            (gradient,) = torch.autograd.grad((answers * weights).sum(), leaf)
+            sizes = gradient.float().abs().flatten(1).sum(1).cpu()
+            whole = sizes.sum().item()
+            return rounded_or_none(sizes[others].sum().item() / whole, 6) if 0 < whole < math.inf else None
     except _FOREIGN:
         return None

@@ -17,12 +17,15 @@ from torch.optim import Optimizer
 from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
 from cvtui.engine.observe.statistics import moments
-from cvtui.engine.observe.straight_losses import at_the_top, neighbours_alike
+from cvtui.engine.observe.straight_losses import at_the_top, neighbours_alike, picture_values
 from cvtui.engine.observe.wrapped_bytes import jumps, roughness
 from cvtui.text import rounded, rounded_or_none
 
 KEPT_BYTES = 64 << 20
 """Of the first batch, for both modes after every epoch; of a larger one the first images are kept."""
+
+STREWN = 0.1
+"""Correlation of neighbouring pixels below which it is asked whether the values are those of pictures at all."""
 
 
 class FirstBatch:
@@ -95,6 +98,7 @@ class FirstBatch:
         if self.images is not None and (alike := neighbours_alike(self.images)) is not None:
             facts["neighbours_alike"] = rounded_or_none(alike, 4)
             facts["at_the_top"] = at_the_top(self.images)
+            facts["picture_values"] = picture_values(self.images) if abs(alike) < STREWN else None
         if self.images is not None:
             self._jumps = jumps(self.images).tolist()
         loss, output, labels = (held.get(name) for name in ("loss", "output", "labels"))

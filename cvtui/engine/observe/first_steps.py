@@ -236,7 +236,7 @@ class Probe:
     @ends_no_training
     def _after_update(self, optimizer: Optimizer, *call: Any) -> None:
         if has_closure(*call):
-            self._updates.look(optimizer, held_by(optimizer), self.number)
+            self._updates.look(optimizer, held_by(optimizer), self.number, asked=True)
         self._updates.made()
         with self._within_memory():
             self._signs.after_update()

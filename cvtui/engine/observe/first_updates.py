@@ -71,10 +71,13 @@ class FirstUpdates:
         """Take a forward pass with gradients."""
         self._passes.forward()
 
-    def look(self, optimizer: Optimizer, held: set[int], number: int) -> None:
-        """Look at the gradients of an update of the parameters `held` (by id), in the step of this number."""
+    def look(self, optimizer: Optimizer, held: set[int], number: int, *, asked: bool = False) -> None:
+        """Look at the gradients of an update of the parameters `held` (by id), in the step of this number.
+
+        asked: it made their passes itself, by a closure; then this is called behind it.
+        """
         self._stale.before_update(held)
-        self._passes.before_update(held, number)
+        self._passes.before_update(held, number, asked)
         if self.count == 1 and self._capped is None:
             with self._within_memory():
                 own = (p.grad for group in optimizer.param_groups for p in group["params"])

@@ -18,6 +18,10 @@ SPREAD = 1e-3
 SHAPES = {"View", "UnsafeView", "ReshapeAlias", "Reshape", "Squeeze", "Unsqueeze", "Clone", "Alias", "Contiguous",
           "NativeDropout"}  # fmt: skip
 NODES = 400
+VALUES, LEVELS = 512, 8
+"""Values, and different ones among them, at least."""
+CUT = 2e-3
+"""Share of the values that are the lowest or the highest one, at least, where light is cut off."""
 
 
 def pulls(output: Tensor, gradient: Tensor) -> list[int]:
@@ -94,3 +98,25 @@ def at_the_top(images: Tensor) -> float | None:
     some = images[:16, :, :64, :64].detach().float().cpu()
     share = float((some == some.max()).float().mean())
     return rounded(share, 4) if share > 0.5 else None
+
+
+@torch.no_grad()
+def picture_values(images: Tensor) -> bool | None:
+    """Return True if values of images (N x C x H x W) are those of pictures, not of numbers drawn at random.
+
+    Pictures are bytes that lie neither evenly nor in a bell, or are cut off at an end. None of too few values.
+    """
+    some = images[:16, :1, :64, :64].detach().double().cpu().flatten()  # (each channel may be scaled by itself)
+    levels: Tensor
+    counts: Tensor
+    levels, counts = torch.unique(some, return_counts=True)
+    if len(some) < VALUES or len(levels) < LEVELS:
+        return None
+    ends = float(torch.stack((counts[0], counts[-1])).max()) / len(some)
+    if len(levels) > len(some) / 4:
+        return ends > CUT
+    above, width = levels - levels[0], levels[-1] - levels[0]
+    below, each = counts.cumsum(0) / len(some), counts / len(some)
+    bell, flat = torch.special.ndtr((levels - some.mean()) / some.std()), above / width
+    gaps = (torch.minimum((below - drawn).abs(), (below - each - drawn).abs()).max() for drawn in (bell, flat))
+    return bool(min(map(float, gaps)) > 2 / len(some) ** 0.5)  # (Kolmogorov and Smirnov's distance, with room)

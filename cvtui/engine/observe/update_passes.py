@@ -37,6 +37,8 @@ class Passes(NamedTuple):
     """Size of the gradient that the update finds; None: no gradient is there."""
     came: Tensor | None
     """Size of the last one that arrived."""
+    asked: bool
+    """The optimizer made the passes itself, by a closure."""
 
 
 class UpdatePasses:
@@ -90,8 +92,11 @@ class UpdatePasses:
         if share is not None:
             self._piled.append(share)
 
-    def before_update(self, held: Collection[int], step: int) -> None:
-        """Take the passes before an update of the parameters `held` (by id), in the step of this number."""
+    def before_update(self, held: Collection[int], step: int, asked: bool = False) -> None:
+        """Take the passes before an update of the parameters `held` (by id), in the step of this number.
+
+        asked: it made them itself, by a closure; then this is called behind it.
+        """
         first = self._first
         if first is None or id(first) not in held:
             return
@@ -101,7 +106,7 @@ class UpdatePasses:
                 with torch.no_grad(), self._within_memory():
                     kept = norm(first.grad.detach())
             steps = step + 1 - self._steps
-            self._updates.append(Passes(self._forwards, self._backwards, steps, self._piled, kept, self._came))
+            self._updates.append(Passes(self._forwards, self._backwards, steps, self._piled, kept, self._came, asked))
         self._forwards, self._backwards, self._steps, self._piled, self._came = 0, 0, step + 1, [], None
 
     def accumulated(self) -> list[int]:
@@ -115,14 +120,15 @@ class UpdatePasses:
     def thrown_away(self) -> list[int]:
         """Return the passes before each update whose gradients were deleted; 0 where it isn't one pass of each a step.
 
-        Where only updates are told as steps, MANY passes are those of batches: fewer may be SAM's or an attack's.
+        Where only updates are told as steps, MANY passes are those of batches: fewer may be SAM's or an attack's. What
+        a closure gives its optimizer, that one has used (L-BFGS).
         """
         counts = []
         for one in self._updates:
             plain = one.forwards == one.backwards and (
                 one.steps == one.forwards or one.steps == 1 < MANY <= one.forwards
             )
-            counts.append(one.backwards - 1 - _piled_up(one) if plain and one.kept is not None else 0)
+            counts.append(one.backwards - 1 - _piled_up(one) if plain and one.kept is not None and not one.asked else 0)
         return counts
 
     def steps_together(self) -> list[int]:

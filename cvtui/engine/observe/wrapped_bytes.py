@@ -7,6 +7,8 @@ from torch import Tensor
 
 IMAGES, SIDE = 16, 64
 """Of the first batch that are looked at, and the pixels of a side of them."""
+FEW = 8
+"""Images, at least, whose range is that of all: of one plain image it is its noise, a jump at every pixel."""
 BYTES = 256
 """Different values, at most."""
 DISTINCT = 64
@@ -52,9 +54,9 @@ def roughness(images: Tensor) -> float | None:
 def jumps(images: Tensor) -> Tensor:
     """Return [share of neighbouring pixels three quarters of all that there is apart, share of pixels at either end].
 
-    The first is that of the image in the middle (a median). NaN of what is no N x C x H x W.
+    The first is that of the image in the middle (a median). NaN of what is no N x C x H x W, and of few images.
     """
-    if images.dim() != 4 or min(images.shape[2:]) < 4 or not images.is_floating_point():
+    if images.dim() != 4 or len(images) < FEW or min(images.shape[2:]) < 4 or not images.is_floating_point():
         return torch.full((2,), torch.nan, device=images.device)
     some = images[:IMAGES, :, :SIDE, :SIDE].detach().float()
     low, high = some.amin(), some.amax()

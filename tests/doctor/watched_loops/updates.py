@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import SGD
+from torch.optim import LBFGS, SGD
 
 from tests.doctor.watched_loops.loop import Batch, Loop
 
@@ -70,6 +70,24 @@ class Sharpened(Loop):
     def batches(self, epoch: int) -> Iterator[Batch]:
         for self.batch in super().batches(epoch):
             yield self.batch
+
+
+class ByClosure(Sharpened):
+    """L-BFGS: within its step it asks for loss and gradients eight times, each time from zeroed ones."""
+
+    def optimizer_of(self, model: nn.Module) -> torch.optim.Optimizer:
+        return LBFGS(model.parameters(), lr=0.1, max_iter=8, tolerance_grad=0, tolerance_change=0)
+
+    def update(self, loss: Tensor, step: int) -> None:  # noqa: ARG002
+        made, (x, y) = [loss], self.batch
+
+        def closure() -> float:
+            self.optimizer.zero_grad()
+            cost = made.pop() if made else self.loss(self.answers(x), y)
+            cost.backward()
+            return float(cost.detach())
+
+        self.optimizer.step(closure)
 
 
 class Attacked(Sharpened):

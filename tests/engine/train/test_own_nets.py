@@ -20,7 +20,7 @@ from cvtui.engine.infer.opened import open_model
 from cvtui.engine.nn import module_net
 from cvtui.engine.nn.memory_order import in_order, keep_order
 from cvtui.engine.nn.module_net import build_module
-from cvtui.engine.observe.both_modes import losses_of_both, neighbours_matter, repeats_differ
+from cvtui.engine.observe.both_modes import losses_of_both, mixing, neighbours_matter, repeats_differ
 from cvtui.engine.observe.first_batch import FirstBatch
 from cvtui.engine.observe.held_values import HeldValues, put_values
 from cvtui.engine.observe.untouched import untouched
@@ -237,6 +237,32 @@ def test_looks_write_over_no_images() -> None:
         kind()(batch)
         first.end(0.0, None, None)
         assert (first.images is not None) == kept, "what was written over is no batch to look at again"
+
+
+class OfTheBatch(nn.Module):
+    """Divides by the mean of the whole batch, or rounds by its largest."""
+
+    def __init__(self, rounds: bool) -> None:
+        super().__init__()
+        self.rounds = rounds
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.rounds:
+            return torch.fake_quantize_per_tensor_affine(x, float(x.detach().abs().amax()) / 127, 0, -128, 127)
+        return x / x.square().mean()
+
+
+def test_a_mean_over_the_batch_pulls_at_the_other_images_and_a_rounding_does_not() -> None:
+    images = torch.rand(8, 4, generator=torch.Generator().manual_seed(3))
+    images[0] *= 4
+    assert mixing(nn.Flatten(), images) == {"neighbours_matter": 0.0}
+    rounded, divided = (mixing(OfTheBatch(rounds), images) for rounds in (True, False))
+    assert rounded["neighbours_matter"] > 0 == rounded["neighbours_pull"]
+    x = images.double().requires_grad_()
+    (((x / x.square().mean())[2:6]).flatten() * torch.linspace(-1, 1, 16).double()).sum().backward()
+    assert x.grad is not None
+    by_hand = float(x.grad[[0, 1, 6, 7]].abs().sum() / x.grad.abs().sum())
+    assert divided["neighbours_pull"] == pytest.approx(by_hand, rel=1e-3)
 
 
 class Odd(nn.Module):
