@@ -54,6 +54,9 @@ class FirstBatch:
 
     def take_inputs(self, module: nn.Module, images: Tensor) -> None:
         """Take what the model is called with."""
+        with self._within_memory():
+            self._seen = _first_of(images.detach())  # (before NumPy looks at them: then their memory counts as lent)
+            self._version = _version(self._seen)
         with torch.no_grad(), self._within_memory():
             self._held["input"] = moments(images.detach())[:4]
         self.fields |= {
@@ -64,9 +67,6 @@ class FirstBatch:
             "input_generated": images.requires_grad,
             "idle_norms": idle_norms(module, self._optimizers) if module.training else 0,
         }
-        with self._within_memory():
-            self._seen = _first_of(images.detach())
-            self._version = _version(self._seen)
 
     def take_output(self, output: Any) -> None:
         """Take what the model gives, where that are scores."""

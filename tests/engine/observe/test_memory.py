@@ -245,6 +245,7 @@ def test_a_sample_finds_room_where_4_mb_are_left_and_a_large_step_takes_little_m
     found = [msgspec.json.Decoder(AnyRecord).decode(line) for line in log.read_bytes().splitlines()]
     assert [record.step for record in found if isinstance(record, LayersSampled)][:2] == [0, 1]
     assert not [record.text for record in found if isinstance(record, Log) and "no memory" in record.text]
+    assert isinstance(found[-1], RunEnded)
     assert found[-1].status == "finished"
     check_a_step(both, 2900, 6_000_000, tmp_path)
 
