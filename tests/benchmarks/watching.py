@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -156,9 +157,13 @@ def words_of(name: str, epochs: int, watch_every: int, script: str = __file__) -
 
 
 def race(turns: list[Turn]) -> None:
-    """Train all at once, slice by slice in turn: a machine that gets slower does so for all of them."""
+    """Train all at once, slice by slice in turn: a machine that gets slower does so for all of them.
+
+    Who comes behind whom is drawn anew each time.
+    """
+    order = random.Random(0)
     while running := [one for one in turns if one.last is None]:
-        for one in running:
+        for one in order.sample(running, len(running)):
             one.go_on()
 
 

@@ -27,7 +27,7 @@ LEAST = 4
 """Images of which the middle ones have neighbours on both sides."""
 MODE_STEPS = 25
 """Steps, at least, between two looks at both modes: at the end of each epoch of 8 steps they took 4 % of a run."""
-MODE_SHARE = 0.01
+MODE_SHARE = 0.004
 """Of the time between two looks at both modes that the later one may take, as the one before tells. (Of ResNet-18 one
 takes 65 ms, a tenth of an epoch of 16 steps.)"""
 _FOREIGN = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)

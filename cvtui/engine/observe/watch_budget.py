@@ -55,6 +55,8 @@ class WatchBudget:
         """Seconds charged for samples."""
         self.pictures = 0.0
         """Seconds charged for pictures."""
+        self.modes = 0.0
+        """Seconds charged for the loss in both modes, which thins no samples: it keeps a share of its own."""
         self.last_set = 0.0
         """Seconds that are kept for the last set of pictures: what the set before it took."""
         self.calls: Calls | None = None
@@ -72,7 +74,7 @@ class WatchBudget:
     @property
     def seconds(self) -> float:
         """Everything charged so far."""
-        return max(0.0, self.samples) + self.pictures
+        return max(0.0, self.samples) + self.pictures + self.modes
 
     def add_pictures(self, seconds: float) -> None:
         """Charge a set of pictures."""
@@ -111,7 +113,7 @@ class WatchBudget:
             return False
         if self.samples <= OWN_SHARE * elapsed:
             return True
-        return self.seconds + self.last_set <= START + SHARE * elapsed
+        return self.seconds - self.modes + self.last_set <= START + SHARE * elapsed
 
     def allows_pictures(self) -> bool:
         """Return True if a set of pictures may be made now, between the first and the last."""

@@ -302,11 +302,21 @@ class Trainer:
                 raise Diverged(t.step, evaluation.loss, "the validation loss")
             self.recorder.write(Log(time=time.time(), level="warning", text="the validation loss is not finite"))
         self.lower_rate(evaluation.loss)
-        if self.probe is not None and self.alone and (facts := self.probe.mode_losses()) is not None:
-            self.recorder.write(facts)
+        self.look_at_both_modes()
         if self.snapshots.due():
             self.snapshots.save()
         self.checkpoint_files.save_epoch(evaluation.accuracy if finite else None, best and finite)
+
+    def look_at_both_modes(self) -> None:
+        """Record the first batch's loss in training and in evaluation mode, charged to watching."""
+        if self.probe is None or not self.alone:
+            return
+        budget = self.recorder.watch.budget
+        begun = budget.clock()
+        facts = self.probe.mode_losses()
+        budget.modes += budget.clock() - begun
+        if facts is not None:
+            self.recorder.write(facts)
 
     def lower_rate(self, loss: float) -> None:
         """Let a plateau schedule see the validation loss; a lower rate is logged as a command is."""
