@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,32 @@ def test_reading_the_sets_draws_nothing_from_the_loops_generators(tmp_path: Path
     facts = history_at(tmp_path / "w").facts
     assert facts is not None
     assert facts.validation_changes == [4, 4]
+
+
+class Shy:
+    """Says nothing of itself but what it has."""
+
+    __slots__ = ("loop",)
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def train(self, place: Path) -> list[bool]:
+        """Return which batches live on after an epoch's end, at which a scheduler is looked for."""
+        model, optimizer = linear()
+        torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        alive: list[bool] = []
+        with cvtui.watch(model, optimizer, name="shy", runs=place) as run:
+            for _ in range(12):
+                batch = torch.rand(2, 2)
+                model(batch).sum().backward()
+                run.step(loss=1.0)
+            run.epoch()
+            seen = weakref.ref(batch)
+            del batch
+            alive.append(seen() is not None)
+        return alive
+
+
+def test_looking_for_a_scheduler_keeps_nothing_alive_and_asks_no_object(tmp_path: Path) -> None:
+    assert Shy().train(tmp_path) == [False]

@@ -5,6 +5,8 @@ An optimizer doesn't know its scheduler, so it is looked for among the names of 
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
@@ -46,7 +48,9 @@ class Schedulers:
         for _ in range(FRAMES):
             if frame is None:
                 break
-            found |= {id(one): one for one in self._among(frame.f_locals)}
+            names = frame.f_locals
+            found |= {id(one): one for one in self._among(names)}
+            _let_go(frame, names)
             frame = frame.f_back
         parts = {id(part) for one in found.values() for part in _held(list(vars(one).values()))}
         whole = [one for key, one in found.items() if key not in parts]  # (SequentialLR holds others)
@@ -59,9 +63,10 @@ class Schedulers:
         return any("initial_lr" in group for one in self._optimizers for group in one.param_groups)
 
     def _among(self, names: dict[str, Any]) -> Iterator[LRScheduler]:
-        values = list(names.values())
-        own = names.get("self")
-        for one in (*_held(values), *(_held(list(vars(own).values())) if hasattr(own, "__dict__") else ())):
+        inside: dict[str, Any] = {}
+        with contextlib.suppress(AttributeError):  # (slots; a `__getattr__` of its own is not asked)
+            inside = object.__getattribute__(names.get("self"), "__dict__")
+        for one in _held([*names.values(), *inside.values()]):
             if any(getattr(one, "optimizer", None) is optimizer for optimizer in self._optimizers):
                 yield one
 
@@ -76,6 +81,15 @@ class Schedulers:
         if isinstance(planned, int) and isinstance(made, int):
             self._facts = {"scheduler": kind, "scheduler_steps": planned, "scheduler_made": made}
         return self._facts
+
+
+def _let_go(frame: FrameType, names: dict[str, Any]) -> None:
+    """Empty what Python before 3.13 keeps of a function's names once they were asked for, as long as it runs.
+
+    Else a batch and a loss with its graph would live as long as the loop. A module's names are its own.
+    """
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        names.clear()
 
 
 def _held(values: Sequence[Any]) -> Iterator[LRScheduler]:
