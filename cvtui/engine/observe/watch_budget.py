@@ -24,7 +24,8 @@ START = 0.014
 """… and seconds on top: a small net's first samples are taken one after the other. With 12 ms the doctor saw 40 steps
 of a run of 70, and did not name a net that gives one answer; six samples of that perceptron take 11."""
 OWN_SHARE = 0.004
-"""Of that time samples may take, whatever pictures took: two sets of a large net could leave a short run blind."""
+"""Of that time, or START where that is more, samples may take, whatever pictures took: two sets of these left a short
+run nearly blind (a net of sigmoids was not named in one suite of four)."""
 FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
@@ -111,7 +112,7 @@ class WatchBudget:
         elapsed = self.elapsed()
         if self._count >= FREE_SAMPLES and elapsed - self._last < SECONDS_APART:
             return False
-        if self.samples <= OWN_SHARE * elapsed:
+        if self.samples <= max(START, OWN_SHARE * elapsed):
             return True
         return self.seconds - self.modes + self.last_set <= START + SHARE * elapsed
 
