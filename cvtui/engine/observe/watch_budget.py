@@ -25,7 +25,7 @@ START = 0.014
 of a run of 70, and did not name a net that gives one answer; six samples of that perceptron take 11."""
 OWN_SHARE = 0.004
 """Of that time, or START where that is more, samples may take, whatever pictures took: two sets of these left a short
-run nearly blind (a net of sigmoids was not named in one suite of four)."""
+run nearly blind (a net of sigmoids was not named in one suite of five)."""
 FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
