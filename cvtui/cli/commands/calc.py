@@ -59,7 +59,7 @@ there is also "solutions": [{"asked", "fits": [{"expression", "output", "exact"}
 
 INPUT_HELP = """HxWxC, HxW (one channel) or N (flat). Of PyTorch code also, in PyTorch's order and without the batch:
 CxL (8x16000:float), CxTxHxW, and several inputs with commas between (3x224x224,77:int; int: whole numbers).
-Default: 32x32x3, or what the library trained the model with."""
+Default: 32x32x3; of PyTorch code what the library trained the model with, or 224x224x3."""
 
 
 @click.command(help=HELP)
