@@ -43,6 +43,7 @@ LONG = "conv8-" * 60 + "conv8x-fc"
         (["sweep", "--jobs", "x"], ["--jobs: 'x' is not a whole number; allowed: a whole number, 1 to 200"]),
         (["run", "--watch-every", "-1", "x.py"], ["--watch-every: -1 is not possible", "a whole number, 0 or more"]),
         (["lottery", "--prune", "1"], ["--prune: 1.0 is not possible; allowed: a number above 0 and below 1"]),
+        (["lottery", "--nproc", "2"], ["--nproc: 2 is not allowed", "in one process"]),
         (["--warmup", "soon"], ["--warmup", "'soon'", "500", "2ep"]),
         (["--warmup", "99ep"], ["--warmup", "99ep", "epochs"]),
         (["--device", "gpu"], ["--device", "'gpu'", "cuda"]),

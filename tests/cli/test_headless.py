@@ -269,3 +269,6 @@ def test_a_sweep_keeps_no_folder_of_what_only_pytorch_can_refuse(tmp_path: Path)
     assert found.returncode == 2
     assert found.stderr.splitlines()[-1].startswith("cvtui: sweep: no run could be trained: mine:build")
     assert list((tmp_path / "runs").iterdir()) == [left]
+    found = cvtui("lottery", *TINY, "--device", "cuda", cwd=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[-1].startswith("cvtui: lottery: the dense net could not be trained: device")

@@ -93,6 +93,8 @@ def lottery(
     base = make_recipe(recipe, given, runs)
     if base.auto:
         raise RequestError("--batch-size: all rounds of a lottery take one batch size; give a number in place of auto")
+    if base.recipe.nproc > 1:
+        raise RequestError(f"--nproc: {base.recipe.nproc} is not allowed; each run of a lottery trains in one process")
     if base.recipe.freeze:
         raise RequestError(f"--freeze: {base.recipe.freeze} does not go with a lottery, which prunes what was trained")
     if rewind_steps >= base.total_steps:
@@ -160,6 +162,9 @@ class _Rounds:
                 )  # fmt: skip
                 write_ticket(racer.folder, ticket)
             watch_race(race, quiet=self.quiet)
+        end = race.racers[0].history.end
+        if number == 0 and end is not None and end.status == "failed":
+            raise RequestError(f"lottery: the dense net could not be trained: {end.reason}")
         first = race.racers[0].folder.name
         self.origin = self.origin or first
         return [
