@@ -1,13 +1,13 @@
 """Resume rules: what a resume does with a field of the recipe that was changed after the run began.
 
 The run's record says the recipe of the file, so what a resume does not obey it must refuse. docs/reliability.md has the
-same table for people (`table_lines`).
+same table for people.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -147,14 +147,3 @@ def _shown(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     text = text if text.isprintable() else ascii(text)
     return (text if len(text) <= 60 else text[:59] + "…") or "nothing"
-
-
-def table_lines() -> Iterator[str]:
-    """Yield the table as Markdown, in the order of the recipe."""
-    yield "| field | a resume | why |"
-    yield "| --- | --- | --- |"
-    words = {"obeyed": "obeys", "told": "obeys and says so", "refused": "refuses"}
-    for name in Recipe.__struct_fields__:
-        rule = RULES[name]
-        more = f"; `cvtui fork` can {rule.where}".rstrip() if rule.forks else ""
-        yield f"| `{name}` | {words[rule.does]}{more} | {rule.why} |"
