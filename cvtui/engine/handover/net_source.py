@@ -31,7 +31,7 @@ from cvtui.calc.net.parser import parse
 from cvtui.calc.trace import whole
 from cvtui.engine.nn import torchvision_models
 from cvtui.engine.nn.meta_copy import random_state_kept
-from cvtui.engine.nn.model import Net
+from cvtui.engine.nn.model import ACTIVATIONS, Net
 from cvtui.engine.nn.module_net import build_module
 from cvtui.engine.nn.module_source import import_library
 from cvtui.errors import RequestError
@@ -171,12 +171,6 @@ def _step(row: Row, inputs: list[str]) -> str:
     return f"net.{row.name}({inputs[0]}{flat})"
 
 
-ACTIVATIONS = {
-    "relu": "ReLU", "leakyrelu": "LeakyReLU", "tanh": "Tanh", "sigmoid": "Sigmoid", "gelu": "GELU", "silu": "SiLU",
-    "elu": "ELU",
-}  # fmt: skip
-
-
 def _layer(row: Row) -> str:
     """Return a row's module as PyTorch is written."""
     node: Node = row.node
@@ -195,7 +189,7 @@ def _layer(row: Row) -> str:
         case Linear():
             return f"nn.Linear({row.fan_in}, {node.outputs}{'' if node.bias else ', bias=False'})"
         case Activation():
-            return f"nn.{ACTIVATIONS[node.kind]}()"
+            return f"nn.{ACTIVATIONS[node.kind].__name__}()"
         case BatchNorm():
             return f"nn.BatchNorm1d({row.input[0]})" if len(row.input) == 1 else f"nn.BatchNorm2d({row.input[2]})"
         case LayerNorm():

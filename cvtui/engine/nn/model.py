@@ -104,7 +104,7 @@ class Cat(nn.Module):
         return torch.cat(branches, 1)
 
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": ReLU,
     "leakyrelu": nn.LeakyReLU,
     "tanh": nn.Tanh,

@@ -81,8 +81,6 @@ def encoder() -> nn.Module:
 ATTENTION = 8 * 24 * 72 + 2 * 8 * 8 * 24
 """q, k and v from each of 8 tokens; q kᵀ and the weighted sum."""
 ENCODER = ATTENTION + 8 * 24 * 24 + 2 * 8 * 24 * 48
-GROUPED = 6 * 6 * 8 * 2 * 9
-"""36 places, 8 filters of 3x3 on 2 channels."""
 
 Row = tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]], Callable[..., int], int, int]
 

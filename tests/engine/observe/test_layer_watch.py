@@ -263,11 +263,12 @@ def test_later_samples_keep_their_distance_in_time() -> None:
 
 def test_the_kinds_of_a_net_expression_are_those_of_its_words() -> None:
     from cvtui.calc.net.nodes import ACTIVATIONS
+    from cvtui.engine.nn.model import ACTIVATIONS as BUILT
     from cvtui.engine.observe.layer_kinds import CLASSES
     from cvtui.runlog.kinds import ACTIVATIONS as READ
 
     assert {kind for _, kind in CLASSES} >= {"conv", "fc", *ACTIVATIONS}
-    assert set(READ) >= set(ACTIVATIONS)
+    assert set(READ) >= set(ACTIVATIONS) == set(BUILT)
 
 
 def test_the_foretold_spread_leaves_random_numbers_and_running_means_alone() -> None:
