@@ -11,7 +11,7 @@ from rich.markup import escape
 from cvtui.calc import size_text
 from cvtui.calc.sizes import InputShape, inputs_text
 from cvtui.cli import out
-from cvtui.cli.output.calc_view import COUNTED, SEES, field_text, print_memory, table_json
+from cvtui.cli.output.calc_view import COUNTED, SEES, field_text, print_memory, table_json, weights_text
 from cvtui.cli.output.table import TextCell, TextColumn, bar, print_grid
 from cvtui.text import binary_size
 
@@ -53,7 +53,7 @@ def _print(console: Console, found: ModuleTable, batch: int) -> None:
             TextColumn("output", [TextCell(size_text(row.output), "bold") for row in rows], "right"),
             TextColumn("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 1,
                        f"{found.parameters:,}"),
-            TextColumn("weights + biases", [_split(row) for row in rows], "right", 5, f"{found.parameters:,}",
+            TextColumn("weights + biases", [weights_text(row) for row in rows], "right", 5, f"{found.parameters:,}",
                        instead_of="parameters"),
             TextColumn("of all", [bar(row.parameters / parameters) if row.parameters else "" for row in rows], need=3),
             TextColumn("MACs", [f"{row.macs:,}" if row.macs else "" for row in rows], "right", 2, f"{found.macs:,}"),
@@ -69,12 +69,6 @@ def _print(console: Console, found: ModuleTable, batch: int) -> None:
         console.print(f"\nparameters {binary_size(4 * found.parameters)} in float32", highlight=False)
     else:
         print_memory(console, found, batch)
-
-
-def _split(row: ModuleRow) -> str:
-    if not row.parameters:
-        return ""
-    return f"{row.weights:,} + {row.biases:,}" if row.biases else f"{row.weights:,}"
 
 
 def _colour(row: ModuleRow) -> str:

@@ -189,7 +189,7 @@ def _columns(table: Table) -> list[TextColumn]:
         TextColumn("", [TextCell(f"({noted[row.note]})" if row.note else "", "yellow") for row in rows], need=1),
         TextColumn("parameters", [f"{row.parameters:,}" if row.parameters else "" for row in rows], "right", 2,
                    f"{table.parameters:,}"),
-        TextColumn("weights + biases", [_split(row) for row in rows], "right", 7, f"{table.parameters:,}",
+        TextColumn("weights + biases", [weights_text(row) for row in rows], "right", 7, f"{table.parameters:,}",
                    instead_of="parameters"),
         TextColumn("parameters worked out", [row.counting for row in rows], "right", 9, f"{table.parameters:,}", 44,
                    instead_of="weights + biases"),
@@ -203,7 +203,8 @@ def _columns(table: Table) -> list[TextColumn]:
     ]  # fmt: skip
 
 
-def _split(row: Row) -> str:
+def weights_text(row: Row | ModuleRow) -> str:
+    """Return the two counts as `216 + 8`; "" where there are none."""
     if not row.parameters:
         return ""
     return f"{row.weights:,} + {row.biases:,}" if row.biases else f"{row.weights:,}"
