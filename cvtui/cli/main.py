@@ -176,8 +176,9 @@ def _show_traceback() -> None:
 def _in_one_line(error: click.ClickException) -> str:
     """Word click's own errors like ours: what was given, what is allowed, the nearest."""
     if isinstance(error, click.NoSuchOption):
-        if error.ctx is not None and error.ctx.info_name == "resume" and _is_of_recipes(error.option_name):
-            return f"{error.option_name}: a resume keeps its recipe; cvtui fork RUN {error.option_name} … changes it"
+        of_a_lab = error.ctx is not None and error.ctx.parent is not None and error.ctx.parent.info_name == "lab"
+        if error.ctx is not None and not of_a_lab and _is_of_recipes(error.option_name):
+            return f"{error.option_name}: {_why_not_taken(error.ctx, error.option_name)}"
         close = nearest(error.option_name, error.possibilities or _options_of(error.ctx))
         return f"{error.option_name}: there is no such option{close or '; --help lists them'}"
     if isinstance(error, click.BadOptionUsage):
@@ -197,6 +198,17 @@ def _in_one_line(error: click.ClickException) -> str:
     return f"{before}{message[0].lower()}{message[1:]}".replace("\n", " ") + (
         before and f"; cvtui {before[:-2]} --help"
     )
+
+
+def _why_not_taken(context: click.Context, option: str) -> str:
+    """Say why a command does not take an option of the recipe."""
+    if context.info_name == "resume":
+        return f"a resume keeps its recipe; cvtui fork RUN {option} … changes it"
+    if context.info_name == "run":
+        return "cvtui has no such option there; options of the script stand behind its name"
+    if "--seed" in _options_of(context):  # it takes a recipe
+        return f"{context.info_name} sets it itself; cvtui {context.info_name} --help lists what it takes"
+    return f"{context.info_name} trains nothing with a recipe; cvtui {context.info_name} --help lists its options"
 
 
 def _out_of(allowed: click.IntRange | click.FloatRange, message: str) -> str:
