@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +70,28 @@ class EventWriter:
         self.trouble = ""
         self.dropped = 0
         self._again = 0.0
+        self._depth = 0
 
     def write(self, record: Record) -> None:
         """Write one record."""
         self._put(record)
-        self._write_out()
+        if not self._depth:
+            self._write_out()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the records of this block in one piece, at its end."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self.settle()
+
+    def settle(self) -> None:
+        """Write what a block has gathered."""
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits for the disk; a disk that refuses is tried again every half second."""

@@ -16,6 +16,7 @@ from cvtui.engine.custom_loop import quick_steps
 from cvtui.engine.custom_loop.watched_run import WatchedRun
 from cvtui.engine.observe import recorder as recorder_module
 from cvtui.engine.observe.gradient_norm import GradientNorm
+from cvtui.engine.observe.step_metrics import Quick
 from cvtui.engine.train import control
 from cvtui.runlog.events import AnyRecord, Command, Facts, Log, Steps
 from cvtui.runlog.history import History
@@ -60,7 +61,8 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
                 run.step(loss=loss)
             else:  # as `cvtui run` tells it
                 run.step_of(loss, logits, labels)
-                held += [one.logits for one in run._quick._held if one.logits is not None]
+                noted = [one for one in run._quick.plain if isinstance(one, Quick)]
+                held += [one.logits for one in noted if one.logits is not None]
             schedule.step()
             if number % 100 == 99:
                 run.epoch()

@@ -230,7 +230,7 @@ class WatchedRun:
         called, quick = time.perf_counter(), self._quick
         # (The most of a loop's steps come here, and each function that is called takes 3 µs: its code is in no cache.)
         if (
-            quick.left > 1
+            quick.left > quick.slow
             and called < quick.until
             and type(loss) is Tensor
             and accuracy is None
@@ -243,6 +243,8 @@ class WatchedRun:
                 quick.left -= 1
                 self.step_count += 1
                 quick.plain.append((loss.detach(), rate, time.perf_counter(), called, 1))
+                if quick.left == quick.slow:
+                    quick.arm()
                 return
         told = None if accuracy is None else _settled(checked_number("accuracy", accuracy))
         self._step(_settled(checked_number("loss", loss)), told, checked_labels(labels))
@@ -251,12 +253,14 @@ class WatchedRun:
         """Record a step of so many images that was only noted, as `step_of` does the others."""
         called, quick = time.perf_counter(), self._quick
         self.step_count += 1
-        if quick.left > 1 and called < quick.until and quick.group is not None:
+        if quick.left > quick.slow and called < quick.until and quick.group is not None:
             quick.left -= 1
             quick.plain.append((loss, float(quick.group["lr"]), time.perf_counter(), called, images))
+            if quick.left == quick.slow:
+                quick.arm()
             return
         rate, rates = self.groups.now()
-        if quick.note(Quick(loss, rate, self.clock.seconds(), rates, images=images), called):
+        if quick.note(self.step_count, Quick(loss, rate, self.clock.seconds(), rates, images=images), called):
             self._attend(rate)
 
     def notes_next(self) -> bool:
@@ -280,7 +284,8 @@ class WatchedRun:
         called, quick, (rate, rates) = time.perf_counter(), self._quick, self.groups.now()
         if quick.left:
             held = _detached(accuracy), _detached(logits), None if labels is None else lasting(labels)
-            if quick.note(Quick(_detached(loss), rate, self.clock.seconds(), rates, *held), called):
+            told = Quick(_detached(loss), rate, self.clock.seconds(), rates, *held)
+            if quick.note(self.step_count, told, called):
                 self._attend(rate)
             return
         self._look(rate, rates, loss, accuracy, labels, logits)
@@ -335,14 +340,15 @@ class WatchedRun:
         counts = checked_confusion(confusion)
         self._quick.interrupt()
         self._extras.epoch()
-        self._recorder.flush()
-        accuracy = self._extras.validation.share(finite(val_accuracy))
-        seconds = self.clock.seconds()
-        self._recorder.write(
-            self.epochs.end(self.step_count, seconds, val_loss=val_loss, accuracy=accuracy, confusion=counts)
-        )
-        if not self._leader.synchronous and (facts := self._probe.mode_losses()) is not None:
-            self._recorder.write(facts)
+        with self._writer.together():
+            self._recorder.flush()
+            accuracy = self._extras.validation.share(finite(val_accuracy))
+            seconds = self.clock.seconds()
+            self._writer.write(
+                self.epochs.end(self.step_count, seconds, val_loss=val_loss, accuracy=accuracy, confusion=counts)
+            )
+            if not self._leader.synchronous and (facts := self._probe.mode_losses()) is not None:
+                self._writer.write(facts)
         self._leader.epoch()
 
     @charged

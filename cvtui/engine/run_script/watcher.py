@@ -28,7 +28,7 @@ from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import FirstBatches, Found, is_wrapper, share_of
+from cvtui.engine.run_script.search import MADE, FirstBatches, Found, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 
 MOST_CLAIMS = 20
@@ -74,6 +74,7 @@ class Watcher:
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         ]
+        MADE.begin()
         self._leave_loaders = self.sight.follow_loaders()
         self.sight.wake = self.wake
         self._leave_compiled = follow_compiled(self._call_compiled)
@@ -349,6 +350,7 @@ class Watcher:
         self._look_no_more()
         for session in list(self.sessions):
             self.guarded(session.end, error)
+        MADE.end()
         self._leave_loaders()  # behind the sessions, which follow them too
         done = [*self._done, *self.sessions]
         good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
