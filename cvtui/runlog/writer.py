@@ -57,6 +57,8 @@ class EventWriter:
 
     layer_seconds = 0.0
     """What a writer that reads its own records has spent on those of layers."""
+    _depth = 0
+    """Blocks whose records go out together."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._path = folder.events
@@ -70,7 +72,6 @@ class EventWriter:
         self.trouble = ""
         self.dropped = 0
         self._again = 0.0
-        self._depth = 0
 
     def write(self, record: Record) -> None:
         """Write one record."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from cvtui.engine.observe.charges import charged
+from cvtui.engine.observe.charges import LooksBeside, charged
 from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.layer_watch import PLAIN_STEPS
@@ -39,6 +39,8 @@ LOOKS = 3
 """Looks that are measured, before any step is left out …"""
 PLAIN_LOOKS = 50
 """… and again after so many: what a loop takes may change."""
+NOTE_BESIDE = 3e-6
+"""Seconds that a call costs a noted step beyond its own (3 µs, measured in turns with a perceptron's steps)."""
 HELD_SECONDS = 0.1
 """After which noted steps go into the log, whatever is left of their row: a screen follows, and stops, slow ones."""
 
@@ -58,7 +60,7 @@ class QuickSteps:
         """Seconds that noting each of them took."""
         self.slow = 1
         """What is left before the next step of which more is kept than what the loop tells."""
-        self.plain: list[tuple[Tensor, float, float, float, int] | Quick] = []
+        self.plain: list[tuple[Tensor | float, float, float, float, int] | Quick] = []
         """What was noted: of most loss, rate, time, when the call began, and images, where a loop tells no more."""
         self.group: dict[str, Any] | None = None
         """The optimizer's parameters and rate, where it has one group and no norm is waited for."""
@@ -73,6 +75,7 @@ class QuickSteps:
         """What was left before the last step with a norm."""
         self._samples = False
         """The row ends with a sample of the layers; the steps right before it are timed."""
+        self._beside = LooksBeside(self._calls, self._clock)
         self.message = ""
         """What is to be told in the log."""
         self._told = False
@@ -88,6 +91,7 @@ class QuickSteps:
         self._measures = False
         recorder.norm.seconds = 0.0 if wanted else None
 
+    @charged
     def note(self, number: int, step: Quick, called: float) -> bool:
         """Keep the step of this number, told by a call that began then; the last goes into the log with all others.
 
@@ -107,8 +111,8 @@ class QuickSteps:
         if self._samples and self.left <= PLAIN_STEPS:
             watch.begin(number)
         self._plan()
-        self._taken.append(time.perf_counter() - called)
         if not self.left:
+            self._beside.row_ends()
             self.pour()
             return False
         if called < self.until:
@@ -159,6 +163,7 @@ class QuickSteps:
     def _hand_over(self) -> None:
         self._gather()
         self._calls.add_short(self._taken)
+        self._calls.add(len(self._taken) * NOTE_BESIDE)
         self._taken.clear()
         held, self._held = self._held, []
         self._probe.number += len(held)
@@ -172,6 +177,7 @@ class QuickSteps:
 
     def end(self, step: int, groups: list[tuple[str, dict[str, Any]]]) -> None:
         """Close it, and decide how many steps after it are only noted."""
+        self._beside.looked(plainly=not self._recorder.watch.was_sampled)
         if self._measures:
             self._measure()
         elif self._wanted:
@@ -193,6 +199,7 @@ class QuickSteps:
         if not self._owes:
             recorder.norm.rest()
         self._plan()
+        self._beside.row_begins(self.left)
         self.until = time.perf_counter() + HELD_SECONDS
         if self._probe.can_rest and not recorder.saw_bad_loss:
             self._probe.rest()
@@ -229,5 +236,6 @@ class QuickSteps:
     def interrupt(self) -> None:
         """End a row of steps: an epoch, or the run, is over."""
         self._last = None
+        self._beside.interrupt()
         if self.left or self.plain:
             self.pour()

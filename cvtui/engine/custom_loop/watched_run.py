@@ -242,7 +242,9 @@ class WatchedRun:
             if group is not None and type(rate := group["lr"]) is float:
                 quick.left -= 1
                 self.step_count += 1
-                quick.plain.append((loss.detach(), rate, time.perf_counter(), called, 1))
+                # (A tensor that is held lies between others, in memory that the loop's next step wants in one piece.)
+                value = loss.item() if loss.is_cpu else loss.detach()
+                quick.plain.append((value, rate, time.perf_counter(), called, 1))
                 if quick.left == quick.slow:
                     quick.arm()
                 return
@@ -255,12 +257,13 @@ class WatchedRun:
         self.step_count += 1
         if quick.left > quick.slow and called < quick.until and quick.group is not None:
             quick.left -= 1
-            quick.plain.append((loss, float(quick.group["lr"]), time.perf_counter(), called, images))
+            value = loss.item() if loss.is_cpu else loss
+            quick.plain.append((value, float(quick.group["lr"]), time.perf_counter(), called, images))
             if quick.left == quick.slow:
                 quick.arm()
             return
         rate, rates = self.groups.now()
-        if quick.note(self.step_count, Quick(loss, rate, self.clock.seconds(), rates, images=images), called):
+        if quick.note(self.step_count, Quick(_kept(loss), rate, self.clock.seconds(), rates, images=images), called):
             self._attend(rate)
 
     def notes_next(self) -> bool:
@@ -284,7 +287,7 @@ class WatchedRun:
         called, quick, (rate, rates) = time.perf_counter(), self._quick, self.groups.now()
         if quick.left:
             held = _detached(accuracy), _detached(logits), None if labels is None else lasting(labels)
-            told = Quick(_detached(loss), rate, self.clock.seconds(), rates, *held)
+            told = Quick(_kept(loss), rate, self.clock.seconds(), rates, *held)
             if quick.note(self.step_count, told, called):
                 self._attend(rate)
             return
@@ -371,6 +374,11 @@ class WatchedRun:
 
 def _detached(value: Any) -> Any:
     return value.detach() if isinstance(value, Tensor) else value
+
+
+def _kept(loss: Tensor | float) -> Tensor | float:
+    """Return a loss as it is kept: its value where reading it waits for nothing."""
+    return loss.item() if type(loss) is Tensor and loss.is_cpu and loss.numel() == 1 else _detached(loss)
 
 
 def _settled(value: Tensor | float) -> Tensor | float:

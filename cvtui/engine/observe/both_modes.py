@@ -19,7 +19,7 @@ from cvtui.engine.observe.scores import scores_of
 from cvtui.engine.observe.untouched import untouched
 from cvtui.text import rounded, rounded_or_none
 
-TWICE = 12
+TWICE = 8
 """Images of the first batch that are evaluated twice. (Of 16 ResNet-18 took 65 ms, more than a step.)"""
 MIXED = 1e-3
 """Answers that lie so far apart (in the outputs' deviations) depend on the batch; less is the arithmetic's."""

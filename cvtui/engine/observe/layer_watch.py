@@ -84,6 +84,8 @@ class LayerWatch:
         """The step under way is sampled, follows one that was, or is one that such are compared with."""
         self._follows = False
         """The step before was sampled."""
+        self._charged = 0.0
+        """What the loop's calls had taken when the sampled step began."""
 
     @property
     def seconds(self) -> float:
@@ -129,6 +131,7 @@ class LayerWatch:
             taken = self._clock() - self._begun
             self._hooks.seconds += taken
             self.budget.within += taken
+            self._charged = self._calls_taken()
 
     def steps_to_sample(self, step: int) -> int | None:
         """Return how many steps come before a sample, from the one that `begin(step)` has begun; None: none is due.
@@ -187,11 +190,19 @@ class LayerWatch:
                 raise
         now = self._clock()
         self.budget.sampled_step(now - self._begun, sample.seconds + now - begun)
-        self.budget.within += now - begun
+        self.budget.within += self._calls_taken() - self._charged
         if gathered is None and not sample.failed:
             self._lost.append(sample.step)
         elif gathered is not None:
             self._pending.append(gathered)
+
+    def _calls_taken(self) -> float:
+        return self.budget.calls.taken() if self.budget.calls is not None else 0.0
+
+    @property
+    def was_sampled(self) -> bool:
+        """True right behind a step that was sampled."""
+        return self._follows
 
     def resume_step(self) -> None:
         """Begin the step's time anew: what came since `begin` was none of it (a flush of the log, say)."""

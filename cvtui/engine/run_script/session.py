@@ -32,6 +32,10 @@ UNTOUCHED = 20
 """Steps of a second model, after which one that made none of its own is taken to be done with."""
 
 
+NOTED_BESIDE = 1e-5
+"""Seconds of a step that is only noted which hooks on model, optimizer and `backward` take, beside what is timed."""
+
+
 class StoppedFromScreen(KeyboardInterrupt):
     """Stop asked for on a screen: in the script it is what ctrl+c is."""
 
@@ -89,6 +93,8 @@ class Session:
         self._run = watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self._run.folder, "path", None)
         self.leads = isinstance(self._run, WatchedRun)  # else a rank that has joined rank 0's run
+        self.calls = self._run._calls if self.leads else None
+        """Account of what is done for the script."""
         self.steps = 0
         self._parts: list[Labelled] = []
         self._stepped: set[int] = set()
@@ -291,6 +297,8 @@ class Session:
         """Record a step of which the loss alone was seen."""
         run = self._run
         self._evaluation.since = GIVERS.count
+        if self.calls is not None:
+            self.calls.add(NOTED_BESIDE)
         if losses:
             self._tell(run.rested, _sum(losses), max(1, self._size * self._labels_each))
         if len(losses) != 1 or not run.notes_next():

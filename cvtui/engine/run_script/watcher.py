@@ -309,10 +309,16 @@ class Watcher:
         """Do something of ours; an error of it ends the watching, never the script."""
         if self._trouble:
             return
+        calls = self.sessions[0].calls if len(self.sessions) == 1 else None
+        if calls is not None:
+            calls.begin()
         try:
             what(*given)
         except Exception as error:
             self._give_up(f"{error}" if isinstance(error, _StandAside) else f"{type(error).__name__}: {error}")
+        finally:
+            if calls is not None:
+                calls.end()
 
     def _give_up(self, why: str) -> None:
         if self._trouble:
