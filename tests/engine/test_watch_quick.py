@@ -44,6 +44,7 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.999)
     losses, rates, sizes = [], [], []
     held: list[torch.Tensor] = []
+    bare, kinds = 0, set[type]()
     with cvtui.watch(model, optimizer, name="quick", runs=tmp_path) as run:
         for number in range(COUNT):
             images = torch.randn(8, 4)
@@ -64,8 +65,14 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
                 noted = [one for one in run._quick.plain if isinstance(one, Quick)]
                 held += [one.logits for one in noted if one.logits is not None]
             schedule.step()
+            bare += not optimizer._optimizer_step_pre_hooks
+            kinds |= {type(one[0]) for one in run._quick.plain if type(one) is tuple}
             if number % 100 == 99:
                 run.epoch()
+    # Most steps meet no hook of ours, and none is traced by a table that PyTorch looks through; no loss is held.
+    assert bare > COUNT / 4
+    assert all(p._backward_hooks is None and p._post_accumulate_grad_hooks is None for p in model.parameters())
+    assert kinds == {float}
     assert held
     assert not any(one.requires_grad for one in held)  # nine graphs at a time would fill a GPU
     records = records_of(run)
@@ -130,6 +137,7 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
             train(number)
             if number == 99:
                 run.epoch()
+        at = len(losses)
         while run._quick.left < 5:
             train(len(losses))
             at = len(losses)

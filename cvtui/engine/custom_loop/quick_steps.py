@@ -69,7 +69,7 @@ class QuickSteps:
         self._only: dict[str, Any] | None = None
         self.are_short = False
         """Steps take less than SHORT_SECONDS."""
-        self._owes = False
+        self.owes = False
         """A norm is wanted: that of the next step with an update."""
         self._normed = 0
         """What was left before the last step with a norm."""
@@ -97,9 +97,9 @@ class QuickSteps:
 
         True where they go there before, since they have waited long.
         """
-        if self._owes and (norm := self._recorder.norm.of_step()) is not None:
+        if self.owes and (norm := self._recorder.norm.of_step()) is not None:
             step = step._replace(norm=norm)
-            self._owes, self._normed = False, self.left
+            self.owes, self._normed = False, self.left
             self._recorder.norm.rest()
         self.plain.append(step)
         self.left -= 1
@@ -126,14 +126,14 @@ class QuickSteps:
         watch = self._recorder.watch
         ends = PLAIN_STEPS + 1 if self._samples else 1
         self.slow = self.left if watch.is_timed else max(ends, self._normed - NORM_EACH)
-        self.group = None if self._owes else self._only
+        self.group = None if self.owes else self._only
         if self.left <= self.slow:
             self.arm()
 
     def arm(self) -> None:
         """Have the norm of the next step taken, where it is its turn."""
-        if not self._owes and 0 < self.left <= self._normed - NORM_EACH:
-            self._owes, self.group = True, None
+        if not self.owes and 0 < self.left <= self._normed - NORM_EACH:
+            self.owes, self.group = True, None
             self._recorder.norm.wake()
 
     def _gather(self) -> None:
@@ -153,7 +153,7 @@ class QuickSteps:
     @charged
     def pour(self) -> None:
         """Hand over what was noted; the next step is looked at."""
-        self.left, self._owes = 0, False
+        self.left, self.owes = 0, False
         norm = self._recorder.norm
         norm.wake()
         norm.seconds = None if norm.seconds is None else 0.0  # (of the step that is looked at alone)
@@ -195,8 +195,8 @@ class QuickSteps:
             return
         self._count += self.left
         self._only = groups[0][1] if len(groups) == 1 else None
-        self._owes, self._normed = not recorder.had_norm, self.left + 1
-        if not self._owes:
+        self.owes, self._normed = not recorder.had_norm, self.left + 1
+        if not self.owes:
             recorder.norm.rest()
         self._plan()
         self._beside.row_begins(self.left)
@@ -220,8 +220,8 @@ class QuickSteps:
         if self._row and not self._told:
             self._told = True
             self.message = (
-                f"looks at each step would take {share:.0%} of the loop's time: gradients' norms, and after the first "
-                "epoch batches, are looked at in some steps alone (each tenth at the least)"
+                f"looks at each step would take {share:.0%} of the loop's time: gradients' norms are taken in each "
+                "tenth step at the least; after the first epoch batches are looked at in each hundredth at the least"
             )
         self._costs, self._steps, self._last = [], [], None
         self._kept, recorder.norm.seconds = PLAIN_LOOKS, None

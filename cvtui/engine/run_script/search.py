@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import dataloader
 
@@ -21,7 +21,7 @@ YOUNG = (0, 1)
 
 
 class Made:
-    """Optimizers and GradScalers of the program, told of as they are made, copied or unpickled."""
+    """Optimizers of the program, told of as they are made, copied or unpickled, and GradScalers as they are made."""
 
     def __init__(self) -> None:
         self._known: list[weakref.ref[Any]] = []
@@ -116,6 +116,14 @@ def share_of(model: nn.Module, optimizers: list[Optimizer]) -> tuple[list[Optimi
     sizes = {id(p): p.numel() for one in holding for group in one.param_groups for p in group["params"]}
     total = sum(sizes.values())
     return holding, sum(size for key, size in sizes.items() if key in own) / total if total else 0.0
+
+
+def holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimizer]) -> bool:
+    """Return True for a module of the script that is given images with labels, and has the whole model in it."""
+    given = [one for one in args if isinstance(one, Tensor) and one.dim()]
+    if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
+        return False
+    return any(share_of(child, optimizers)[1] == 1 for child in module.children())
 
 
 class Batches:

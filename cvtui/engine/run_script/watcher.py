@@ -28,7 +28,7 @@ from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import MADE, FirstBatches, Found, is_wrapper, share_of
+from cvtui.engine.run_script.search import MADE, FirstBatches, Found, holds_loss_and_model, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 
 MOST_CLAIMS = 20
@@ -123,7 +123,7 @@ class Watcher:
             known = [one for one in known if one.model is not module]
         free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
         holding, share = share_of(module, free)
-        if holding and not self._unseen and _holds_loss_and_model(module, args, holding):
+        if holding and not self._unseen and holds_loss_and_model(module, args, holding):
             self._shares[id(module)], self._inside = share, None  # the model is called within, and alone in evaluations
             return
         if not holding and (idle := self._idle_beside(module)):
@@ -386,14 +386,6 @@ class Watcher:
             "no optimizer of torch.optim made a step in this process (weights that a script updates itself are not "
             "followed; processes that it starts are not watched: start them by `torchrun -m cvtui run …`)"
         )
-
-
-def _holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimizer]) -> bool:
-    """Return True for a module of the script that is given images with labels, and has the whole model in it."""
-    given = [one for one in args if isinstance(one, Tensor) and one.dim()]
-    if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
-        return False
-    return any(share_of(child, optimizers)[1] == 1 for child in module.children())
 
 
 class _StandAside(Exception):
