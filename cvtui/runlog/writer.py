@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ class EventWriter:
 
     layer_seconds = 0.0
     """What a writer that reads its own records has spent on those of layers."""
+    _depth = 0
+    """Blocks whose records go out together."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._path = folder.events
@@ -73,7 +76,23 @@ class EventWriter:
     def write(self, record: Record) -> None:
         """Write one record."""
         self._put(record)
-        self._write_out()
+        if not self._depth:
+            self._write_out()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the records of this block in one piece, at its end."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self.settle()
+
+    def settle(self) -> None:
+        """Write what a block has gathered."""
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits for the disk; a disk that refuses is tried again every half second."""

@@ -16,6 +16,7 @@ from cvtui.engine.custom_loop import quick_steps
 from cvtui.engine.custom_loop.watched_run import WatchedRun
 from cvtui.engine.observe import recorder as recorder_module
 from cvtui.engine.observe.gradient_norm import GradientNorm
+from cvtui.engine.observe.step_metrics import Quick
 from cvtui.engine.train import control
 from cvtui.runlog.events import AnyRecord, Command, Facts, Log, Steps
 from cvtui.runlog.history import History
@@ -43,6 +44,7 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.999)
     losses, rates, sizes = [], [], []
     held: list[torch.Tensor] = []
+    bare, kinds = 0, set[type]()
     with cvtui.watch(model, optimizer, name="quick", runs=tmp_path) as run:
         for number in range(COUNT):
             images = torch.randn(8, 4)
@@ -60,10 +62,17 @@ def test_a_short_loop_s_steps_are_noted_and_few_are_looked_at(tmp_path: Path, mo
                 run.step(loss=loss)
             else:  # as `cvtui run` tells it
                 run.step_of(loss, logits, labels)
-                held += [one.logits for one in run._quick._held if one.logits is not None]
+                noted = [one for one in run._quick.plain if isinstance(one, Quick)]
+                held += [one.logits for one in noted if one.logits is not None]
             schedule.step()
+            bare += not optimizer._optimizer_step_pre_hooks
+            kinds |= {type(one[0]) for one in run._quick.plain if type(one) is tuple}
             if number % 100 == 99:
                 run.epoch()
+    # Most steps meet no hook of ours, and none is traced by a table that PyTorch looks through; no loss is held.
+    assert bare > COUNT / 4
+    assert all(p._backward_hooks is None and p._post_accumulate_grad_hooks is None for p in model.parameters())
+    assert kinds == {float}
     assert held
     assert not any(one.requires_grad for one in held)  # nine graphs at a time would fill a GPU
     records = records_of(run)
@@ -128,6 +137,7 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
             train(number)
             if number == 99:
                 run.epoch()
+        at = len(losses)
         while run._quick.left < 5:
             train(len(losses))
             at = len(losses)

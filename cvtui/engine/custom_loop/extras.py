@@ -49,7 +49,7 @@ class LoopExtras:
         self.scalars = OwnScalars()
         self.training, self.validation = PercentAccuracy(), PercentAccuracy()
         """Of the steps' accuracies, and of the epochs'."""
-        self._told_percent = False
+        self._told_percent = self._first_steps_are_judged = False
         self._ready: deque[Record] = deque()
 
     def log(self, step: int, values: dict[str, Any]) -> None:
@@ -79,6 +79,9 @@ class LoopExtras:
         """Say that accuracies come in percent, once the first steps have shown whether they are counted wrongly."""
         unit = self.training if self.training.seen is not None else self.validation
         if self._told_percent or unit.seen is None or (self._probe.seen < BATCHES and not ended):
+            return []
+        if not (self._first_steps_are_judged or ended):  # the doctor looks at what this flush writes behind it
+            self._first_steps_are_judged = True
             return []
         self._told_percent = True
         facts = Facts(step=self._loop.step_count, accuracy_unit="percent")

@@ -1,4 +1,4 @@
-"""Batches with values that are not finite, as long as the run goes: one sum a step."""
+"""Batches with values that are not finite, as long as the run goes: one sum each."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvtui.engine.observe.joined_batches import Joined
+
 
 class FiniteInputs:
     """Look for the first step whose batch held NaN or infinity; `wanted`: else nothing is done."""
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted
-        self._sums: list[tuple[int, Tensor]] = []
+        self._steps: list[int] = []
+        self._sums: list[Tensor] = []
 
-    def take(self, step: int, images: Tensor) -> None:
-        """Take the batch of a step; the sum stays on its device."""
+    def take(self, batches: Joined) -> None:
+        """Take batches; their sums stay on their device."""
+        images = batches.images.detach()
         if self._wanted and images.is_floating_point():
-            self._sums.append((step, images.detach().sum()))  # (one number: memory is no matter)
+            several = len(batches.steps) > 1
+            self._steps += batches.steps
+            self._sums.append(images.reshape(len(batches.steps), -1).sum(1) if several else images.sum().reshape(1))
 
     def facts(self) -> dict[str, Any]:
         """Return the field about it, once, read from the device; {} where all was finite."""
         if not self._sums:
             return {}
-        waiting, self._sums = self._sums, []
-        bad = (~torch.stack([total.float() for _, total in waiting]).isfinite()).tolist()
-        found = next((step for (step, _), is_bad in zip(waiting, bad, strict=True) if is_bad), None)
+        sums, steps, self._sums, self._steps = self._sums, self._steps, [], []
+        bad = (~torch.cat([total.float() for total in sums]).isfinite()).tolist()
+        found = next((step for step, is_bad in zip(steps, bad, strict=True) if is_bad), None)
         if found is None:
             return {}
         self._wanted = False

@@ -35,6 +35,7 @@ from cvtui.engine.observe.forward_hooks import (
     may_compile,
     uncompiled,
 )
+from cvtui.engine.observe.joined_batches import Joined, JoinedBatches
 from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
@@ -114,6 +115,7 @@ class Probe:
         self._quiet = False
         # (No dataset was given that could be compared.)
         self._prints = Fingerprints(scan_inputs, self._within_memory)
+        self._batches = JoinedBatches(self._look_at_batches)
         self._validation = FirstValidation(self._first, self._prints, self._within_memory)
         self._hook()
 
@@ -146,7 +148,7 @@ class Probe:
         """Look at no batch that is trained on until `look_again`."""
         for one in self._root:
             one.remove()
-        if self._root:
+        if self._root and not self._validation.is_reported:
             self._glance.put_on()
 
     def look_again(self) -> None:
@@ -194,12 +196,15 @@ class Probe:
             self._signs.new_epoch(self.number)
         if images is None:
             return  # given by name (pixel_values=…): what hooks aren't told
-        self._prints.train(images)
+        self._batches.take(self.number, images)
         if self.seen <= STEPS and not is_compiled(self.model):
             self._updates.casts.before_forward(images)
-        self._finite.take(self.number, images)
         if not self.seen and not self._first.has_inputs:
             self._first.take_inputs(module, images)
+
+    def _look_at_batches(self, batches: Joined) -> None:
+        self._prints.train(batches)
+        self._finite.take(batches)
 
     @ends_no_training
     def _after_forward(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -293,6 +298,7 @@ class Probe:
     def take(self) -> Facts | None:
         """Return what is new, read from the device now."""
         facts: dict[str, Any] = {}
+        self._batches.pour()
         if not self._reported_static and self.seen >= 1:
             self._reported_static = True
             first = self._read_first()
@@ -375,6 +381,7 @@ class Probe:
         if is_compiled(self.model):
             return None
         self._quiet = True
+        self._batches.pour()
         try:
             facts |= self._prints.epoch_done(self._epochs)
             if self._epochs == 1 and self._first.images is not None:

@@ -39,11 +39,31 @@ class GradientNorm:
         """Optimizers that were given a closure."""
         self.resting = False
         """The norm of the step under way is left out (custom_loop/quick_steps.py)."""
+        self._off: list[tuple[dict[int, Any], int, Any]] = []
+        """Hooks that are off meanwhile: a call that does nothing is one of cold code."""
         self.seconds: float | None = None
         """What norms took, where that is measured."""
 
+    def rest(self) -> None:
+        """Take no norms until `wake`. The hook goes off where it is alone; beside others it keeps its place."""
+        if self.resting:
+            return
+        self.resting = True
+        for handle in self._handles:
+            hooks = handle.hooks_dict_ref()
+            if hooks is not None and len(hooks) == 1 and handle.id in hooks:
+                self._off.append((hooks, handle.id, hooks.pop(handle.id)))
+
+    def wake(self) -> None:
+        """Take norms again."""
+        self.resting = False
+        while self._off:
+            hooks, number, hook = self._off.pop()
+            hooks[number] = hook
+
     def close(self) -> None:
         """Remove all hooks."""
+        self._off.clear()
         for handle in self._handles:
             handle.remove()
 

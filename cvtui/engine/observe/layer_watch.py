@@ -30,8 +30,6 @@ __all__ = ["LayerWatch", "watched_layers"]
 PLAIN_STEPS = 3
 """Steps before each that may be sampled, which are timed to compare it with. (The clock of a thread is a system call,
 0.6 µs and more where other threads wait for the processor: three of them at every step were 0.5 % of one of 2.4 ms.)"""
-MOST_IDLE = 10
-"""Steps in a row that are not looked at, and of which no time is taken."""
 NO_FUNCTIONS = 3
 """Samples without an activation or attention that is a function, after which no more are looked for."""
 
@@ -86,6 +84,8 @@ class LayerWatch:
         """The step under way is sampled, follows one that was, or is one that such are compared with."""
         self._follows = False
         """The step before was sampled."""
+        self._charged = 0.0
+        """What the loop's calls had taken when the sampled step began."""
 
     @property
     def seconds(self) -> float:
@@ -131,23 +131,25 @@ class LayerWatch:
             taken = self._clock() - self._begun
             self._hooks.seconds += taken
             self.budget.within += taken
+            self._charged = self._calls_taken()
 
-    def idle_steps(self, step: int) -> int:
-        """Return for how many steps, from the one that `begin(step)` has begun, nothing is looked at or timed.
+    def steps_to_sample(self, step: int) -> int | None:
+        """Return how many steps come before a sample, from the one that `begin(step)` has begun; None: none is due.
 
-        A sample for which there is no budget yet is passed over, with the steps that it would have been compared with.
+        (One for which there is no budget yet is passed over, with the steps that it would have been compared with.)
         """
-        if not self.every:
-            return MOST_IDLE
-        if self._sample is not None or self._follows:
+        if self._sample is not None:
             return 0
-        left = self.every - step % self.every
-        if left > PLAIN_STEPS and left < self.every:
-            return min(left - PLAIN_STEPS, MOST_IDLE)
-        if self.budget.allows_sample():
-            return 0
-        self._timed = False
-        return max(1, min(self.every - PLAIN_STEPS if left == self.every else self.every, MOST_IDLE))
+        if not self.every or self._hooks.failed or not self.budget.allows_sample():
+            if not self._follows:
+                self._timed = False
+            return None
+        return self.every - step % self.every
+
+    @property
+    def is_timed(self) -> bool:
+        """True where the step under way is one that samples are compared with, or follows one."""
+        return self._timed
 
     def _sees_functions(self) -> bool:
         """Return True if this sample looks at functions: not where torch.compile could trace a graph under a mode."""
@@ -170,7 +172,7 @@ class LayerWatch:
             if self._timed:
                 charge = self.budget.step_after if self._follows else self.budget.plain_step
                 charge(self._clock() - self._begun)
-            self._follows = False
+            self._follows = self._timed = False
             return
         self.cancel()
         self._follows = True
@@ -188,11 +190,19 @@ class LayerWatch:
                 raise
         now = self._clock()
         self.budget.sampled_step(now - self._begun, sample.seconds + now - begun)
-        self.budget.within += now - begun
+        self.budget.within += self._calls_taken() - self._charged
         if gathered is None and not sample.failed:
             self._lost.append(sample.step)
         elif gathered is not None:
             self._pending.append(gathered)
+
+    def _calls_taken(self) -> float:
+        return self.budget.calls.taken() if self.budget.calls is not None else 0.0
+
+    @property
+    def was_sampled(self) -> bool:
+        """True right behind a step that was sampled."""
+        return self._follows
 
     def resume_step(self) -> None:
         """Begin the step's time anew: what came since `begin` was none of it (a flush of the log, say)."""

@@ -39,6 +39,8 @@ class LiveDoctorWriter(EventWriter):
         self._next_epoch = 0.0
         self.seconds = 0.0
         """Spent on it so far."""
+        self._owed = self._owed_epoch = False
+        """A look is due at the end of the block of records under way; it is one at an epoch's end."""
         self._usual = 0.0
         """Seconds of a look at steps alone."""
 
@@ -58,29 +60,42 @@ class LiveDoctorWriter(EventWriter):
         """Return True if a finding of that id was logged."""
         return rule in self._reported
 
-    def _diagnose(self, record: Record) -> None:
+    def settle(self) -> None:
+        """Write what a block has gathered, and look at it."""
+        super().settle()
+        self._diagnose(None)
+
+    def _diagnose(self, record: Record | None) -> None:
         if self._doctor is None:
             return
         begun = time.perf_counter()
         try:
             if isinstance(record, RunStarted) and record.step is not None:
                 self._doctor = self._resumed_doctor()  # a resume
-            self._doctor.take(record)
-            if self._due(record, begun):
-                layers, began = "layers" in self._doctor.obs.fresh, time.thread_time()
-                for diagnosis in self._doctor.update():
-                    self._report(diagnosis)
-                taken = time.thread_time() - began
-                next_look = begun + min(SECONDS_APART, taken / LOOK_SHARE)
-                self._next_look = max(self._next_look, next_look)
-                if isinstance(record, EpochDone):
-                    self._next_epoch = next_look
-                self._count(layers, taken)
+            if record is not None:
+                self._doctor.take(record)
+            if record is not None and self._due(record, begun):
+                self._owed, self._owed_epoch = True, self._owed_epoch or isinstance(record, EpochDone)
+            if self._owed and not self._depth:
+                self._look(self._doctor, begun)
         except Exception as error:
             self._doctor = None
             text = f"the doctor had to leave ({error_line(error)}); `cvtui doctor` looks at the run again"
             super().write(Log(time=time.time(), level="warning", text=text))
         self.seconds += time.perf_counter() - begun
+
+    def _look(self, doctor: Doctor, begun: float) -> None:
+        """Look at all records so far, and write what is new."""
+        epoch, self._owed, self._owed_epoch = self._owed_epoch, False, False
+        layers, began = "layers" in doctor.obs.fresh, time.thread_time()
+        for diagnosis in doctor.update():
+            self._report(diagnosis)
+        taken = time.thread_time() - began
+        next_look = begun + min(SECONDS_APART, taken / LOOK_SHARE)
+        self._next_look = max(self._next_look, next_look)
+        if epoch:
+            self._next_epoch = next_look
+        self._count(layers, taken)
 
     def _count(self, layers: bool, seconds: float) -> None:
         """Count what a look at new layer samples takes beyond one without."""

@@ -192,7 +192,8 @@ class StepRecorder:
         clock = self.watch.budget.clock
         begun = clock()
         try:
-            self._flush()
+            with self.writer.together():
+                self._flush()
         finally:
             self._apart = max(FLUSH_SECONDS, min(MOST_SECONDS, (clock() - begun) / FLUSH_SHARE))
             self.watch.resume_step()

@@ -82,6 +82,27 @@ def on_gradient(parameter: Tensor, called: Callable[[Tensor], Callable[[], None]
             taken()
 
     return [
-        parameter.register_hook(comes),  # type: ignore[no-untyped-call]
-        parameter.register_post_accumulate_grad_hook(added),  # type: ignore[no-untyped-call]
+        _WithoutTrace(parameter, "_backward_hooks", parameter.register_hook(comes)),  # type: ignore[no-untyped-call]
+        _WithoutTrace(
+            parameter,
+            "_post_accumulate_grad_hooks",
+            parameter.register_post_accumulate_grad_hook(added),  # type: ignore[no-untyped-call]
+        ),
     ]
+
+
+class _WithoutTrace:
+    """Handle of a hook on a parameter that leaves it as it was without any.
+
+    PyTorch's own leaves an empty table, which each `backward()` looks through from then on: of three parameters with
+    two of them that takes 8 µs, 3 % of a step of a small perceptron.
+    """
+
+    def __init__(self, parameter: Tensor, table: str, handle: Handle) -> None:
+        self._parameter, self._table, self._handle = parameter, table, handle
+
+    def remove(self) -> None:
+        self._handle.remove()
+        left = getattr(self._parameter, self._table)
+        if left is not None and not left:
+            setattr(self._parameter, self._table, None)

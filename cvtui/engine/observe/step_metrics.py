@@ -96,7 +96,8 @@ class StepMetrics:
 
         accuracy: a share 0..1; None where it has none.
         """
-        self._losses.append(_scalar(loss))
+        # (A copy: the loss itself lies between activations, whose memory could not go back in one piece.)
+        self._losses.append(_scalar(loss.detach().clone() if isinstance(loss, Tensor) and loss.is_cpu else loss))
         self._sizes.append(1)
         self._norms.append(norm)
         self._right.append(_share(accuracy))
@@ -105,13 +106,17 @@ class StepMetrics:
         """Take steps that were held meanwhile."""
         if any(one.logits is not None for one in steps):
             for one in steps:
-                if one.logits is not None and one.labels is not None and isinstance(one.loss, Tensor):
-                    self.add(one.loss, one.norm, one.logits, one.labels)
+                if one.logits is not None and one.labels is not None:
+                    self.add(_scalar(one.loss), one.norm, one.logits, one.labels)
                 else:
                     self.add_share(one.loss, one.norm, one.accuracy)
                     self._sizes[-1] = one.images
             return
-        self._losses += [_scalar(one.loss) for one in steps]
+        losses = [one.loss for one in steps]
+        if all(type(loss) is float for loss in losses):
+            self._losses += torch.tensor(losses, dtype=torch.float64).unbind()
+        else:
+            self._losses += [_scalar(loss) for loss in losses]
         self._sizes += [one.images for one in steps]
         self._norms += [one.norm for one in steps]
         self._right += [_share(one.accuracy) for one in steps]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
+from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled
 from cvtui.engine.run_script.loss_sight import Call
 
@@ -54,3 +55,18 @@ class Forward:
         """Return the model's own loss, as the call of one."""
         given, labels = self.own_pair() or (None, None)
         return [Call("cross_entropy", given, labels, self.loss, False, False)] if self.loss is not None else []
+
+
+def outputs_of(output: Any) -> Tensor | None:
+    """Return a model's outputs: of a dict with `logits` these."""
+    if isinstance(output, Tensor):
+        return output.detach()
+    logits = output.get("logits") if isinstance(output, dict) else None
+    tensor = logits if isinstance(logits, Tensor) else first_tensor(output)
+    return tensor.detach() if tensor is not None else None
+
+
+def own_loss(output: Any) -> Tensor | None:
+    """Return the loss that a model gives beside its outputs."""
+    loss = output.get("loss") if isinstance(output, dict) else None
+    return loss.detach() if isinstance(loss, Tensor) and not loss.dim() else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import dataloader
 
@@ -18,8 +20,57 @@ YOUNG = (0, 1)
 """Generations of Python's collector in which an iterator that was just made lies, mostly."""
 
 
+class Made:
+    """Optimizers of the program, told of as they are made, copied or unpickled, and GradScalers as they are made."""
+
+    def __init__(self) -> None:
+        self._known: list[weakref.ref[Any]] = []
+        self._leave: list[Callable[[], None]] = []
+
+    def begin(self) -> None:
+        """Be told of each from here on, where this PyTorch has the two functions."""
+        scaler = torch.amp.grad_scaler.GradScaler
+        if not self._leave and hasattr(Optimizer, "_patch_step_function"):
+            self._leave = [self._follow(Optimizer, "_patch_step_function"), self._follow(scaler, "__init__")]
+
+    def end(self) -> None:
+        """Leave PyTorch as it was."""
+        while self._leave:
+            self._leave.pop()()
+        self._known.clear()
+
+    def _follow(self, kind: Any, name: str) -> Callable[[], None]:
+        own = vars(kind)[name]
+
+        @functools.wraps(own)
+        def following(one: Any, *given: Any, **options: Any) -> None:
+            own(one, *given, **options)
+            self._known.append(weakref.ref(one))
+
+        def leave() -> None:
+            if vars(kind).get(name) is following:
+                setattr(kind, name, own)
+
+        setattr(kind, name, following)
+        return leave
+
+    @property
+    def knows_all(self) -> bool:
+        """True where it is told of each."""
+        return bool(self._leave)
+
+    def living(self) -> list[Any]:
+        """Return those that are alive, in the order in which they were made."""
+        alive = {id(one): one for reference in self._known if (one := reference()) is not None}
+        self._known = [*map(weakref.ref, alive.values())]
+        return [*alive.values()]
+
+
+MADE = Made()
+
+
 class Found:
-    """What one pass over the objects has found."""
+    """What the program trains with; looked for among all its objects where none has told of it."""
 
     def __init__(self) -> None:
         self.optimizers: list[Optimizer] = []
@@ -27,9 +78,13 @@ class Found:
         """Over loaders, that have given a batch."""
         self.scales = False
         """There is a GradScaler."""
+        told = MADE.knows_all and GIVERS.knows_all
+        self._look_through([*MADE.living(), *GIVERS.living()] if told else gc.get_objects())
+
+    def _look_through(self, objects: list[Any]) -> None:
         scaler = torch.amp.grad_scaler.GradScaler
         kinds: dict[type, int] = {}
-        for one in gc.get_objects():
+        for one in objects:
             kind = type(one)
             what = kinds.get(kind)
             if what is None:
@@ -61,6 +116,14 @@ def share_of(model: nn.Module, optimizers: list[Optimizer]) -> tuple[list[Optimi
     sizes = {id(p): p.numel() for one in holding for group in one.param_groups for p in group["params"]}
     total = sum(sizes.values())
     return holding, sum(size for key, size in sizes.items() if key in own) / total if total else 0.0
+
+
+def holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimizer]) -> bool:
+    """Return True for a module of the script that is given images with labels, and has the whole model in it."""
+    given = [one for one in args if isinstance(one, Tensor) and one.dim()]
+    if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
+        return False
+    return any(share_of(child, optimizers)[1] == 1 for child in module.children())
 
 
 class Batches:

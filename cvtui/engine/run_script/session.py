@@ -20,7 +20,7 @@ from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
-from cvtui.engine.run_script.forward import Forward
+from cvtui.engine.run_script.forward import Forward, outputs_of, own_loss
 from cvtui.engine.run_script.inner import follow_inner, inner_of
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
@@ -30,6 +30,10 @@ from cvtui.text import harmless
 
 UNTOUCHED = 20
 """Steps of a second model, after which one that made none of its own is taken to be done with."""
+
+
+NOTED_BESIDE = 1e-5
+"""Seconds of a step that is only noted which hooks on model, optimizer and `backward` take, beside what is timed."""
 
 
 class StoppedFromScreen(KeyboardInterrupt):
@@ -89,6 +93,8 @@ class Session:
         self._run = watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self._run.folder, "path", None)
         self.leads = isinstance(self._run, WatchedRun)  # else a rank that has joined rank 0's run
+        self.calls = self._run._calls if self.leads else None
+        """Account of what is done for the script."""
         self.steps = 0
         self._parts: list[Labelled] = []
         self._stepped: set[int] = set()
@@ -226,7 +232,7 @@ class Session:
 
     def _take_output(self, kwargs: Any, output: Any) -> None:
         labels = kwargs.get("labels")
-        self._hub.after(_outputs(output), labels if isinstance(labels, Tensor) else None, _own_loss(output))
+        self._hub.after(outputs_of(output), labels if isinstance(labels, Tensor) else None, own_loss(output))
         self._hub.sight.begin()
 
     def judged(self, forward: Forward, calls: list[Call], compared: list[tuple[Tensor, Tensor]], learnt: bool) -> None:
@@ -291,6 +297,8 @@ class Session:
         """Record a step of which the loss alone was seen."""
         run = self._run
         self._evaluation.since = GIVERS.count
+        if self.calls is not None:
+            self.calls.add(NOTED_BESIDE)
         if losses:
             self._tell(run.rested, _sum(losses), max(1, self._size * self._labels_each))
         if len(losses) != 1 or not run.notes_next():
@@ -380,21 +388,6 @@ def _sum(losses: list[Tensor]) -> Tensor:
 
 def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:
     return weakref.ref(images) if images is not None else lambda: None
-
-
-def _outputs(output: Any) -> Tensor | None:
-    """Return a model's outputs: of a dict with `logits` these."""
-    if isinstance(output, Tensor):
-        return output.detach()
-    logits = output.get("logits") if isinstance(output, dict) else None
-    tensor = logits if isinstance(logits, Tensor) else first_tensor(output)
-    return tensor.detach() if tensor is not None else None
-
-
-def _own_loss(output: Any) -> Tensor | None:
-    """Return the loss that a model gives beside its outputs."""
-    loss = output.get("loss") if isinstance(output, dict) else None
-    return loss.detach() if isinstance(loss, Tensor) and not loss.dim() else None
 
 
 def place_of(runs: str, begun_in: str) -> str:

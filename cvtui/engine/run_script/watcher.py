@@ -28,7 +28,7 @@ from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
-from cvtui.engine.run_script.search import FirstBatches, Found, is_wrapper, share_of
+from cvtui.engine.run_script.search import MADE, FirstBatches, Found, holds_loss_and_model, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 
 MOST_CLAIMS = 20
@@ -74,6 +74,7 @@ class Watcher:
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         ]
+        MADE.begin()
         self._leave_loaders = self.sight.follow_loaders()
         self.sight.wake = self.wake
         self._leave_compiled = follow_compiled(self._call_compiled)
@@ -122,7 +123,7 @@ class Watcher:
             known = [one for one in known if one.model is not module]
         free = [one for one in found.optimizers if not any(session.holds(one) for session in known)]
         holding, share = share_of(module, free)
-        if holding and not self._unseen and _holds_loss_and_model(module, args, holding):
+        if holding and not self._unseen and holds_loss_and_model(module, args, holding):
             self._shares[id(module)], self._inside = share, None  # the model is called within, and alone in evaluations
             return
         if not holding and (idle := self._idle_beside(module)):
@@ -308,10 +309,16 @@ class Watcher:
         """Do something of ours; an error of it ends the watching, never the script."""
         if self._trouble:
             return
+        calls = self.sessions[0].calls if len(self.sessions) == 1 else None
+        if calls is not None:
+            calls.begin()
         try:
             what(*given)
         except Exception as error:
             self._give_up(f"{error}" if isinstance(error, _StandAside) else f"{type(error).__name__}: {error}")
+        finally:
+            if calls is not None:
+                calls.end()
 
     def _give_up(self, why: str) -> None:
         if self._trouble:
@@ -349,6 +356,7 @@ class Watcher:
         self._look_no_more()
         for session in list(self.sessions):
             self.guarded(session.end, error)
+        MADE.end()
         self._leave_loaders()  # behind the sessions, which follow them too
         done = [*self._done, *self.sessions]
         good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
@@ -378,14 +386,6 @@ class Watcher:
             "no optimizer of torch.optim made a step in this process (weights that a script updates itself are not "
             "followed; processes that it starts are not watched: start them by `torchrun -m cvtui run …`)"
         )
-
-
-def _holds_loss_and_model(module: nn.Module, args: Any, optimizers: list[Optimizer]) -> bool:
-    """Return True for a module of the script that is given images with labels, and has the whole model in it."""
-    given = [one for one in args if isinstance(one, Tensor) and one.dim()]
-    if len(given) < 2 or len(given[0]) != len(given[1]) or type(module).__module__.startswith("torch."):
-        return False
-    return any(share_of(child, optimizers)[1] == 1 for child in module.children())
 
 
 class _StandAside(Exception):

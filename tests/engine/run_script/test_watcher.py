@@ -6,6 +6,7 @@ import copy
 import gc
 import math
 import os
+import pickle
 import time
 import warnings
 import weakref
@@ -25,6 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset, dataloader
 from cvtui.doctor import examine
 from cvtui.engine.custom_loop import quick_steps
 from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.search import Made
 from cvtui.engine.run_script.session import UNTOUCHED, Session
 from cvtui.engine.run_script.watcher import MOST_IDLE, Watcher
 from cvtui.runlog.events import Command
@@ -362,3 +364,19 @@ def test_a_stop_from_a_screen_is_ctrl_c_in_the_script(tmp_path: Path) -> None:
     found = history(tmp_path / "s")
     assert found.state() == "stopped"
     assert 3 <= found.steps_done <= done + 1
+
+
+def test_optimizers_are_known_however_they_are_made_and_pytorch_is_left_as_it_was() -> None:
+    own = vars(torch.optim.Optimizer)["_patch_step_function"], vars(torch.amp.GradScaler)["__init__"]
+    made = Made()
+    made.begin()
+    try:
+        first = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.1)
+        scaler = torch.amp.GradScaler("cpu")
+        others = copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))
+        assert [*map(id, made.living())] == [*map(id, (first, scaler, *others))]
+        del others
+        assert len(made.living()) == 2
+    finally:
+        made.end()
+    assert own == (vars(torch.optim.Optimizer)["_patch_step_function"], vars(torch.amp.GradScaler)["__init__"])
