@@ -8,6 +8,7 @@ number. Two samples of one tensor thus look at the same places. (Every n-th valu
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ from cvtui.engine.observe.statistics import as_real, flat_view, is_flat
 GATHERED = 2048
 """The std of so many is off by 1.6 %; each costs a line of the cache, and twice as many made a sampled step of a net of
 2 ms 1.1 times as long."""
+RUNS, LONG = 256, 8
+"""Of weights and gradients so many runs of so many values each, GATHERED in all."""
 BINS = 32
 WIDTH = 5 + 2 + BINS
 """Numbers of a described row: mean, std (population), min, max, share of zeros; the histogram's low, high, counts."""
@@ -52,16 +55,77 @@ class Places:
         """Return a float32 copy of at most GATHERED values; nothing else is allocated."""
         tensor = as_real(tensor)
         count = tensor.numel()
-        plain = tensor.dtype == torch.float32
         if count <= GATHERED:
             values = flat_view(tensor)
-            return values.clone() if plain else values.float()
+            return values.clone() if values.dtype == torch.float32 else values.float()
         index = self.of(count, tensor.device)
         if is_flat(tensor):
-            values = flat_view(tensor).index_select(0, index)
+            values = tensor.as_strided((count,), (1,)).index_select(0, index)
         else:
             values = tensor[torch.unravel_index(index, tensor.shape)]
-        return values if plain else values.float()
+        return values if values.dtype == torch.float32 else values.float()
+
+
+class Copies:
+    """Gathered values of several tensors, of small and large ones in one piece each."""
+
+    __slots__ = ("_apart", "_large", "_sizes", "_small")
+
+    def __init__(
+        self, sizes: Sequence[int], small: Tensor | None, large: Tensor | None, apart: list[Tensor] | None = None
+    ) -> None:
+        self._sizes, self._small, self._large, self._apart = sizes, small, large, apart
+
+    def rows(self) -> list[Tensor]:
+        """Return those of each tensor."""
+        if self._apart is not None:
+            return self._apart
+        small = () if self._small is None else self._small.split([size for size in self._sizes if size <= GATHERED])
+        large = () if self._large is None else self._large.view(-1, GATHERED).unbind()
+        parts = {True: iter(small), False: iter(large)}
+        return [next(parts[size <= GATHERED]) for size in self._sizes]
+
+
+class Windows:
+    """What copies values of several tensors of the same sizes, sample after sample: weights, or gradients.
+
+    Of a large one LONG neighbouring values each at RUNS places, all equally far apart: so a copy of all tensors is
+    two operations, and a tenth of the lines of memory is read that values at random places would need. That is fair
+    to weights, whose neighbours say little of each other; the distance has no divisor in common with the number of
+    values, so that the runs begin in every row and every column alike.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors = list(tensors)
+        self.sizes = [one.numel() for one in tensors]
+        self._plain = can_be_joined(tensors)
+        pairs = list(zip(tensors, self.sizes, strict=True)) if self._plain else []
+        self._small = [one.as_strided((size,), (1,)) for one, size in pairs if size <= GATHERED]
+        self._large = [one.as_strided((RUNS, LONG), (apart(size), 1)) for one, size in pairs if size > GATHERED]
+
+    def copy(self, places: Places) -> Copies:
+        """Return copies of them."""
+        if not self._plain:
+            return Copies(self.sizes, None, None, [places.gather(one) for one in self._tensors])
+        small, large = self._small, self._large
+        return Copies(self.sizes, torch.cat(small) if small else None, torch.cat(large) if large else None)
+
+
+def can_be_joined(tensors: Sequence[Tensor]) -> bool:
+    """Return True for float32 tensors without gaps, on one device."""
+    for one in tensors:
+        if one.dtype != torch.float32 or not is_flat(one) or one.device != tensors[0].device:
+            return False
+    return True
+
+
+@functools.cache
+def apart(count: int) -> int:
+    """Return how far the beginnings of RUNS runs are apart: the most that has no divisor in common with `count`."""
+    step = (count - LONG) // (RUNS - 1)
+    while math.gcd(step, count) > 1:
+        step -= 1
+    return step
 
 
 def places(count: int, device: torch.device) -> Tensor:

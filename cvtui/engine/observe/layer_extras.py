@@ -6,7 +6,7 @@ All are computed on the layer's device from a few values (one image, one sequenc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -121,19 +121,13 @@ def multi_head_later(args: Any, kwargs: Any) -> Later | None:
 
 
 class RunningStatistics:
-    """A batch norm's running statistics before and after a training step: what it added tells the batch's own."""
+    """A batch norm's running mean and variance before and after a step: what it added tells the batch's own.
 
-    def __init__(self, norm: Any) -> None:
-        self._before = _copies(norm)
-        self._after: tuple[Tensor, Tensor] | None = None
-        self._share: Any = 0.0
-        self._eps = 0.0
+    share: of the batch's in what they are after the step. eps: the norm's.
+    """
 
-    def stepped(self, norm: Any) -> None:
-        """Take what they are after the step."""
-        share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
-        if not isinstance(share, float) or share:
-            self._after, self._share, self._eps = _copies(norm), share, norm.eps
+    def __init__(self, before: Sequence[Tensor], after: Sequence[Tensor], share: Any, eps: float) -> None:
+        self._before, self._after, self._share, self._eps = before, after, share, eps
 
     def numbers(self) -> Mapping[str, Number]:
         """Compare the running statistics with the batch's: how far off the mean is, the ratio of the spreads.
@@ -141,8 +135,6 @@ class RunningStatistics:
         running_mean_off: root mean square over channels, in the batch's standard deviations. running_std_ratio: the
         median channel's running standard deviation / the batch's.
         """
-        if self._after is None:
-            return {}
         (mean_before, var_before), (mean, var), share = self._before, self._after, self._share
         batch_mean = (mean - (1 - share) * mean_before) / share
         batch_var = ((var - (1 - share) * var_before) / share).clamp_min(0.0) + self._eps
@@ -152,16 +144,22 @@ class RunningStatistics:
         }
 
 
-def _copies(norm: Any) -> tuple[Tensor, Tensor]:
-    return norm.running_mean.detach().clone(), norm.running_var.detach().clone()
-
-
-def running_statistics(module: nn.Module) -> RunningStatistics | None:
-    """Return what to compare with after the forward pass; None for a norm that keeps or has no running statistics."""
+def running_copies(module: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Return copies of the running mean and variance; None of a norm that keeps or has none."""
     norm: Any = module
     if not norm.training or not norm.track_running_stats or norm.running_mean is None:
         return None
-    return RunningStatistics(norm)
+    return norm.running_mean.detach().clone(), norm.running_var.detach().clone()
+
+
+def running_statistics(before: tuple[Tensor, Tensor], module: nn.Module) -> RunningStatistics | None:
+    """Return them around a forward pass that is over; None where it has added nothing."""
+    norm: Any = module
+    share = norm.momentum if norm.momentum is not None else 1.0 / norm.num_batches_tracked.clamp(min=1)
+    after = running_copies(module)
+    if after is None or (isinstance(share, float) and not share):
+        return None
+    return RunningStatistics(before, after, share, norm.eps)
 
 
 def gates(module: nn.Module, inputs: Any) -> dict[str, Tensor]:
