@@ -194,7 +194,8 @@ def _describe_table(table: Table) -> Table:
     apart = table - mean[:, None]
     std = np.sqrt(np.einsum("ij,ij->i", apart, apart) / np.float32(count))
     std[span == 0] = 0.0
-    zeros = 1.0 - np.count_nonzero(table, axis=1) / count
+    # (Along an axis it takes 2.5 times as long.)
+    zeros = [1.0 - np.count_nonzero(row) / count for row in table != 0]
     same = span == 0
     least = np.where(same, low - np.float32(0.5), low)
     most = np.where(same, high + np.float32(0.5), high)

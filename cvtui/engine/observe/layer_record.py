@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation
+from cvtui.engine.observe.gathered import BINS, BOUNDED, WIDTH, describe, distances, saturation
 from cvtui.engine.observe.layer_extras import MISFITS, Later
 from cvtui.engine.observe.layer_kinds import RECURRENT
 from cvtui.engine.observe.layer_rows import LayerRows, together
@@ -148,24 +148,29 @@ def _worked_out(later: Later, layer: LayerRows) -> Mapping[str, Number]:
 
 def _read(
     rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Number]
-) -> tuple[list[list[float]], list[float], list[list[float]], list[float]]:
+) -> tuple[list[list[Any]], list[float], list[list[float]], list[float]]:
     """Return all as plain numbers; another device is waited for once."""
     if on_cpu(rows):
-        return rows.tolist(), ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
+        table = rows.numpy()
+        counts = table[:, WIDTH - BINS :].astype(np.int64).tolist()
+        told = [numbers + count for numbers, count in zip(table[:, : WIDTH - BINS].tolist(), counts, strict=True)]
+        return told, ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
     parts = [rows.flatten(), ratios, *bounded, *(torch.as_tensor(one).reshape(1) for one in exact)]
     numbers = iter(torch.cat([part.float().to(rows.device) for part in parts]).tolist())
 
     def take(count: int) -> list[float]:
         return list(islice(numbers, count))
 
-    return [take(WIDTH) for _ in rows], take(len(ratios)), [take(2) for _ in bounded], list(numbers)
+    told = [[*take(WIDTH - BINS), *map(int, take(BINS))] for _ in rows]
+    return told, take(len(ratios)), [take(2) for _ in bounded], list(numbers)
 
 
 @dataclass
 class _Readings:
     """Numbers of a sample, each kind in the order of its layers."""
 
-    rows: Iterator[list[float]]
+    rows: Iterator[list[Any]]
+    """WIDTH numbers each; the counts are whole ones."""
     ratios: Iterator[float]
     bounded: Iterator[list[float]]
     exact: Iterator[float]
@@ -208,7 +213,7 @@ class _Readings:
         )
 
 
-def _histogram(row: Sequence[float]) -> Histogram | None:
+def _histogram(row: list[Any]) -> Histogram | None:
     """Histogram of a described row; None where no value is finite."""
-    low, high = row[5:7]
-    return Histogram(rounded(low, 6), rounded(high, 6), list(map(int, row[7:]))) if low == low else None
+    low, high = row[WIDTH - BINS - 2 : WIDTH - BINS]
+    return Histogram(rounded(low, 6), rounded(high, 6), row[WIDTH - BINS :]) if low == low else None

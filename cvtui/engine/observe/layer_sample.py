@@ -238,7 +238,7 @@ class LayerSample(Survivor):
             self.called.clear()
             self._last = self._inside = ""
             self._attending.clear()
-            if self._norms.norms:
+            if self._norms.norms and not (self.hooks.traced or may_compile()):  # (a graph writes them after our look)
                 self._guard(self._look_at_norms)
 
     def _look_at_norms(self) -> None:
@@ -356,13 +356,14 @@ class LayerSample(Survivor):
 
     def _look(self, name: str, kind: str, output: Tensor) -> LayerRows:
         count = output.numel()
-        if count <= GATHERED or output.dtype != torch.float32 or not is_flat(output):
+        last = not output.is_contiguous()
+        if count <= GATHERED or output.dtype != torch.float32 or (last and not is_flat(output)):
             return self._look_slowly(name, kind, output)
         flat = output.as_strided((count,), (1,))
         rows = LayerRows(name, kind, flat.index_select(0, self.places.of(count, output.device)))
         rows.size = count
         if kind == "relu":
-            rows.channels = self._channels(output)
+            rows.channels = flat.view(-1, output.shape[1]).sum(0) if last else self._channels(output)
         else:  # All of them: one NaN shows. (A sum takes half the time of a mean, which is two kernels.)
             rows.total = flat.sum()
         return rows
@@ -393,7 +394,7 @@ class LayerSample(Survivor):
                     rows.numbers |= gates(module, inputs)
             elif (before := self._running.pop(rows.name, None)) is not None:
                 rows.running = running_statistics(before, module)
-            elif (self._together is None or self.calls[rows.name] > 1) and rows.name not in self._alone:
+            elif (self._together is None or self.calls[rows.name] > 1) and rows.name in self._norms.norms:
                 self._go_alone(rows.name)
         except MISFITS as error:
             if is_out_of_memory(error):
@@ -401,6 +402,8 @@ class LayerSample(Survivor):
 
     def _go_alone(self, name: str) -> None:
         """Give a batch norm hooks of its own from the next sample on: it runs several times, or not in a whole pass."""
+        if self.hooks.traced:  # (another hook would have it compiled anew)
+            return
         self._alone.add(name)
         self._norms = NormSample({one: norm for one, norm in self._norms.norms.items() if one != name})
         self._plain = None

@@ -103,7 +103,7 @@ class WeightSample:
         self._group: tuple[int, _Group] | None = None
         """Of the one optimizer with so many parameters, as long as the weights are those."""
         self.weights: dict[str, nn.Parameter] = {}
-        self._found: list[tuple[nn.Module, nn.Parameter]] = []
+        self._found: list[tuple[Mapping[str, nn.Parameter | None], nn.Parameter]] = []
         self.clear()
 
     def clear(self) -> None:
@@ -115,8 +115,12 @@ class WeightSample:
     def find(self) -> None:
         """Find each layer's weights."""
         known = self.weights
-        if self._found and all(module._parameters.get("weight") is weight for module, weight in self._found):
-            return
+        for held, weight in self._found:
+            if held.get("weight") is not weight:
+                break
+        else:
+            if self._found:
+                return
         for name, module in self._learning.items():
             kept = known.get(name)
             weight = weight_of(module)
@@ -130,7 +134,7 @@ class WeightSample:
                 else:
                     known[name] = weight
         if self._shards is None and len(known) == len(self._learning):
-            self._found = [(self._learning[name], weight) for name, weight in known.items()]
+            self._found = [(self._learning[name]._parameters, weight) for name, weight in known.items()]
 
     def look_before(self, optimizer: Optimizer, gradients: bool) -> None:
         """Copy the weights before the update of this optimizer, and gradients where they are there already."""
