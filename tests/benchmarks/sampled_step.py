@@ -171,8 +171,8 @@ def main() -> None:
             ratio, after, plain, record = (list(column) for column in zip(*rows, strict=True))
             error = statistics.stdev(ratio) / len(ratio) ** 0.5 if len(ratio) > 1 else float("nan")
             missed = ", MISSED" * (statistics.fmean(ratio) > GOAL)
-            told = f"{statistics.fmean(ratio):.3f} ± {error:.3f} x (goal {GOAL}{missed}), after {statistics.fmean(after):.3f}"
-            print(f"{name}, {one}: {told}; a plain step {statistics.fmean(plain):.2f} ms, ", end="")
+            print(f"{name}, {one}: {statistics.fmean(ratio):.3f} ± {error:.3f} x (goal {GOAL}{missed}), ", end="")
+            print(f"after {statistics.fmean(after):.3f}; a plain step {statistics.fmean(plain):.2f} ms, ", end="")
             print(f"a record {statistics.fmean(record):.2f} ms", flush=True)
 
 

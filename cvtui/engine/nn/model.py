@@ -223,7 +223,7 @@ class Net(nn.Module):
         return x
 
     def __getstate__(self) -> Any:
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
         return {name: value for name, value in state.items() if name != "look"}
 
     def write_over(self) -> None:

@@ -80,7 +80,8 @@ class Copies:
         """Return those of each tensor."""
         if self._apart is not None:
             return self._apart
-        small = () if self._small is None else self._small.split([size for size in self._sizes if size <= GATHERED])
+        sizes = [size for size in self._sizes if size <= GATHERED]
+        small = () if self._small is None else torch.split_with_sizes(self._small, sizes)
         large = () if self._large is None else self._large.view(-1, GATHERED).unbind()
         parts = {True: iter(small), False: iter(large)}
         return [next(parts[size <= GATHERED]) for size in self._sizes]

@@ -146,7 +146,6 @@ class RunningStatistics:
             "running_std_ratio": ((var + self._eps) / batch_var).median().sqrt(),
         }
 
-
     def _by_numpy(self) -> Mapping[str, Number]:
         """Return the same in a third of the time."""
         (mean_before, var_before), (mean, var) = ([one.numpy() for one in pair] for pair in (self._before, self._after))

@@ -76,7 +76,7 @@ class Pending:
         return found
 
     def _note_living(self, calls: Sequence[LayerRows]) -> None:
-        """Note the living channels of a layer in its first row: those of all its calls, in this and the last samples."""
+        """Note the living channels of a layer, in all calls of this and the last samples, in its first row."""
         now: Tensor | None = None
         for rows in calls:
             if rows.channels is not None:

@@ -39,7 +39,9 @@ class LayerRows:
     described: bool = True
     """Its weights and their gradient have histograms: not those of a norm, one number a channel."""
 
-    def __init__(self, name: str, kind: str, output: Tensor | None = None, described: bool = True) -> None:
+    def __init__(
+        self, name: str, kind: str, output: Tensor | None = None, *, described: bool = True, later: Later | None = None
+    ) -> None:
         self.name, self.kind = name, kind
         self.numbers: dict[str, Number] = {}
         """Exact: grad_norm, weight_norm; and the mean, once the log is flushed."""
@@ -47,6 +49,8 @@ class LayerRows:
             self.output = output
         if not described:
             self.described = False
+        if later is not None:
+            self.later = later
 
     def rows(self) -> list[Tensor]:
         """Return what is described: gathered values of the output, the gradient, the weights."""

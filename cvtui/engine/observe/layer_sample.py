@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from cvtui.engine.nn.model import Net
-from cvtui.engine.observe.ends_no_training import Survivor
 from cvtui.engine.observe.forward_hooks import (
     ForwardHooks,
     PlainHooks,
@@ -27,15 +26,15 @@ from cvtui.engine.observe.forward_hooks import (
     may_compile,
 )
 from cvtui.engine.observe.function_calls import ACTIVATIONS, MOST, FunctionCalls
-from cvtui.engine.observe.gathered import GATHERED, Places
+from cvtui.engine.observe.guarded_looks import GuardedLooks
 from cvtui.engine.observe.layer_extras import MISFITS, Later, gates, running_copies, running_statistics
 from cvtui.engine.observe.layer_kinds import RECURRENT, Layers
-from cvtui.engine.observe.layer_record import DEAD_WINDOW, Pending
+from cvtui.engine.observe.layer_record import Pending
 from cvtui.engine.observe.layer_rows import LayerRows
 from cvtui.engine.observe.norm_sample import NormSample, RunningTogether, can_be_joined
+from cvtui.engine.observe.output_reader import OutputReader
 from cvtui.engine.observe.shards import is_sharded
 from cvtui.engine.observe.step_hooks import StepHooks
-from cvtui.engine.observe.statistics import channel_sums, is_flat
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.observe.weight_sample import WeightSample, has_closure
 from cvtui.engine.runtime.memory import is_out_of_memory
@@ -45,36 +44,7 @@ FEW_ANSWERS = 1 << 14
 _FUNCTIONS = frozenset(ACTIVATIONS.values())
 
 
-class _Look:
-    """Context of every look: what fails in it, for want of memory mostly, costs the sample and not the step."""
-
-    def __init__(self, sample: LayerSample) -> None:
-        self._sample = sample
-        self._begun = 0.0
-        self._plainly: Any = None
-
-    def __enter__(self) -> None:
-        sample = self._sample
-        if sample.timed:
-            self._begun = sample.clock()
-        if torch._C._len_torch_function_stack():  # our own calls are none that a mode is to see: they took twice as long
-            self._plainly = torch._C.DisableTorchFunction()
-            self._plainly.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        sample = self._sample
-        if self._plainly is not None:
-            self._plainly.__exit__(kind, error, trace)
-            self._plainly = None
-        if sample.timed:
-            sample.seconds += sample.clock() - self._begun
-        if sample.survives(error):
-            sample.drop()
-            return True
-        return False
-
-
-class LayerSample(Survivor):
+class LayerSample(GuardedLooks, OutputReader):
     """Hooks of sampled steps, one after the other, and the numbers that they gather.
 
     They are made once, and are on the model from `begin` to `unhook`.
@@ -91,7 +61,8 @@ class LayerSample(Survivor):
         clock: Callable[[], float],
         plainly: bool = False,
     ) -> None:
-        self.clock = clock
+        GuardedLooks.__init__(self, clock)
+        OutputReader.__init__(self)
         self.step = -1
         self.root = root
         self.hooks = hooks
@@ -99,7 +70,6 @@ class LayerSample(Survivor):
         self.optimizers = optimizers
         self.alive: dict[str, deque[Tensor]] = {}
         """The last samples' living channels by layer."""
-        self.places = Places()
         self.known: dict[str, str] = {}
         """Why outputs of layers are not seen in any step."""
         self._kinds = {name: kind for name, (kind, _) in layers.items()}
@@ -113,7 +83,6 @@ class LayerSample(Survivor):
         self._on: list[Subscription] | PlainHooks = []
         """Those that are on."""
         self._step_hooks = StepHooks(optimizers, self._before_update, self._after_update)
-        self.functions: FunctionCalls | None = None
         self._calls = FunctionCalls(self._activation, self._attended, self._is_quiet)
         learning = {name: module for name, (_, module) in layers.items() if module._parameters}
         self.of_weights = WeightSample(optimizers, self.places, learning, {} if is_sharded(root) else None)
@@ -121,9 +90,6 @@ class LayerSample(Survivor):
         self._alone = set() if can_be_joined(norms) else set(norms)
         """Batch norms that are not looked at together: they are called several times in a pass, say."""
         self._norms = NormSample({name: norm for name, norm in norms.items() if name not in self._alone})
-        self._look_within = _Look(self)
-        self.timed = True
-        """Its hooks are timed: of samples that have no plain steps beside them yet."""
         self._clear()
 
     def _clear(self) -> None:
@@ -135,19 +101,16 @@ class LayerSample(Survivor):
         self.unseen: dict[str, str] = {}
         """Why a layer's output was not seen."""
         self.lost = False
-        """There was no memory for it: nothing comes of this sample."""
         self._shut = False
         """Nothing more is looked at: it is lost, or the weights were updated."""
         self.of_weights.clear()
         self.seconds = 0.0
-        """What the hooks took, where they are timed."""
         self.updated: set[int] = set()
         """Optimizers that have stepped."""
         self.answers: tuple[Tensor, int] | None = None
         """Predicted class of each image, or its scores, and the number of classes."""
         self._last = ""
         self._tokens = False
-        """The last layer with weights was a linear one: its channels lie along the last axis."""
         self._inside = ""
         """A layer that calls an activation itself, while it runs."""
         self._attending: list[str] = []
@@ -243,19 +206,6 @@ class LayerSample(Survivor):
 
     def _look_at_norms(self) -> None:
         self._together = self._norms.before()
-
-    def _guard(self, look: Callable[..., None], *given: Any) -> None:
-        """Look; what fails costs the sample."""
-        if self.timed or self.functions is not None:
-            with self._look_within:
-                look(*given)
-            return
-        try:  # (a context takes 1 µs more)
-            look(*given)
-        except Exception as error:
-            if not self.survives(error):
-                raise
-            self.drop()
 
     def _see_functions(self, *_: Any) -> None:
         # A model that was compiled since is called with its own hooks outside of its graph.
@@ -354,34 +304,6 @@ class LayerSample(Survivor):
         else:
             self.outputs[name] = [rows]
 
-    def _look(self, name: str, kind: str, output: Tensor) -> LayerRows:
-        count = output.numel()
-        last = not output.is_contiguous()
-        if count <= GATHERED or output.dtype != torch.float32 or (last and not is_flat(output)):
-            return self._look_slowly(name, kind, output)
-        flat = output.as_strided((count,), (1,))
-        rows = LayerRows(name, kind, flat.index_select(0, self.places.of(count, output.device)))
-        rows.size = count
-        if kind == "relu":
-            rows.channels = flat.view(-1, output.shape[1]).sum(0) if last else self._channels(output)
-        else:  # All of them: one NaN shows. (A sum takes half the time of a mean, which is two kernels.)
-            rows.total = flat.sum()
-        return rows
-
-    def _look_slowly(self, name: str, kind: str, output: Tensor) -> LayerRows:
-        """Look at an output that is small, of another type, or has gaps."""
-        rows = LayerRows(name, kind, self.places.gather(output))
-        if kind == "relu":
-            rows.channels = self._channels(output)
-        if (count := output.numel()) > GATHERED:
-            rows.size = count
-            if rows.channels is None or output.dtype != torch.float32:
-                rows.total = output.sum(dtype=torch.float32)
-        return rows
-
-    def _channels(self, output: Tensor) -> Tensor:
-        return channel_sums(output.reshape(-1, output.shape[-1]) if self._tokens and output.dim() > 2 else output)
-
     @torch.no_grad()
     def _add_extras(self, rows: LayerRows, module: nn.Module, inputs: Any, output: Tensor) -> None:
         """Add the numbers that only this kind of layer has."""
@@ -467,17 +389,8 @@ class LayerSample(Survivor):
 
     def gathered(self) -> Pending:
         """Return all that was copied."""
-        return Pending(
-            self.step,
-            self._kinds,
-            self.outputs,
-            self.called,
-            self.of_weights.learnt,
-            self._together,
-            self.alive,
-            self.answers,
-            self._missing(),
-        )
+        held = self.outputs, self.called, self.of_weights.learnt, self._together, self.alive, self.answers
+        return Pending(self.step, self._kinds, *held, self._missing())
 
     def _missing(self) -> dict[str, str]:
         """Say why the output of a layer is missing, or of which calls, by its name."""

@@ -46,8 +46,8 @@ class LayerWatch:
 
     every: sample at steps that are multiples of it; 0 is never. budget: samples keep within it; None: at every such
     step. functions: look for activations and attentions that the model calls as functions, too. plainly: nothing
-    compiles, traces or copies the model while a step runs, as in the trainer. Forward passes without gradients (a validation between two steps) are not looked at; of several with gradients, the last before the update
-    counts.
+    compiles, traces or copies the model while a step runs, as in the trainer. Forward passes without gradients (a
+    validation between two steps) are not looked at; of several with gradients, the last before the update counts.
     """
 
     def __init__(

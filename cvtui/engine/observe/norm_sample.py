@@ -28,7 +28,7 @@ class RunningTogether:
         if self._after is None:
             return {}
         sizes = [len(one) for one in self._tensors]
-        before, after = self._before.split(sizes), self._after.split(sizes)
+        before, after = (torch.split_with_sizes(one, sizes) for one in (self._before, self._after))
         found = {}
         for place, (name, module) in enumerate(self._norms.items()):
             norm: Any = module
@@ -45,7 +45,8 @@ class NormSample:
 
     def before(self) -> RunningTogether | None:
         """Copy the running statistics of those that keep any; None without."""
-        norms, tensors = {}, []
+        norms: dict[str, nn.Module] = {}
+        tensors: list[Tensor] = []
         for name, norm in self.norms.items():
             own: Any = norm
             mean, var = norm._buffers.get("running_mean"), norm._buffers.get("running_var")

@@ -115,8 +115,8 @@ class WeightSample:
     def find(self) -> None:
         """Find each layer's weights."""
         known = self.weights
-        for held, weight in self._found:
-            if held.get("weight") is not weight:
+        for held, found in self._found:
+            if held.get("weight") is not found:
                 break
         else:
             if self._found:

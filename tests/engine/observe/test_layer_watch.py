@@ -14,7 +14,7 @@ from torch import nn
 
 from cvtui.engine.data.batching import batches
 from cvtui.engine.observe.gathered import GATHERED, places
-from cvtui.engine.observe.layer_sample import DEAD_WINDOW
+from cvtui.engine.observe.layer_record import DEAD_WINDOW
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.watch_budget import FREE_SAMPLES, SHARE, START, WatchBudget
 from cvtui.engine.train.forecast import first_pass
