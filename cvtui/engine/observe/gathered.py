@@ -24,7 +24,8 @@ GATHERED = 2048
 """The std of so many is off by 1.6 %; each costs a line of the cache, and twice as many made a sampled step of a net of
 2 ms 1.1 times as long."""
 RUNS, LONG = 256, 8
-"""Of weights and gradients so many runs of so many values each, GATHERED in all."""
+"""Of weights and gradients so many runs of so many values each, GATHERED in all. The std of 107 weights came out 1.1 %
+off (at random places 1.4), of their gradients 2.7 (2.3); with runs of 16 that was 4.7, of single values 8.9."""
 BINS = 32
 WIDTH = 5 + 2 + BINS
 """Numbers of a described row: mean, std (population), min, max, share of zeros; the histogram's low, high, counts."""
@@ -82,7 +83,8 @@ class Copies:
             return self._apart
         sizes = [size for size in self._sizes if size <= GATHERED]
         small = () if self._small is None else torch.split_with_sizes(self._small, sizes)
-        large = () if self._large is None else self._large.view(-1, GATHERED).unbind()
+        runs = [LONG * runs_of(size)[0] for size in self._sizes if size > GATHERED]
+        large = () if self._large is None else torch.split_with_sizes(self._large.flatten(), runs)
         parts = {True: iter(small), False: iter(large)}
         return [next(parts[size <= GATHERED]) for size in self._sizes]
 
@@ -90,10 +92,10 @@ class Copies:
 class Windows:
     """What copies values of several tensors of the same sizes, sample after sample: weights, or gradients.
 
-    Of a large one LONG neighbouring values each at RUNS places, all equally far apart: so a copy of all tensors is
-    two operations, and a tenth of the lines of memory is read that values at random places would need. That is fair
-    to weights, whose neighbours say little of each other; the distance has no divisor in common with the number of
-    values, so that the runs begin in every row and every column alike.
+    Of a large one LONG neighbouring values each at some RUNS places, all equally far apart: so a copy of all tensors
+    is two operations, and reads an eighth of the lines of memory that values at random places would need. That is
+    fair to weights, whose neighbours say little of each other; the distance has no divisor in common with the number
+    of values, so that the runs begin in every row and every column alike. (Of outputs it is not: neighbours are alike.)
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
@@ -102,7 +104,7 @@ class Windows:
         self._plain = can_be_joined(tensors)
         pairs = list(zip(tensors, self.sizes, strict=True)) if self._plain else []
         self._small = [one.as_strided((size,), (1,)) for one, size in pairs if size <= GATHERED]
-        self._large = [one.as_strided((RUNS, LONG), (apart(size), 1)) for one, size in pairs if size > GATHERED]
+        self._large = [_runs(one, size) for one, size in pairs if size > GATHERED]
 
     def copy(self, places: Places) -> Copies:
         """Return copies of them."""
@@ -110,6 +112,11 @@ class Windows:
             return Copies(self.sizes, None, None, [places.gather(one) for one in self._tensors])
         small, large = self._small, self._large
         return Copies(self.sizes, torch.cat(small) if small else None, torch.cat(large) if large else None)
+
+
+def _runs(tensor: Tensor, size: int) -> Tensor:
+    runs, apart = runs_of(size)
+    return tensor.as_strided((runs, LONG), (apart, 1))
 
 
 def can_be_joined(tensors: Sequence[Tensor]) -> bool:
@@ -121,12 +128,20 @@ def can_be_joined(tensors: Sequence[Tensor]) -> bool:
 
 
 @functools.cache
-def apart(count: int) -> int:
-    """Return how far the beginnings of RUNS runs are apart: the most that has no divisor in common with `count`."""
-    step = (count - LONG) // (RUNS - 1)
-    while math.gcd(step, count) > 1:
-        step -= 1
-    return step
+def runs_of(count: int) -> tuple[int, int]:
+    """Return how many runs are taken of so many values, and how far their beginnings are apart.
+
+    They are RUNS and reach the end within a hundredth, or some less and reach it.
+    """
+    down = (count - LONG) // (RUNS - 1)
+    up = down + 1
+    while down > 0 and math.gcd(down, count) > 1:
+        down -= 1
+    if down * (RUNS - 1) + LONG > 0.99 * count:
+        return RUNS, down
+    while math.gcd(up, count) > 1:
+        up += 1
+    return (count - LONG) // up + 1, up
 
 
 def places(count: int, device: torch.device) -> Tensor:

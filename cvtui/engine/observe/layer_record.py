@@ -152,7 +152,8 @@ def _read(
     """Return all as plain numbers; another device is waited for once."""
     if on_cpu(rows):
         table = rows.numpy()
-        counts = table[:, WIDTH - BINS :].astype(np.int64).tolist()
+        with np.errstate(invalid="ignore"):  # (of rows without a finite value)
+            counts = table[:, WIDTH - BINS :].astype(np.int64).tolist()
         told = [numbers + count for numbers, count in zip(table[:, : WIDTH - BINS].tolist(), counts, strict=True)]
         return told, ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
     parts = [rows.flatten(), ratios, *bounded, *(torch.as_tensor(one).reshape(1) for one in exact)]

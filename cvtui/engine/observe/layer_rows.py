@@ -66,11 +66,15 @@ class LayerRows:
     @property
     def sampled(self) -> int | None:
         """One value in how many was taken."""
-        return share(max(self.size, self.learnt_size))
+        return max(share(self.size) or 0, self._of_weights() or 0) or None
 
     @property
     def update_sampled(self) -> int | None:
-        return None if self.before is None else share(self.learnt_size)
+        return None if self.before is None else self._of_weights()
+
+    def _of_weights(self) -> int | None:
+        row = self.before if self.weights is None else self.weights
+        return None if row is None or len(row) == self.learnt_size else round(self.learnt_size / len(row))
 
 
 def together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRows:

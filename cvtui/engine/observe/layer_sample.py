@@ -64,10 +64,8 @@ class LayerSample(GuardedLooks, OutputReader):
         GuardedLooks.__init__(self, clock)
         OutputReader.__init__(self)
         self.step = -1
-        self.root = root
-        self.hooks = hooks
-        self.layers = layers
-        self.optimizers = optimizers
+        self.root, self.hooks = root, hooks
+        self.layers, self.optimizers = layers, optimizers
         self.alive: dict[str, deque[Tensor]] = {}
         """The last samples' living channels by layer."""
         self.known: dict[str, str] = {}
@@ -248,7 +246,7 @@ class LayerSample(GuardedLooks, OutputReader):
             self.drop()
 
     def end_pass(self, output: Tensor) -> None:
-        """Take what the net puts out."""
+        """Take the net's answers."""
         self._look_at_answers(self.root, (), output)
 
     def _before(self, name: str, kind: str) -> Any:
@@ -397,5 +395,5 @@ class LayerSample(GuardedLooks, OutputReader):
         most = max(self.calls.values(), default=0)
         if len(self.outputs) == len(self.layers) and most <= MOST_CALLS:
             return {}
-        used = set(self.of_weights.with_gradients())
-        return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen | self.known)
+        used, reasons = set(self.of_weights.with_gradients()), self.unseen | self.known
+        return why_missing(self.layers, self.calls, self.outputs.keys(), used, reasons)
