@@ -1,4 +1,4 @@
-"""Values of a tensor at fixed random places, and statistics of many such rows at once.
+"""Values of a tensor at fixed places, and statistics of many such rows at once.
 
 Of a tensor of up to GATHERED values all are taken, of a larger one a value a stratum: its values in the order of memory
 are cut into GATHERED pieces of one length, and each gives the value at one place, drawn once by a hash of the piece's

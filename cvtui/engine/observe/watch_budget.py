@@ -19,7 +19,7 @@ from cvtui.engine.observe.charges import Calls
 
 SHARE = 0.008
 """Of the time since the run began that samples and pictures may take together …"""
-START = 0.01
+START = 0.014
 """… and seconds on top: a small net's first samples are taken one after the other. With 12 ms the doctor saw 40 steps
 of a run of 70, and did not name a net that gives one answer; six samples of that perceptron take 11."""
 OWN_SHARE = 0.004
