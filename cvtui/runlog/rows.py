@@ -76,10 +76,10 @@ class LayerStats(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pinned: float | None = None
     """Share of a tanh's or sigmoid's outputs whose input lies beyond 5 on either side; null for other layers."""
     sampled: int | None = None
-    """Of the layer's largest tensor, one value in n was looked at (2,048 at fixed random places); null: all. `mean`,
+    """Of the layer's largest tensor, one value in n was looked at (some 2,000 at fixed places); null: all. `mean`,
     `dead`, `grad_norm` and `weight_norm` are exact over all values."""
     update_sampled: int | None = None
-    """The update ratio is that of one weight in n (2,048 at fixed random places); null: of all."""
+    """The update ratio is that of one weight in n (some 2,000 at fixed places); null: of all."""
     weight_mean: float | None = None
     weight_std: float | None = None
     weight_histogram: Histogram | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -167,11 +167,27 @@ MODULES: dict[type[Node], Callable[[Any, Row], nn.Module]] = {
 """By the class of a row's node: (node, row) -> module."""
 
 
+class Look(Protocol):
+    """What sees the outputs of a net's layers, in its own forward pass: a hook a layer would take twice as long."""
+
+    def begin_pass(self) -> None:
+        """Begin a forward pass."""
+
+    def see(self, name: str, output: Tensor) -> None:
+        """Take the output of the layer of this name, before the next one writes over it."""
+
+    def end_pass(self, output: Tensor) -> None:
+        """Take what the net puts out."""
+
+
 class Net(nn.Module):
     """Runs the rows of a table in their order; called with N x C x H x W (or N x features), gives N x classes.
 
     `softmax` is no part of it: the loss takes logits.
     """
+
+    look: Look | None = None
+    """Sees the steps that are sampled."""
 
     def __init__(self, table: Table) -> None:
         super().__init__()
@@ -185,8 +201,10 @@ class Net(nn.Module):
         self._is_chain = all(row.inputs == (number - 1,) for number, row in enumerate(rows))
 
     def forward(self, x: Tensor) -> Tensor:
-        modules = self._modules
-        if self._is_chain:
+        modules, look = self._modules, self.look
+        if look is not None:
+            look.begin_pass()
+        elif self._is_chain:
             for name, _ in self._plan:
                 x = modules[name](x)  # type: ignore[misc]
             return x.flatten(1)
@@ -194,10 +212,19 @@ class Net(nn.Module):
         for number, (name, sources) in enumerate(self._plan):
             x = modules[name](*(outputs[source] for source in sources))  # type: ignore[misc]
             outputs[number] = x
+            if look is not None:
+                look.see(name, x)
             for source in sources:
                 if self._last_use[source] == number:  # evaluation holds no more than it still needs
                     outputs.pop(source, None)
-        return x.flatten(1)
+        x = x.flatten(1)
+        if look is not None:
+            look.end_pass(x)
+        return x
+
+    def __getstate__(self) -> Any:
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]
+        return {name: value for name, value in state.items() if name != "look"}
 
     def write_over(self) -> None:
         """Let each ReLU work in place where its input is not needed for the backward pass.

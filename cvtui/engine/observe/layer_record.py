@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvtui.engine.observe.gathered import BOUNDED, WIDTH, describe, distances, saturation, share
-from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics
+from cvtui.engine.observe.gathered import BINS, BOUNDED, WIDTH, describe, distances, saturation
+from cvtui.engine.observe.layer_extras import MISFITS, Later
 from cvtui.engine.observe.layer_kinds import RECURRENT
+from cvtui.engine.observe.layer_rows import LayerRows, together
+from cvtui.engine.observe.norm_sample import RunningTogether
 from cvtui.engine.observe.statistics import Number, answer_entropy, on_cpu
+from cvtui.engine.observe.weight_sample import Learnt
 from cvtui.engine.runtime.memory import is_out_of_memory
 from cvtui.runlog.events import Histogram, LayersSampled, LayerStats
 from cvtui.runlog.nonfinite import words_of
@@ -25,46 +29,10 @@ from cvtui.text import rounded
 _OUTPUT = ("mean", "std", "min", "max", "zeros")
 """What the first numbers of a described output are."""
 _NO_OUTPUT: dict[str, Any] = dict.fromkeys(_OUTPUT)
+DEAD_WINDOW = 5
+"""Samples: a channel is dead when it was 0 for every image of all of them."""
 GATE = "gate:"
 """Begins the names of numbers that are gates."""
-
-
-@dataclass(slots=True)
-class LayerRows:
-    """What a step copied of one layer: gathered values, and exact numbers (scalars); all on its device."""
-
-    name: str
-    kind: str
-    output: Tensor | None = None
-    gradient: Tensor | None = None
-    before: Tensor | None = None
-    """Of the weights, before the update."""
-    weights: Tensor | None = None
-    """And after it, at the same places."""
-    numbers: dict[str, Number] = field(default_factory=dict)
-    """Exact: mean (as the sum of `count` values), grad_norm, weight_norm."""
-    count: int = 1
-    """Of the output, where its exact sum was taken."""
-    alive: list[Tensor] = field(default_factory=list)
-    """Living channels in each of the last samples."""
-    sampled: int | None = None
-    update_sampled: int | None = None
-    running: RunningStatistics | None = None
-    """Of a batch norm: before and after the step."""
-    later: Later | None = None
-    """Of an attention: what is worked out when the log is flushed."""
-    described: bool = True
-    """Its weights and their gradient have histograms: not those of a norm, one number a channel."""
-
-    def rows(self) -> list[Tensor]:
-        """Return what is described: gathered values of the output, the gradient, the weights."""
-        rows = (self.output, *((self.gradient, self.weights) if self.described else ()))
-        return [row for row in rows if row is not None]
-
-    def notice(self, count: int) -> None:
-        """Take note that a tensor of so many values was gathered."""
-        if (one := share(count)) is not None:
-            self.sampled = max(one, self.sampled or 0)
 
 
 @dataclass
@@ -72,23 +40,61 @@ class Pending:
     """A sample that still lies on the device."""
 
     step: int
-    layers: list[LayerRows]
+    kinds: Mapping[str, str]
+    """Of all layers, in the model's order."""
+    outputs: Mapping[str, list[LayerRows]]
+    """By layer, those of each call."""
+    called: Sequence[tuple[str, LayerRows]]
+    """Activations that are functions: the layer before, and what was copied."""
+    learnt: Sequence[Learnt]
+    norms: RunningTogether | None
+    alive: dict[str, deque[Tensor]]
+    """Living channels of the last samples by layer; this one's come to them as it is read."""
     answers: tuple[Tensor, int] | None
-    """Predicted class of each image, and the number of classes."""
+    """Predicted class of each image, or its scores, and the number of classes."""
     unseen: dict[str, str] = field(default_factory=dict)
     """Why the output of a layer was not seen."""
 
+    def layers(self) -> list[LayerRows]:
+        """Return all that was copied, layer by layer."""
+        found = [rows for after, rows in self.called if not after]
+        learnt = {name: rows for one in self.learnt for name, rows in one.rows().items()}
+        for name, kind in self.kinds.items():
+            calls = self.outputs.get(name, [])
+            self._note_living(calls)
+            if name in learnt:
+                calls = [together(kind, calls[0] if calls else None, learnt[name]), *calls[1:]]
+            for number, rows in enumerate(calls[1:], 2):
+                rows.name = f"{name}#{number}"
+            found += calls
+            found += [rows for after, rows in self.called if after == name]
+        for _, rows in self.called:
+            self._note_living([rows])
+        for name, running in self.norms.by_layer().items() if self.norms is not None else ():
+            if len(calls := self.outputs.get(name, [])) == 1:
+                calls[0].running = running
+        return found
 
-def together(kind: str, output: LayerRows | None, learnt: LayerRows) -> LayerRows:
-    """Join what was seen of a layer's outputs and of its weights."""
-    if output is None:
-        learnt.kind = kind
-        return learnt
-    output.gradient, output.before, output.weights = learnt.gradient, learnt.before, learnt.weights
-    output.numbers |= learnt.numbers
-    output.sampled = max(output.sampled or 0, learnt.sampled or 0) or None
-    output.update_sampled, output.described = learnt.update_sampled, learnt.described
-    return output
+    def _note_living(self, calls: Sequence[LayerRows]) -> None:
+        """Note the living channels of a layer, in all calls of this and the last samples, in its first row."""
+        now: Tensor | None = None
+        for rows in calls:
+            if rows.channels is not None:
+                lives = rows.channels != 0
+                now = lives if now is None or now.shape != lives.shape else now | lives
+        if now is None:
+            return
+        window = self.alive.setdefault(calls[0].name, deque(maxlen=DEAD_WINDOW))
+        if window and window[-1].shape != now.shape:
+            window.clear()
+        window.append(now)
+        calls[0].alive = list(window)
+
+    def said(self) -> tuple[Tensor, int] | None:
+        """Return the predicted class of each image, and the number of classes."""
+        if self.answers is None or self.answers[0].dim() < 2:
+            return self.answers
+        return self.answers[0].argmax(1), self.answers[1]
 
 
 def record_of(pending: Pending, cost: float) -> LayersSampled:
@@ -96,22 +102,24 @@ def record_of(pending: Pending, cost: float) -> LayersSampled:
 
     cost: the share of the time so far that watching has taken.
     """
-    layers = pending.layers
+    layers, said = pending.layers(), pending.said()
     rows = [row for layer in layers for row in layer.rows()]
     pairs = [(one.before, one.weights) for one in layers if one.before is not None and one.weights is not None]
     bounded = [saturation(one.output, one.kind) for one in layers if one.output is not None and one.kind in BOUNDED]
     for layer in layers:
+        if layer.size:
+            layer.numbers["mean"] = layer.exact_sum()
         if layer.alive:  # the share of channels that lived in none of the last samples
             layer.numbers["dead"] = _dead(layer.alive)
         for later in (layer.later, layer.running.numbers if layer.running is not None else None):
             if later is not None:
                 layer.numbers |= _worked_out(later, layer)
     exact: list[Number] = [number for layer in layers for number in layer.numbers.values()]
-    exact += [] if pending.answers is None else [answer_entropy(*pending.answers)]
+    exact += [] if said is None else [answer_entropy(*said)]
     described, ratios, shares, numbers = _read(describe(rows), distances(pairs), bounded, exact)
     found = _Readings(iter(described), iter(ratios), iter(shares), iter(numbers))
     stats = [found.layer(layer) for layer in layers]
-    answers = None if pending.answers is None else rounded(next(found.exact), 6)
+    answers = None if said is None else rounded(next(found.exact), 6)
     answers = answers if answers == answers else None
     cost = round(cost, 5)
     return LayersSampled(step=pending.step, layers=stats, answers=answers, watch_cost=cost, unseen=pending.unseen)
@@ -140,24 +148,30 @@ def _worked_out(later: Later, layer: LayerRows) -> Mapping[str, Number]:
 
 def _read(
     rows: Tensor, ratios: Tensor, bounded: Sequence[Tensor], exact: Sequence[Number]
-) -> tuple[list[list[float]], list[float], list[list[float]], list[float]]:
+) -> tuple[list[list[Any]], list[float], list[list[float]], list[float]]:
     """Return all as plain numbers; another device is waited for once."""
     if on_cpu(rows):
-        return rows.tolist(), ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
+        table = rows.numpy()
+        with np.errstate(invalid="ignore"):  # (of rows without a finite value)
+            counts = table[:, WIDTH - BINS :].astype(np.int64).tolist()
+        told = [numbers + count for numbers, count in zip(table[:, : WIDTH - BINS].tolist(), counts, strict=True)]
+        return told, ratios.tolist(), [one.tolist() for one in bounded], [float(one) for one in exact]
     parts = [rows.flatten(), ratios, *bounded, *(torch.as_tensor(one).reshape(1) for one in exact)]
     numbers = iter(torch.cat([part.float().to(rows.device) for part in parts]).tolist())
 
     def take(count: int) -> list[float]:
         return list(islice(numbers, count))
 
-    return [take(WIDTH) for _ in rows], take(len(ratios)), [take(2) for _ in bounded], list(numbers)
+    told = [[*take(WIDTH - BINS), *map(int, take(BINS))] for _ in rows]
+    return told, take(len(ratios)), [take(2) for _ in bounded], list(numbers)
 
 
 @dataclass
 class _Readings:
     """Numbers of a sample, each kind in the order of its layers."""
 
-    rows: Iterator[list[float]]
+    rows: Iterator[list[Any]]
+    """WIDTH numbers each; the counts are whole ones."""
     ratios: Iterator[float]
     bounded: Iterator[list[float]]
     exact: Iterator[float]
@@ -183,8 +197,8 @@ class _Readings:
         if layer.output is not None and layer.kind in BOUNDED:
             fields["saturated"], fields["pinned"] = next(self.bounded)
         fields.update(zip(layer.numbers, self.exact, strict=False))
-        if layer.count > 1:
-            fields["mean"] /= layer.count
+        if layer.size:
+            fields["mean"] /= layer.size
         told: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in fields.items()}
         gates = {}
         if layer.kind in RECURRENT:
@@ -200,7 +214,7 @@ class _Readings:
         )
 
 
-def _histogram(row: Sequence[float]) -> Histogram | None:
+def _histogram(row: list[Any]) -> Histogram | None:
     """Histogram of a described row; None where no value is finite."""
-    low, high = row[5:7]
-    return Histogram(rounded(low, 6), rounded(high, 6), list(map(int, row[7:]))) if low == low else None
+    low, high = row[WIDTH - BINS - 2 : WIDTH - BINS]
+    return Histogram(rounded(low, 6), rounded(high, 6), row[WIDTH - BINS :]) if low == low else None

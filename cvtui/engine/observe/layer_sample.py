@@ -16,59 +16,40 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from cvtui.engine.observe.ends_no_training import Survivor
-from cvtui.engine.observe.forward_hooks import ForwardHooks, Handle, Subscription, first_tensor, may_compile
+from cvtui.engine.nn.model import Net
+from cvtui.engine.observe.forward_hooks import (
+    ForwardHooks,
+    PlainHooks,
+    Subscription,
+    first_tensor,
+    is_within_transform,
+    may_compile,
+)
 from cvtui.engine.observe.function_calls import ACTIVATIONS, MOST, FunctionCalls
-from cvtui.engine.observe.gathered import GATHERED, Places
-from cvtui.engine.observe.layer_extras import MISFITS, Later, RunningStatistics, gates, running_statistics
-from cvtui.engine.observe.layer_kinds import RECURRENT, Layers, weight_of
-from cvtui.engine.observe.layer_record import LayerRows, Pending, together
-from cvtui.engine.observe.shards import is_shard, is_sharded
-from cvtui.engine.observe.statistics import channel_sums
+from cvtui.engine.observe.guarded_looks import GuardedLooks
+from cvtui.engine.observe.layer_extras import MISFITS, Later, gates, running_copies, running_statistics
+from cvtui.engine.observe.layer_kinds import RECURRENT, Layers
+from cvtui.engine.observe.layer_record import Pending
+from cvtui.engine.observe.layer_rows import LayerRows
+from cvtui.engine.observe.norm_sample import NormSample, RunningTogether, can_be_joined
+from cvtui.engine.observe.output_reader import OutputReader
+from cvtui.engine.observe.shards import is_sharded
+from cvtui.engine.observe.step_hooks import StepHooks
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.observe.weight_sample import WeightSample, has_closure
 from cvtui.engine.runtime.memory import is_out_of_memory
 
-DEAD_WINDOW = 5
-"""Samples: a channel is dead when it was 0 for every image of all of them."""
+FEW_ANSWERS = 1 << 14
+"""Scores that are copied; of more the classes are worked out at the step."""
 _FUNCTIONS = frozenset(ACTIVATIONS.values())
 
 
-class _Look:
-    """Context of every look: what fails in it, for want of memory mostly, costs the sample and not the step."""
-
-    def __init__(self, sample: LayerSample) -> None:
-        self._sample = sample
-        self._begun = 0.0
-        self._plainly: Any = None
-
-    def __enter__(self) -> None:
-        sample = self._sample
-        if sample.timed:
-            self._begun = sample.clock()
-        if sample.functions is not None:  # our own calls are none that FunctionCalls is to see: they took twice as long
-            self._plainly = torch._C.DisableTorchFunction()
-            self._plainly.__enter__()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        sample = self._sample
-        if self._plainly is not None:
-            self._plainly.__exit__(kind, error, trace)
-            self._plainly = None
-        if sample.timed:
-            sample.seconds += sample.clock() - self._begun
-        if sample.survives(error):
-            sample.drop()
-            return True
-        return False
-
-
-class LayerSample(Survivor):
+class LayerSample(GuardedLooks, OutputReader):
     """Hooks of sampled steps, one after the other, and the numbers that they gather.
 
     They are made once, and are on the model from `begin` to `unhook`.
 
-    root: the model whose forward pass begins a look anew.
+    root: the model whose forward pass begins a look anew. plainly: nothing compiles or traces it in a step.
     """
 
     def __init__(
@@ -78,30 +59,35 @@ class LayerSample(Survivor):
         hooks: ForwardHooks,
         optimizers: Sequence[Optimizer],
         clock: Callable[[], float],
+        plainly: bool = False,
     ) -> None:
-        self.clock = clock
+        GuardedLooks.__init__(self, clock)
+        OutputReader.__init__(self)
         self.step = -1
-        self.root = root
-        self.hooks = hooks
-        self.layers = layers
-        self.optimizers = optimizers
+        self.root, self.hooks = root, hooks
+        self.layers, self.optimizers = layers, optimizers
         self.alive: dict[str, deque[Tensor]] = {}
         """The last samples' living channels by layer."""
-        self.places = Places()
-        self._learning = {name: module for name, (_, module) in layers.items() if module._parameters}
-        self._shards: dict[str, nn.Parameter | None] | None = {} if is_sharded(root) else None
-        """Of a sharded model: the weights that the optimizer trains, by layer."""
         self.known: dict[str, str] = {}
         """Why outputs of layers are not seen in any step."""
+        self._kinds = {name: kind for name, (kind, _) in layers.items()}
         self._subscriptions: list[Subscription] = []
         self._of_functions: list[Subscription] = []
-        self.handles: list[Handle] = []
-        self.functions: FunctionCalls | None = None
+        self._plainly = plainly
+        self._plain: PlainHooks | None = None
+        """All hooks of a model that runs plainly, put on together."""
+        self._net = root if plainly and isinstance(root, Net) else None
+        """It tells its layers' outputs itself."""
+        self._on: list[Subscription] | PlainHooks = []
+        """Those that are on."""
+        self._step_hooks = StepHooks(optimizers, self._before_update, self._after_update)
         self._calls = FunctionCalls(self._activation, self._attended, self._is_quiet)
-        self.of_weights = WeightSample(optimizers, self.places)
-        self._look_within = _Look(self)
-        self.timed = True
-        """Its hooks are timed: of samples that have no plain steps beside them yet."""
+        learning = {name: module for name, (_, module) in layers.items() if module._parameters}
+        self.of_weights = WeightSample(optimizers, self.places, learning, {} if is_sharded(root) else None)
+        norms = {name: module for name, (kind, module) in layers.items() if kind == "batchnorm"}
+        self._alone = set() if can_be_joined(norms) else set(norms)
+        """Batch norms that are not looked at together: they are called several times in a pass, say."""
+        self._norms = NormSample({name: norm for name, norm in norms.items() if name not in self._alone})
         self._clear()
 
     def _clear(self) -> None:
@@ -110,26 +96,27 @@ class LayerSample(Survivor):
         self.calls: dict[str, int] = {}
         self.called: list[tuple[str, LayerRows]] = []
         """Activations that are functions: the layer before, and what was copied."""
-        self.living: dict[str, Tensor] = {}
         self.unseen: dict[str, str] = {}
         """Why a layer's output was not seen."""
         self.lost = False
-        """There was no memory for it: nothing comes of this sample."""
+        self._shut = False
+        """Nothing more is looked at: it is lost, or the weights were updated."""
         self.of_weights.clear()
         self.seconds = 0.0
-        """What the hooks took, where they are timed."""
         self.updated: set[int] = set()
         """Optimizers that have stepped."""
         self.answers: tuple[Tensor, int] | None = None
-        """Predicted class of each image, and the number of classes."""
+        """Predicted class of each image, or its scores, and the number of classes."""
         self._last = ""
         self._tokens = False
-        """The last layer with weights was a linear one: its channels lie along the last axis."""
         self._inside = ""
         """A layer that calls an activation itself, while it runs."""
         self._attending: list[str] = []
         self._attention: dict[str, Later | None] = {}
-        self._running: dict[str, RunningStatistics | None] = {}
+        self._running: dict[str, tuple[Tensor, Tensor] | None] = {}
+        """Of the batch norms that go alone, before the pass."""
+        self._together: RunningTogether | None = None
+        """And of the others."""
 
     # ------------------------------------------------------------------ hooks
 
@@ -140,20 +127,31 @@ class LayerSample(Survivor):
         self.step = step
         self.functions = self._calls if functions else None
         self._calls.seen = 0
-        for name, module in self._learning.items():
-            weight = weight_of(module)
-            if self._shards is not None:  # an evaluation before it may have left the module its gathered weights
-                weight = self._shards.setdefault(name, weight) if is_shard(weight) else self._shards.get(name)
-            if weight is not None:
-                self.of_weights.weights[name] = weight
-        if not self._subscriptions:
-            self._subscribe()
-        self.hooks.notice_compiled()
-        for subscription in (*self._subscriptions, *(self._of_functions if functions else ())):
-            subscription.put_on()
-        for optimizer in self.optimizers:
-            self.handles.append(optimizer.register_step_pre_hook(self._before_update))
-            self.handles.append(optimizer.register_step_post_hook(self._after_update))
+        self.of_weights.find()
+        if self._net is not None and not (functions or self.known or self._alone or may_compile()):
+            vars(self._net)["look"] = self  # (a module looks at what is set: 10 µs)
+        elif self._plainly and not functions and not may_compile():
+            self._on = self._plain = self._plain or self._plain_hooks()
+            self._plain.put_on()
+        else:
+            if not self._subscriptions:
+                self._subscribe()
+            self.hooks.notice_compiled()
+            self._on = [*self._subscriptions, *(self._of_functions if functions else ())]
+            for subscription in self._on:
+                subscription.put_on()
+        self._step_hooks.put_on()
+
+    def _plain_hooks(self) -> PlainHooks:
+        """Make the hooks of a model that runs plainly, and whose functions are not looked at."""
+        hooks = PlainHooks()
+        hooks.before(self.root, self._reset)
+        for name, (kind, module) in self.layers.items():
+            if (before := self._before(name, kind)) is not None:
+                hooks.before(module, before)
+            hooks.after(module, self._forward_hook(name, kind))
+        hooks.after(self.root, self._look_at_answers)
+        return hooks
 
     def _subscribe(self) -> None:
         hooks, always, of_functions = self.hooks, self._subscriptions, self._of_functions
@@ -172,30 +170,40 @@ class LayerSample(Survivor):
             subscription.remove()
 
     def unhook(self) -> None:
-        for subscription in (*self._subscriptions, *(self._of_functions if self.functions is not None else ())):
-            subscription.remove()
-        for handle in self.handles:
-            handle.remove()
-        self.handles.clear()
+        if isinstance(self._on, PlainHooks):
+            self._on.remove()
+        elif self._net is not None:
+            vars(self._net).pop("look", None)
+        else:
+            for subscription in self._on:
+                subscription.remove()
+        self._on = []
+        self._step_hooks.remove()
         self._see_no_functions()
 
     def _looking(self) -> bool:
-        return torch.is_grad_enabled() and not self.lost and len(self.updated) < len(self.optimizers)
+        return torch.is_grad_enabled() and not self._shut
 
     def drop(self) -> None:
         """Let go of this sample, which failed."""
-        self.lost = True
-        for held in (self.outputs, self.living, self.of_weights.learnt, self._attention, self._running):
+        self.lost = self._shut = True
+        for held in (self.outputs, self.of_weights.learnt, self._attention, self._running):
             held.clear()
         self.called.clear()
+        self._together = None
 
     def _reset(self, *_: Any) -> None:
         if self._looking():
-            for held in (self.outputs, self.calls, self.living, self._attention):
+            for held in (self.outputs, self.calls, self._attention):
                 held.clear()
             self.called.clear()
             self._last = self._inside = ""
             self._attending.clear()
+            if self._norms.norms and not (self.hooks.traced or may_compile()):  # (a graph writes them after our look)
+                self._guard(self._look_at_norms)
+
+    def _look_at_norms(self) -> None:
+        self._together = self._norms.before()
 
     def _see_functions(self, *_: Any) -> None:
         # A model that was compiled since is called with its own hooks outside of its graph.
@@ -207,22 +215,49 @@ class LayerSample(Survivor):
             self.functions.end()
 
     def _look_at_answers(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        if not self._looking() or not isinstance(output, Tensor) or output.dim() != 2 or not output.numel():
-            return
-        with self._look_within:
-            self.answers = output.detach().argmax(1), output.shape[1]
+        if self._looking():
+            self._guard(self._take_answers, output)
 
-    # ------------------------------------------------------------------ outputs
+    def _take_answers(self, output: Any) -> None:
+        if self._together is not None:
+            self._together.stepped()
+        if isinstance(output, Tensor) and output.dim() == 2 and output.numel():
+            scores = output.detach()
+            self.answers = scores.clone() if scores.numel() <= FEW_ANSWERS else scores.argmax(1), scores.shape[1]
+
+    # ------------------------------------------------------------------ outputs (of a Net: nn.model.Look)
+
+    begin_pass = _reset
+
+    def see(self, name: str, output: Tensor) -> None:
+        """Take the output of a layer."""
+        kind = self._kinds.get(name)
+        if kind is None or not self._looking() or not output.numel():
+            return
+        if self.timed:
+            with self._look_within:
+                self.outputs[name] = [self._look(name, kind, output.detach())]
+            return
+        try:  # (as `_guard` does, in less calls)
+            self.outputs[name] = [self._look(name, kind, output.detach())]
+        except Exception as error:
+            if not self.survives(error):
+                raise
+            self.drop()
+
+    def end_pass(self, output: Tensor) -> None:
+        """Take the net's answers."""
+        self._look_at_answers(self.root, (), output)
 
     def _before(self, name: str, kind: str) -> Any:
         """Return what is done before a layer runs; None where nothing is."""
         if kind == "attention":
             return lambda *_: self._attending.append(name)
-        if kind == "batchnorm":
+        if kind == "batchnorm" and name in self._alone:
 
             def keep(norm_: nn.Module, _inputs: Any) -> None:
                 if self._looking():
-                    self._running[name] = running_statistics(norm_)
+                    self._running[name] = running_copies(norm_)
 
             return keep
         return None
@@ -238,6 +273,8 @@ class LayerSample(Survivor):
         has_extras = kind in ("attention", "batchnorm", *RECURRENT)
 
         def seen(module: nn.Module, inputs: Any, output: Any) -> None:
+            if is_within_transform():
+                return
             if attends:
                 self._attending[:] = self._attending[: -1 if self._attending[-1:] == [name] else None]
             else:
@@ -247,44 +284,23 @@ class LayerSample(Survivor):
             why = unreadable(tensor) if torch.is_grad_enabled() else "it ran without gradients (no_grad)"
             if why and not self.updated:
                 self.unseen[name] = why
-            if why or tensor is None or not self._looking():
+            if why or tensor is None or self._shut:
                 return
             call = self.calls[name] = self.calls.get(name, 0) + 1
             if call > MOST_CALLS:
                 return
-            with self._look_within:
-                values = tensor.detach()
-                rows = self._look(name, kind, values)
-                if has_extras:
-                    self._add_extras(rows, module, inputs, values)
-                if call == 1:
-                    self.outputs[name] = [rows]
-                else:
-                    self.outputs[name].append(rows)
+            self._guard(self._take, name, kind, tensor.detach(), (module, inputs) if has_extras else None)
 
         return seen
 
-    def _look(self, name: str, kind: str, output: Tensor) -> LayerRows:
-        values = self.places.gather(output)
-        rows = LayerRows(name, kind, values)
-        total = self._look_for_life(name, output) if kind == "relu" else None
-        count = output.numel()
-        if count > GATHERED:
-            rows.notice(count)
-            # All of them: one NaN shows. (A sum takes half the time of a mean, which is two kernels.)
-            rows.numbers["mean"] = output.sum(dtype=torch.float32) if total is None else total
-            rows.count = count
-        return rows
-
-    def _look_for_life(self, name: str, output: Tensor) -> Tensor | None:
-        """Note which channels of a ReLU are above 0 anywhere; return the output's sum, where it is exact enough."""
-        last = self._tokens and output.dim() > 2
-        whole = output.reshape(-1, output.shape[-1]) if last else output
-        sums = channel_sums(whole)
-        now = sums != 0
-        before = self.living.get(name)
-        self.living[name] = now if before is None or before.shape != now.shape else before | now
-        return sums.sum() if whole.dtype == torch.float32 else None
+    def _take(self, name: str, kind: str, output: Tensor, extras: tuple[nn.Module, Any] | None) -> None:
+        rows = self._look(name, kind, output)
+        if extras is not None:
+            self._add_extras(rows, *extras, output)
+        if name in self.outputs:
+            self.outputs[name].append(rows)
+        else:
+            self.outputs[name] = [rows]
 
     @torch.no_grad()
     def _add_extras(self, rows: LayerRows, module: nn.Module, inputs: Any, output: Tensor) -> None:
@@ -296,12 +312,23 @@ class LayerSample(Survivor):
             elif rows.kind in RECURRENT:
                 with torch.autocast(output.device.type, enabled=False):
                     rows.numbers |= gates(module, inputs)
-            elif (running := self._running.pop(rows.name, None)) is not None:
-                running.stepped(module)
-                rows.running = running
+            elif (before := self._running.pop(rows.name, None)) is not None:
+                rows.running = running_statistics(before, module)
+            elif (self._together is None or self.calls[rows.name] > 1) and rows.name in self._norms.norms:
+                self._go_alone(rows.name)
         except MISFITS as error:
             if is_out_of_memory(error):
                 raise
+
+    def _go_alone(self, name: str) -> None:
+        """Give a batch norm hooks of its own from the next sample on: it runs several times, or not in a whole pass."""
+        if self.hooks.traced:  # (another hook would have it compiled anew)
+            return
+        self._alone.add(name)
+        self._norms = NormSample({one: norm for one, norm in self._norms.norms.items() if one != name})
+        self._plain = None
+        self._subscriptions.clear()
+        self._of_functions.clear()
 
     # ------------------------------------------------------------------ functions
 
@@ -346,51 +373,27 @@ class LayerSample(Survivor):
 
     # ------------------------------------------------------------------ weights
 
-    @torch.no_grad()
     def _before_update(self, optimizer: Optimizer, *call: Any) -> None:
         if not self.lost:
-            with self._look_within:
-                self.of_weights.look_before(optimizer, gradients=not has_closure(*call))
+            self._guard(self.of_weights.look_before, optimizer, not has_closure(*call))
 
-    @torch.no_grad()
     def _after_update(self, optimizer: Optimizer, *_: Any) -> None:
         self.updated.add(id(optimizer))
+        self._shut = self._shut or len(self.updated) >= len(self.optimizers)
         if self.of_weights.learnt:
-            with self._look_within:
-                self.of_weights.look_at_update()
+            self._guard(self.of_weights.look_at_update)
 
     # ------------------------------------------------------------------ the result
 
-    @torch.no_grad()
     def gathered(self) -> Pending:
-        """Return all that was copied, layer by layer."""
-        found = [rows for after, rows in self.called if not after]
-        for name, (kind, _) in self.layers.items():
-            calls = self.outputs.get(name, [])
-            if name in self.of_weights.learnt:
-                calls = [together(kind, calls[0] if calls else None, self.of_weights.learnt[name]), *calls[1:]]
-            for number, rows in enumerate(calls[1:], 2):
-                rows.name = f"{name}#{number}"
-            found += calls
-            found += [rows for after, rows in self.called if after == name]
-        for rows in found:
-            if rows.name in self.living:
-                rows.alive = self._last_alive(rows.name)
-        return Pending(self.step, found, self.answers, self._missing())
-
-    def _last_alive(self, name: str) -> list[Tensor]:
-        """Return the living channels of the last samples, this one's among them."""
-        now = self.living[name]
-        window = self.alive.setdefault(name, deque(maxlen=DEAD_WINDOW))
-        if window and window[-1].shape != now.shape:
-            window.clear()
-        window.append(now)
-        return list(window)
+        """Return all that was copied."""
+        held = self.outputs, self.called, self.of_weights.learnt, self._together, self.alive, self.answers
+        return Pending(self.step, self._kinds, *held, self._missing())
 
     def _missing(self) -> dict[str, str]:
         """Say why the output of a layer is missing, or of which calls, by its name."""
         most = max(self.calls.values(), default=0)
         if len(self.outputs) == len(self.layers) and most <= MOST_CALLS:
             return {}
-        used = {name for name, rows in self.of_weights.learnt.items() if "grad_norm" in rows.numbers}
-        return why_missing(self.layers, self.calls, self.outputs.keys(), used, self.unseen | self.known)
+        used, reasons = set(self.of_weights.with_gradients()), self.unseen | self.known
+        return why_missing(self.layers, self.calls, self.outputs.keys(), used, reasons)

@@ -43,9 +43,9 @@ class LayerWatch:
         records = watch.take()        # now and then: what was sampled since
 
     every: sample at steps that are multiples of it; 0 is never. budget: samples keep within it; None: at every such
-    step. functions: look for activations and attentions that the model calls as functions, too. Forward passes without
-    gradients (a validation between two steps) are not looked at; of several with gradients, the last before the update
-    counts.
+    step. functions: look for activations and attentions that the model calls as functions, too. plainly: nothing
+    compiles, traces or copies the model while a step runs, as in the trainer. Forward passes without gradients (a
+    validation between two steps) are not looked at; of several with gradients, the last before the update counts.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class LayerWatch:
         budget: WatchBudget | None = None,
         *,
         functions: bool = True,
+        plainly: bool = False,
     ) -> None:
         self.layers = watched_layers(model)
         self.root = uncompiled(model)
@@ -66,7 +67,7 @@ class LayerWatch:
         self.budget = budget or WatchBudget()
         self._sparing = budget is not None
         self._clock = self.budget.clock
-        self._hooks = LayerSample(self.layers, self.root, self.hooks, self.optimizers, self._clock)
+        self._hooks = LayerSample(self.layers, self.root, self.hooks, self.optimizers, self._clock, plainly)
         self._sample: LayerSample | None = None
         """The hooks, while they are on."""
         self._lost: list[int] = []

@@ -125,20 +125,30 @@ class KnownNorms:
     """Norms of gradients in float32, by parameter; each counts until its gradient changes."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Tensor, int, Tensor]] = {}
-        """The gradient, its version, and its norm."""
+        self._noted: list[tuple[Sequence[Tensor], list[Tensor | None], list[int], Sequence[Tensor]]] = []
+        """Parameters, their gradients, the gradients' versions and norms."""
 
     def note(self, parameters: Sequence[Tensor], norms: Sequence[Tensor]) -> None:
         """Take the norms of these parameters' gradients."""
-        for parameter, one in zip(parameters, norms, strict=True):
-            gradient = parameter.grad
-            if gradient is not None and one.dtype == torch.float32:
-                self._known[id(parameter)] = gradient, gradient._version, one
+        gradients = [one.grad for one in parameters]
+        self._noted.append((parameters, gradients, [-1 if one is None else one._version for one in gradients], norms))
 
-    def of(self, parameter: Tensor, gradient: Tensor) -> Tensor | None:
-        """Return the norm of this gradient; None where it is not known."""
-        held, version, one = self._known.get(id(parameter), (None, 0, None))
-        return one if held is gradient and gradient._version == version else None
+    def forget(self) -> None:
+        """Let go of all gradients."""
+        self._noted.clear()
+
+    def of(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """Return the norms of these gradients; None where it is not known."""
+        found: list[Tensor | None] = [None] * len(parameters)
+        for noted, held, versions, norms in self._noted:
+            places = {id(one): place for place, one in enumerate(noted)}
+            for number, gradient in enumerate(gradients):
+                place = places.get(id(parameters[number]))
+                if place is None or gradient is None or held[place] is not gradient:
+                    continue
+                same = gradient._version == versions[place] and norms[place].dtype == torch.float32
+                found[number] = norms[place] if same else None
+        return found
 
 
 def all_finite(tensor: Tensor) -> Tensor:

@@ -61,7 +61,9 @@ class Trainer:
             training.model.write_over()
         budget = budget_for(training.model)
         named = isinstance(training.model, Net)  # each of its activations is a module
-        self.watch = LayerWatch(training.model, training.optimizer, self._watch_every(), budget, functions=not named)
+        self.watch = LayerWatch(
+            training.model, training.optimizer, self._watch_every(), budget, functions=not named, plainly=True
+        )
         rule = nonfinite_rule(training.checked.on_nan)
         self.recorder = StepRecorder(writer, training, self.watch, patience=rule.patience)
         self.probe: Probe | None = None

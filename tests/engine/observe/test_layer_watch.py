@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import random
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,12 +15,12 @@ import torch
 from torch import nn
 
 from cvtui.engine.data.batching import batches
-from cvtui.engine.observe.gathered import GATHERED, places
-from cvtui.engine.observe.layer_sample import DEAD_WINDOW
+from cvtui.engine.observe.gathered import GATHERED, LONG, RUNS, Places, Windows, places, runs_of
+from cvtui.engine.observe.layer_record import DEAD_WINDOW
 from cvtui.engine.observe.layer_watch import LayerWatch
 from cvtui.engine.observe.watch_budget import FREE_SAMPLES, SHARE, START, WatchBudget
 from cvtui.engine.train.forecast import first_pass
-from cvtui.runlog.events import LayerStats
+from cvtui.runlog.events import LayersSampled, LayerStats
 from tests.engine.making import one_step, training
 
 
@@ -423,3 +425,89 @@ def test_functions_are_not_looked_for_where_a_model_has_none() -> None:
     with one_step(watch, 0):
         model(torch.ones(4, 2)).sum().backward()
     assert [layer.name for layer in watch.take()[0].layers] == ["one", "two"]
+
+
+def both_ways(make: Callable[[], nn.Module], x: torch.Tensor, steps: int = 3) -> list[list[LayersSampled]]:
+    """Return the samples of a training by hooks that torch.compile could trace, and by the trainer's quicker ones."""
+    found = []
+    for plainly in (False, True):
+        torch.manual_seed(0)
+        model = make()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        watch = LayerWatch(model, optimizer, every=1, functions=False, plainly=plainly)
+        for step in range(steps):
+            with one_step(watch, step):
+                optimizer.zero_grad()
+                model(x).square().mean().backward()
+                optimizer.step()
+        found.append(watch.take())
+        assert "look" not in vars(model)
+        assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+        assert not optimizer._optimizer_step_pre_hooks
+        assert not optimizer._optimizer_step_post_hooks
+    return found
+
+
+class Shared(nn.Module):
+    """One batch norm runs twice in a pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.alone = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.act, self.head = nn.ReLU(inplace=True), nn.Linear(8 * 64, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.act(self.norm(self.norm(self.conv(x))))
+        answer: torch.Tensor = self.head(self.alone(x).flatten(1))
+        return answer
+
+
+@pytest.mark.parametrize("kind", ["a net of ours", "a module"])
+def test_the_trainer_s_quicker_hooks_see_what_others_see(kind: str) -> None:
+    def make() -> nn.Module:
+        if kind == "a module":
+            return Shared()
+        model = training(net="conv32-bn-relu-conv32-relu-pool-res(conv32-bn-relu)-tanh-fc").model
+        model.write_over()  # type: ignore[operator]
+        return model.train()
+
+    x = torch.randn(64, 3, 8, 8) if kind == "a module" else torch.randn(64, 1, 8, 8)
+    one, other = both_ways(make, x.to(memory_format=torch.channels_last))
+    assert [sample.layers for sample in one] == [sample.layers for sample in other]
+    assert [sample.answers for sample in one] == [sample.answers for sample in other]
+    layers = {layer.name: layer for layer in other[-1].layers}
+    norms = [layer for layer in layers.values() if layer.kind == "batchnorm"]
+    assert all(layer.running_std_ratio is not None for layer in norms)
+    assert {layer.name for layer in norms} >= ({"norm", "norm#2", "alone"} if kind == "a module" else {"bn1"})
+    if kind != "a module":
+        assert (layers["conv1"].sampled, layers["conv2"].update_sampled) == (64, 5)
+
+
+def test_a_copy_of_a_net_that_is_looked_at_has_nothing_of_the_look() -> None:
+    t = training(net="conv8-relu-fc")
+    watch = LayerWatch(t.model, t.optimizer, every=1, functions=False, plainly=True)
+    watch.begin(0)
+    assert vars(t.model)["look"] is not None
+    assert "look" not in vars(copy.deepcopy(t.model))
+    watch.cancel()
+    assert "look" not in vars(t.model)
+
+
+def test_runs_of_weights_begin_in_every_row_and_column_alike() -> None:
+    for shape in ((32, 32, 3, 3), (512, 512, 3, 3), (128, 784), (257, 9), (64, 64), (2310,), (2049,)):
+        count = math.prod(shape)
+        runs, step = runs_of(count)
+        assert math.gcd(step, count) == 1
+        assert step >= LONG
+        assert 0.99 * count - step < step * (runs - 1) + LONG <= count, "they reach the end"
+        assert runs <= RUNS
+        weights = torch.randn(shape)
+        (row,) = Windows([weights]).copy(Places()).rows()
+        at = (torch.arange(runs)[:, None] * step + torch.arange(LONG)).flatten()
+        assert torch.equal(row, weights.flatten()[at])
+        assert row.std().item() == pytest.approx(1.0, abs=0.08)
+    parts = [torch.randn(3, 5), torch.randn(70, 70), torch.randn(7), torch.randn(50, 60).t()]
+    rows = Windows(parts).copy(Places()).rows()
+    assert [len(row) for row in rows] == [15, 8 * runs_of(4900)[0], 7, GATHERED]
+    assert torch.equal(rows[0], parts[0].flatten())
+    assert torch.equal(rows[2], parts[2])

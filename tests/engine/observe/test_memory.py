@@ -18,8 +18,7 @@ from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from cvtui.engine.nn.model import Net
-from cvtui.engine.observe import layer_sample as sample
-from cvtui.engine.observe import watch_budget
+from cvtui.engine.observe import output_reader, watch_budget
 from cvtui.engine.observe.first_batch import KEPT_BYTES
 from cvtui.engine.observe.first_steps import Probe
 from cvtui.engine.observe.gathered import GATHERED
@@ -274,7 +273,7 @@ def test_an_error_of_any_other_kind_in_a_statistic_is_not_hidden(monkeypatch: py
     def broken(*_: object) -> torch.Tensor:
         raise RuntimeError("expected scalar type Float but found Half")
 
-    monkeypatch.setattr(sample, "channel_sums", broken)
+    monkeypatch.setattr(output_reader, "channel_sums", broken)
     t = training()
     with pytest.raises(RuntimeError, match="expected scalar type"), one_step(LayerWatch(t.model, t.optimizer, 1), 0):
         t.model(t.preprocess(t.data.train.part(0, 4).pixels))

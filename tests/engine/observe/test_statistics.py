@@ -211,11 +211,11 @@ def test_a_known_norm_counts_until_its_gradient_changes() -> None:
     weight = torch.nn.Parameter(torch.zeros(2))
     weight.grad = torch.tensor([3.0, 4.0])
     known = KnownNorms()
-    assert known.of(weight, weight.grad) is None
+    assert known.of([weight], [weight.grad]) == [None]
     known.note([weight], norms_of([weight.grad]))
-    assert known.of(weight, weight.grad) == 5.0
+    assert known.of([weight], [weight.grad]) == [5.0]
     weight.grad.mul_(0.5)
-    assert known.of(weight, weight.grad) is None, "clipped"
+    assert known.of([weight], [weight.grad]) == [None], "clipped"
     known.note([weight], norms_of([weight.grad]))
     weight.grad = torch.tensor([3.0, 4.0])
-    assert known.of(weight, weight.grad) is None, "another"
+    assert known.of([weight], [weight.grad]) == [None], "another"
