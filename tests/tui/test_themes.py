@@ -123,17 +123,40 @@ async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
         assert len(seen) > 10
 
 
+@pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("ink", PALETTE)
-def test_paths_stand_out_from_every_colour_of_a_heat_map(ink: str) -> None:
+def test_paths_stand_out_from_every_colour_of_a_heat_map(ink: str, dark: bool) -> None:
     values: list[list[float | None]] = [[float(n) for n in range(40)]] * 2
     path = Points(name="", x=[0.0, 1.0], y=[0.1, 0.9], joined=True)
     paths = [msgspec.structs.replace(path, x=[], y=[]) for _ in range(PALETTE.index(ink))] + [path]
-    lines = draw_heat(Heat(values=values, paths=paths), 40, 4, colour=True)
+    lines = draw_heat(Heat(values=values, paths=paths), 40, 4, colour=True, dark=dark)
     cells = [part for line in lines for part in line.render(Console(color_system="truecolor"))]
     dots = [part.style for part in cells if part.style and any(0x2800 < ord(sign) < 0x2900 for sign in part.text)]
     grounds = {(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)) for style in dots}
     assert len(grounds) > 20
     assert min(contrast(*pair) for pair in grounds) >= LINES
+
+
+MAPS = {
+    "sequential": Heat(values=[[0.0, 1.0, 2.0]] * 3, value_label="loss", levels=[0.5]),
+    "two": Heat(values=[[0.0, 0.5, 1.0]] * 3, colours="two", low=0, high=1),
+    "classes": Heat(values=[[float(n) for n in range(10)]] * 3, colours="classes"),
+    "points": Heat(points=[Points(name="", x=[0.5], y=[0.5])]),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_is_dark_on_a_dark_ground_and_light_on_a_light_one(name: str) -> None:
+    for dark in (True, False):
+        drawn = draw_heat(MAPS[name], 40, 6, colour=True, dark=dark)
+        lines = [line for line in drawn if len(line) == 40]
+        parts = [part.style for line in lines for part in line.render(Console(color_system="truecolor"))]
+        inks = [ink for style in parts if style for ink in (style.color, style.bgcolor) if ink]
+        shades = [contrast(Color.from_rich_color(ink), Color(0, 0, 0)) for ink in inks]  # 1 … 21
+        assert len(lines) == 6
+        assert np.median(shades) < 8 if dark else np.min(shades) > 5
+        if name == "sequential":
+            assert drawn[6].plain == f"loss: {'dark 0, light 2' if dark else 'light 0, dark 2'}"
 
 
 class _Cells(Grid[int]):
@@ -196,6 +219,14 @@ async def test_faint_curves_keep_their_colours() -> None:
         inks = [Color.from_rich_color(part.style.color).hex for part in marks if part.style and part.style.color]
         assert len(set(inks)) == len(inks) == 6
         assert all(contrast(Color.parse(ink), view.background_colors[1]) >= LINES for ink in inks)
+
+        view.show([MAPS["sequential"]])
+        await pilot.pause()
+        assert "dark 0, light 2" in view.text
+        app.register_theme(LIGHT)
+        app.theme = LIGHT.name
+        await pilot.pause()
+        assert "light 0, dark 2" in view.text
 
 
 @pytest.mark.parametrize("no_color", [False, True])
