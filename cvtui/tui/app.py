@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 timers.fire_single_shots_late()
 terminal_keys.let_alt_digits_through()
+terminal_keys.take_escape_and_the_next_key_apart()
 terminal_keys.take_pastes_as_text()
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
+from textual.events import Key
 
 BEGIN, END = "\x1b[200~", "\x1b[201~"
 """Around what is pasted (bracketed paste, mode 2004)."""
@@ -20,6 +21,30 @@ def let_alt_digits_through() -> None:
     known = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
     for digit in "123456789":
         known.pop(f"\x1b{digit}", None)
+
+
+BEGINS = "[]OPX^_"
+"""What may follow ESC in a sequence of the terminal's own; one that Textual doesn't know comes character by character."""
+
+
+def take_escape_and_the_next_key_apart() -> None:
+    """Have ESC and a key that come together be both keys, as when `esc` and `z` are typed on a slow line, or fast.
+
+    Textual 8.2 takes ESC z for alt+z, which means nothing here, and ESC / for the slash alone. Alt and a digit stay one.
+    """
+    known = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
+    for sign in "-=0":  # taken for the letters of option+sign on a Mac
+        known.pop(f"\x1b{sign}", None)
+    keys_of = XTermParser._sequence_to_key_events
+    if hasattr(keys_of, "apart"):
+        return
+
+    def apart(parser: XTermParser, sequence: str, alt: bool = False) -> Iterable[Key]:
+        one = not alt or sequence in BEGINS or sequence in "123456789"
+        return keys_of(parser, sequence, alt) if one else [Key("escape", "\x1b"), *keys_of(parser, sequence)]
+
+    apart.apart = True  # type: ignore[attr-defined]
+    XTermParser._sequence_to_key_events = apart  # type: ignore[assignment,method-assign]
 
 
 class Pastes:

@@ -250,6 +250,27 @@ def test_what_a_terminal_sends_for_alt_and_a_digit_is_that_key() -> None:
     assert [token.key for token in tokens if isinstance(token, Key)] == ["alt+2"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("\x1bz", ["escape", "z"]),
+        ("\x1bZq", ["escape", "Z", "q"]),
+        ("\x1b/a", ["escape", "slash", "a"]),
+        ("\x1b\r", ["escape", "enter"]),
+        ("\x1b=", ["escape", "equals_sign"]),
+        ("\x1b\x1bj", ["escape", "escape", "j"]),
+        ("\x1b\x1b[A\x1bOP", ["escape", "up", "f1"]),
+        ("\x1b[122;3u", ["alt+z"]),
+        ("\x1b[99999x", ["left_square_bracket", *"99999x"]),
+    ],
+)
+def test_escape_and_a_key_that_come_together_are_both_pressed(sent: str, expected: list[str]) -> None:
+    """Textual 8.2 makes alt+z of ESC z, and loses the ESC before a slash; a kitty says alt by itself."""
+    parser = XTermParser()
+    tokens = [*parser.feed(sent), *parser.feed("")]
+    assert [token.key for token in tokens if isinstance(token, Key)] == expected
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
 def test_a_paste_is_text_whatever_it_holds_and_however_it_comes(size: int) -> None:
     """An ESC in it ended it for Textual 8.2: the rest was keys, and `x`, `y` or enter did what they do."""
