@@ -24,13 +24,13 @@ def let_alt_digits_through() -> None:
 
 
 BEGINS = "[]OPX^_"
-"""What may follow ESC in a sequence of the terminal's own; one that Textual doesn't know comes character by character."""
+"""What may follow ESC in a sequence of the terminal's own; those unknown to Textual come character by character."""
 
 
 def take_escape_and_the_next_key_apart() -> None:
     """Have ESC and a key that come together be both keys, as when `esc` and `z` are typed on a slow line, or fast.
 
-    Textual 8.2 takes ESC z for alt+z, which means nothing here, and ESC / for the slash alone. Alt and a digit stay one.
+    Textual 8.2 takes ESC z for alt+z, which means nothing here, and ESC / for the slash alone. Alt+digit stays one key.
     """
     known = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
     for sign in "-=0":  # taken for the letters of option+sign on a Mac

@@ -149,6 +149,8 @@ async def test_escape_then_enter_starts_no_training(tmp_path: Path) -> None:
         await pilot.pause()
         assert not (tmp_path / "runs").exists()
         await pilot.press("j")
+        assert form.form.current is None, "the next would be typed over a field's text"
+        await pilot.press("down")
         current = form.form.current
         assert current is not None
         assert current.field.name == "epochs"
