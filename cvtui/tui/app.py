@@ -39,6 +39,7 @@ timers.fire_single_shots_late()
 terminal_keys.let_alt_digits_through()
 terminal_keys.take_escape_and_the_next_key_apart()
 terminal_keys.take_pastes_as_text()
+terminal_keys.know_all_signs()
 
 
 def _palette() -> type[Provider]:

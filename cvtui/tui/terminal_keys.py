@@ -9,6 +9,7 @@ from typing import Any, cast
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.events import Key
+from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, key_to_character
 
 BEGIN, END = "\x1b[200~", "\x1b[201~"
 """Around what is pasted (bracketed paste, mode 2004)."""
@@ -21,6 +22,13 @@ def let_alt_digits_through() -> None:
     known = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
     for digit in "123456789":
         known.pop(f"\x1b{digit}", None)
+
+
+def know_all_signs() -> None:
+    """Have `/`, `-` and the like be no keys of a place while a field takes them: Textual 8.2 knows not their signs."""
+    for key, other in REPLACED_KEYS.items():
+        KEY_TO_UNICODE_NAME.setdefault(key, KEY_TO_UNICODE_NAME.get(other, other.replace("_", " ").upper()))
+    key_to_character.cache_clear()
 
 
 BEGINS = "[]OPX^_"

@@ -22,6 +22,7 @@ from cvtui.tui.screens.run_curves import RunCurves
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age
 from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.widgets.key_bar import KeyBar
 from tests.tui.places import begun_at
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
@@ -252,7 +253,11 @@ async def test_care_for_runs(tmp_path: Path) -> None:
     async with app.run_test(size=(160, 45)) as pilot:
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         table = place(app).table
-        await pilot.press("slash", *"state", "equals_sign", *"diverged", "enter")
+        await pilot.press("slash", *"state", "equals_sign", *"diverged")
+        bar = str(app.screen.query_one(KeyBar).render())
+        assert "esc All runs" in bar
+        assert "/ Filter" not in bar, "it is text there"
+        await pilot.press("enter")
         await wait_until_async(lambda: [row.name for row in table.rows] == ["bad"], what="the run that passes")
         await pilot.press("c", *"too", "space", *"fast", "enter")
         await wait_until_async(lambda: table.rows[0].note == "too fast", what="the note")

@@ -204,7 +204,7 @@ class BaseScreen(Screen[None]):
         return self.app.size.width < least[0] or self.app.size.height < least[1]
 
     def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
-        """Focus a widget; none below the words that the terminal is too small: a field would take the keys they name."""
+        """Focus a widget; none while the screen says that it is too small: a field would take the keys named there."""
         if widget is not None and self.is_covered:
             self._focus_below, widget = widget, None
         super().set_focus(widget, scroll_visible, from_app_focus)
