@@ -128,7 +128,7 @@ class LayerDetail(Modal[None]):
         moved = series.column("update_ratio")
         ratio.set_lines([Line("‖Δw‖ / ‖w‖", x, moved, "$success", gaps=False)] if np.isfinite(moved).any() else [])
         ratio.set_guides([Guide(1e-3, "1e-3")])
-        ratio.empty = "this layer has no weights" if len(x) else "no sample yet"
+        ratio.empty = "this layer has no weights" if len(x) else "no sample"
         shares = []
         for field, colour in (("dead", "$error"), ("zeros", "$foreground"), ("saturated", "$warning")):
             values = series.column(field)

@@ -44,7 +44,7 @@ class DetailWindows(Widget):
         row = self.query_one(LayersTable).row
         names = layer_names(self.history)
         if not names:
-            self.notify("No layer has been sampled yet.", severity="warning")
+            self.notify("No layer has been sampled.", severity="warning")
             return
         name = row.name if row is not None and row.name in names else names[0]
         self.app.push_screen(LayerDetail(self.history, name, self.view.cursor))
