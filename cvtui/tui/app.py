@@ -283,6 +283,10 @@ class CvtuiApp(LeavingApp):
             return
         self._job_list().ask(spec, folder, recipe)
 
+    def open_log(self, path: Path) -> None:
+        """Show another program's log, and what the doctor says of it: a job, since it may take its time to read."""
+        self._job_list().start(f"Log: {path.name}", ["doctor", str(path), "--curves"], from_top=True)
+
     def action_show_job(self) -> None:
         self._job_list().show()
 

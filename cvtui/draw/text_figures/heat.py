@@ -92,8 +92,8 @@ def _painted(figure: Heat, sampled: Floats, dark: bool) -> Image:
     if not figure.values:
         return np.full((*sampled.shape, 3), _GROUND[dark], np.uint8)
     if figure.colours == "classes":
-        table = np.array([rgb(name) for name in PALETTE]) * 0.45 + (0 if dark else 0.55 * 255)
-        return np.asarray(np.rint(table[np.nan_to_num(sampled).astype(int) % len(table)]).astype(np.uint8))
+        shades = np.array([rgb(name) for name in PALETTE]) * 0.45 + (0 if dark else 0.55 * 255)
+        return np.asarray(np.rint(shades[np.nan_to_num(sampled).astype(int) % len(shades)]).astype(np.uint8))
     table = colour_map("two" if figure.colours == "two" else "viridis", dark)
     return heat(sampled, table, figure.low, figure.high)
 

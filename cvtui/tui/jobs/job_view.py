@@ -85,7 +85,8 @@ class JobView(BoxModal[None]):
         place = self.query_one("#job-output", Scroll)
         width = place.scrollable_content_region.width
         self.query_one("#job-text", Static).update(Content(wrapped(self._shown, width)))
-        place.scroll_end(animate=False)
+        if not self.job.from_top:
+            place.scroll_end(animate=False)
 
     @on(Button.Pressed, "#job-cancel")
     def action_cancel(self) -> None:
