@@ -13,6 +13,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.runlog import disk_note
 from cvtui.runlog.axes import Smoothed
 from cvtui.runlog.history import History
+from cvtui.runlog.run_names import order_of
 from cvtui.runlog.run_summary import summary
 from cvtui.runlog.tiny_loss import SMOOTHING, tiny_loss
 from cvtui.tui.app import CvtuiApp
@@ -134,6 +135,11 @@ def test_a_tiny_curve_of_a_run_that_grows_works_on_its_new_steps_alone(tmp_path:
         for grown, anew in zip(tiny_loss(history, kept), tiny_loss(history), strict=True):
             assert list(grown) == pytest.approx(list(anew))
         assert len(kept.values(history, SMOOTHING)) == len(history.steps)
+
+
+def test_names_are_sorted_by_their_numbers() -> None:
+    names = ["Digits-1", "digits-2", "digits-2-lr1e-2", "digits-10", "shapes", "10", "٣-x", ""]
+    assert sorted(names[::-1], key=order_of) == ["", "10", *names[:5], "٣-x"]
 
 
 async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
