@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from textual.app import App, ComposeResult
 from textual.color import Color
+from textual.content import Content
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import OptionList
@@ -32,7 +33,10 @@ from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView
+from cvtui.tui.widgets.filtered_list import TickList
+from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.table import Cell, Grid
 from tests.tui.plot_stage import rows, shown
 from tests.tui.written_runs import finished_run
@@ -289,3 +293,20 @@ def test_a_picture_in_shades(dark: bool, expected: str) -> None:
     grey = np.array([0, 64, 128, 191, 255], np.uint8)
     image = np.repeat(np.repeat(grey[None, :, None], 3, axis=0), 3, axis=2)
     assert shaded(image, dark) == [expected, expected]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+async def test_quiet_words_can_be_read_under_a_list_s_cursor(theme: Theme) -> None:
+    entries = [Content.assemble("name ", ("quiet", MUTED)) for _ in range(2)]
+    for listed in (ItemList(*entries), TickList(*((entry, str(n)) for n, entry in enumerate(entries)))):
+        app = _Host(theme, listed)
+        async with app.run_test(size=(40, 6)) as pilot:
+            listed.focus()
+            listed.highlighted = 0
+            await pilot.pause()
+            lines = [listed.render_line(y) for y in range(listed.size.height)]
+            styles = [part.style for line in lines for part in line if part.text.strip() == "quiet" and part.style]
+            inks = [(style.color, style.bgcolor) for style in styles if style.color and style.bgcolor]
+            pairs = [(Color.from_rich_color(ink), Color.from_rich_color(ground)) for ink, ground in inks]
+            assert pairs[0][1] != pairs[1][1], "the cursor is seen"
+            assert min(contrast(*pair) for pair in pairs) >= WORDS
