@@ -224,8 +224,13 @@ async def test_faint_curves_keep_their_colours() -> None:
         assert len(set(inks)) == len(inks) == 6
         assert all(contrast(Color.parse(ink), view.background_colors[1]) >= LINES for ink in inks)
 
-        view.show([MAPS["sequential"]])
+        view.show([msgspec.structs.replace(MAPS["sequential"], title="title", note="note")])
         await pilot.pause()
+        title, note = view.render_line(0), view.render_line(len(view.text.splitlines()) - 1)
+        assert [part.style.bold for part in title if part.text == "title" and part.style] == [True]
+        quiet = [part.style.color for part in note if part.text == "note" and part.style]
+        assert quiet
+        assert quiet != [part.style.color for part in title if part.text == "title" and part.style]
         assert "dark 0, light 2" in view.text
         app.register_theme(LIGHT)
         app.theme = LIGHT.name

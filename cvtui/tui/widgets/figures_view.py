@@ -148,6 +148,8 @@ class FiguresView(Widget):
         ground = self.background_colors[1]
         quiet = Style(color=self.get_component_rich_style("figures--dim").color)
         segments = []
+        if not line.spans:  # rich leaves the style of such a line out
+            line = Text.assemble((line.plain, line.style))
         for text, style, _ in line.render(self.app.console):
             if style is not None and style.dim and style.color is not None:  # a faint curve keeps its colour
                 own = ground.blend(Color.parse(style.color.get_truecolor().hex), FAINT)
