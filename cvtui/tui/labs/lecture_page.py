@@ -129,7 +129,8 @@ class PredictModal(BoxModal[int]):
             box.border_title = "Predict first"
             box.border_subtitle = "enter: answer · " + hint(PredictModal, answer="skip")
             yield Static(self.question.text, markup=False)
-            yield ItemList(*(Content(f"{place}  {text}") for place, text in enumerate(self.question.answers, 1)))
+            answers = (Content(f"{place}  {text}") for place, text in enumerate(self.question.answers, 1))
+            yield ItemList(*answers, compact=True)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
