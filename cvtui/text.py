@@ -75,7 +75,7 @@ def _head(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut at the end, where it takes more cells than `width`: `digits-aug…`; one … where it was cut there before."""
+    """Cut at the end, where it takes more cells than `width`: `digits-aug…`, never with two … in a row."""
     return text if cells(text) <= width else _head(text, width - 1).rstrip("…") + "…" if width > 0 else ""
 
 
