@@ -278,6 +278,7 @@ def _fitted(text: str, wide: int, column: Column) -> str:
     """Cut or pad a cell to so many cells of the terminal; letters may take two."""
     long = cell_len(text)
     if long > wide:
-        return set_cell_size(cut_middle(text, wide) if column.keep_ends and len(text) == long else cut(text, wide), wide)
+        shown = cut_middle(text, wide) if column.keep_ends and len(text) == long else cut(text, wide)
+        return set_cell_size(shown, wide)
     space = " " * (wide - long)
     return space + text if column.align == "right" else text + space
