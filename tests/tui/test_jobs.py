@@ -261,6 +261,7 @@ async def test_the_palette_has_every_job_which_says_so_without_a_run_and_every_l
         await wait_until_async(lambda: "Loss" in str(app.screen.query_one("#job-text", Static).render()), what="text")
         assert "no problems found in the curves" in app.screen.job.output
         assert app.screen.query_one("#job-output").scroll_y == 0
+        assert "x" not in app.screen.active_bindings, "there is nothing to stop"
 
 
 def test_a_job_inherits_no_number_that_its_own_children_could_write_to() -> None:
