@@ -134,6 +134,11 @@ async def test_places_help_and_escape_from_every_page(finished: RunFolder) -> No
             assert isinstance(app.screen, view)  # the window is there again, without the help
             await pilot.press("escape")
             await wait_until_async(lambda: not isinstance(app.screen, Modal), what="the run again")
+        live_of(app).show_step(100)
+        for key in ("i", "escape") * 3 + ("end",):  # read at once: what a window was to draw later ended the program
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await wait_until_async(lambda: live_of(app).view.cursor is None, 30, "the last key")
+        assert not isinstance(app.screen, Modal)
 
 
 async def test_escape_then_enter_starts_no_training(tmp_path: Path) -> None:

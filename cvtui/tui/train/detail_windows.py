@@ -9,9 +9,10 @@ from cvtui.runlog.history import History
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train.modals import WhyModal
+from cvtui.tui.widgets.late_calls import LateCalls
 
 
-class DetailWindows(Widget):
+class DetailWindows(LateCalls, Widget):
     """Part of a run's view: each action opens a window on the run, at the moment that is shown."""
 
     folder: RunFolder
