@@ -75,8 +75,8 @@ def _head(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut at the end, where it takes more cells than `width`: `digits-aug…`."""
-    return text if cells(text) <= width else _head(text, width - 1) + "…" if width > 0 else ""
+    """Cut at the end, where it takes more cells than `width`: `digits-aug…`, never with two … in a row."""
+    return text if cells(text) <= width else _head(text, width - 1).rstrip("…") + "…" if width > 0 else ""
 
 
 def cut_start(text: str, width: int) -> str:

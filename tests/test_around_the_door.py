@@ -32,6 +32,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "doctor/catalogue.py": ({"files('cvtui.doctor').joinpath('catalogue.toml').read_text"}, "cvtui's own files"),
     "engine/data/embedded.py": ({"np.load"}, "cvtui's own files"),
     "runlog/foreign/find.py": ({"os.listdir", "os.scandir", "read_text"}, "another program's log, which a user names"),
+    "runlog/foreign/listing.py": ({"os.scandir"}, "names of another program's logs"),
     "runlog/foreign/mlflow.py": ({"os.scandir", "os.walk"}, "another program's log, which a user names"),
     "runlog/foreign/tables.py": ({"folder.rglob"}, "another program's log, which a user names"),
     "runlog/early_process.py": ({"os.open"}, "/dev/null"),

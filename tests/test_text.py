@@ -148,6 +148,7 @@ def test_cut_filled_and_wrapped_text_takes_the_cells_that_it_may(text: str, widt
 
 def test_what_is_cut_says_so() -> None:
     assert words.cut("犬猫犬猫", 5) == "犬猫…"
+    assert words.cut("net [(conv-…p]*2-fc", 13) == "net [(conv-…", "one mark, not two"
     assert words.cut_start("data/犬.png", 7) == "…犬.png"
     assert words.cut_middle("猫の写真と犬", 8) == "猫の…犬"
     assert words.fill("犬", 4) + "|" == "犬  |"

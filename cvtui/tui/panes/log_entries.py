@@ -211,7 +211,7 @@ def next_step(state: str, history: History) -> str:
         case "lost" if history.log_is_cut:
             return f"What to do: events.jsonl is cut off within its first record, so nothing can be shown; {repeat}."
         case "lost":
-            return f"What to do: the process ended without an error message (killed, or out of memory). {kept}{go_on}."
+            return f"What to do: the process ended without an error message (killed, or out of memory); {kept}{go_on}."
         case "failed":
             return f"What to do: fix what the lines above say; {kept}{go_on}."
         case "stopped" if last is not None:
