@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from torch import Tensor
+from torch import Tensor, contiguous_format
 
 from cvtui._version import __version__
 from cvtui.engine.train import checkpoint
@@ -46,7 +46,13 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     every = checkpoint.eval_weights(state)
-    weights = {key: value.contiguous() for key, value in every.items() if isinstance(value, Tensor)}
+    weights: dict[str, Tensor] = {}
+    memory: set[int] = set()
+    for key, value in every.items():
+        if isinstance(value, Tensor):  # weights that layers share are refused by safetensors: each name gets its own
+            shared = value.untyped_storage().data_ptr() in memory
+            memory.add(value.untyped_storage().data_ptr())
+            weights[key] = value.clone(memory_format=contiguous_format) if shared else value.contiguous()
     left = [*(key for key in every if key not in weights), *state.get("held", {})]
     tensors, about = dict(weights), msgspec.structs.replace(_metadata(folder, source.name, state), left=left)
     for key, value in state["preprocess"].items():
