@@ -61,6 +61,10 @@ def test_names_and_labels_beside_the_table(tmp_path: Path) -> None:
     found = listing(f"csv:{tmp_path / 'latin.csv'}")
     assert "Käfer" in found.classes
     assert "not UTF-8" in found.notes[0]
+    (tmp_path / "russian.csv").write_bytes("filename,label\nкот.png,a\nпёс.png,b\n".encode("cp1251"))
+    with pytest.raises(RequestError, match="no picture that") as refused:
+        listing(f"csv:{tmp_path / 'russian.csv'}")
+    assert refused.value.hint == "russian.csv is not UTF-8; it was read as Windows-1252: save it as UTF-8"
 
 
 @pytest.mark.parametrize(
