@@ -24,7 +24,6 @@ from cvtui.engine.handover.checking import (
     compare,
     difference,
     tolerance,
-    written,
 )
 from cvtui.engine.handover.exact_forms import ExactForms
 from cvtui.engine.handover.extras import check_onnx_installed
@@ -33,6 +32,7 @@ from cvtui.engine.handover.programs import as_program, with_plain_weights
 from cvtui.engine.handover.trained import HandedOver, Trained
 from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.errors import RequestError
+from cvtui.export.whole_file import written
 from cvtui.runlog.model_metadata import encode
 from cvtui.text import error_line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import warnings
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from cvtui.engine.handover.checking import Agreement, Refused, Run, compare, difference, tolerance, written
+from cvtui.engine.handover.checking import Agreement, Refused, Run, compare, difference, tolerance
 from cvtui.engine.handover.trained import HandedOver, Trained
 from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.errors import RequestError
+from cvtui.export.whole_file import written
 from cvtui.runlog.model_metadata import EXTRA_FILE, encode
 from cvtui.text import error_line
 
@@ -113,7 +115,9 @@ def write_pt2(trained: Trained, path: Path, with_preprocess: bool) -> Agreement:
     images = whole.example(trained)
     program = as_program(with_plain_weights(whole), images)
     with written(path) as file:
-        torch.export.save(program, file, extra_files={EXTRA_FILE: extra})
+        data = io.BytesIO()  # a full disk under PyTorch's own writer ends the process
+        torch.export.save(program, data, extra_files={EXTRA_FILE: extra})
+        file.write_bytes(data.getbuffer())
         return compare(whole, torch.export.load(file).module(), images)
 
 
@@ -129,9 +133,11 @@ def write_torchscript(trained: Trained, path: Path, with_preprocess: bool) -> Ag
             raise Refused(f"torch.jit can't trace the net: {error_line(error)}") from error
         with written(path) as file:
             try:
-                torch.jit.save(traced, str(file), _extra_files={EXTRA_FILE: extra})
+                data = io.BytesIO()  # as above
+                torch.jit.save(traced, data, _extra_files={EXTRA_FILE: extra})
             except RuntimeError as error:  # an autograd.Function, say
                 raise Refused(f"TorchScript can't hold the net: {error_line(error)}") from error
+            file.write_bytes(data.getbuffer())
             loaded: Any = torch.jit.load(str(file))  # type: ignore[no-untyped-call]
             try:
                 return compare(whole, loaded, images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from torch import Tensor, contiguous_format
 from cvtui._version import __version__
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
+from cvtui.export.whole_file import written
 from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
@@ -59,13 +59,8 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
         if isinstance(value, Tensor):
             tensors[f"preprocess.{key}"] = value.contiguous()
     data = save(tensors, {"format": "pt", **encode(about)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written(path) as file:
+        file.write_bytes(data)
     return Written(about, weights, len(tensors))
 
 

@@ -20,6 +20,7 @@ from cvtui.engine.handover.trained import Trained
 from cvtui.errors import RequestError
 from cvtui.runlog.model_metadata import EXTRA_FILE, decode, encode, mean_and_std
 from tests.engine.handover.making import trained_of
+from tests.export.full_disk import full_disk
 
 pytestmark = pytest.mark.torch
 needs_onnx = pytest.mark.skipif(
@@ -54,6 +55,10 @@ def test_program_and_script(tmp_path: Path, write: Any, load: Any) -> None:
     for count in (1, 2, 5):
         x = torch.randn(count, 3, 8, 8)
         assert torch.equal(model(x), trained.model(x))
+    with full_disk(1000), pytest.raises(OSError, match="too large") as refused:  # PyTorch's writer ended the process
+        write(trained, path, False)
+    assert refused.value.filename == str(path)
+    assert torch.equal(load(path, {})(x), trained.model(x)), "the file from before is there"
     zca = trained_of(NET, preprocess="zca")
     with pytest.raises(RequestError, match="zca"):
         write(zca, path, False)
