@@ -93,8 +93,8 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     "export/loader_script.py": ({"target.read_text", "file.write_text"}, "the user's place"),
     "export/model_card.py": ({"file.write_text"}, "the user's place"),
     "export/whole_file.py": (
-        {"path.resolve", "target.parent.mkdir", "os.replace", "beside.unlink", "place.symlink_to", "source.unlink", "os.rename",
-         "shutil.copy2"},
+        {"path.resolve", "target.parent.mkdir", "os.replace", "beside.unlink", "place.symlink_to", "source.unlink",
+         "os.rename", "shutil.copy2"},
         "the user's place",
     ),
     "engine/handover/onnx_file.py": ({"file.unlink"}, "the user's place"),
