@@ -301,7 +301,7 @@ def test_layouts_of_numpy_files(tmp_path: Path) -> None:
         ({"x": images(12, 4, 4), "y": np.ones(12, complex)}, "'y' of 'x.npz' is complex128, not a whole number"),
         ({"x": images(12, 4, 4), "y": np.arange(12) % 2, "names": np.array(["a", "a"])}, "names two classes 'a'"),
         ({"x": images(4, 4, 4), "y": np.array([0, 0, 0, 1])}, "the class '1' has one image"),
-        ({"x": images(4, 4, 4), "y": np.array([{}, 1, 2, 3], dtype=object)}, "'y' of .* can't be read: it holds"),
+        ({"x": images(4, 4, 4), "y": np.array([{}, 1, 2, 3], dtype=object)}, r"'y' of .*: it holds .*y\.astype\(str\)"),
         ({"x_train": images(4, 4, 4), "y_train": np.array([0, 1, 0, 1]), "x_test": images(2, 4, 5),
           "y_test": np.array([0, 1])}, "training and validation images of 'x.npz' differ: 4x4 and 4x5"),
         ({"x_train": images(4, 4, 4), "y_train": np.array([0, 1, 0, 1]), "x_test": images(2, 4, 4),
