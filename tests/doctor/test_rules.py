@@ -503,6 +503,14 @@ def test_numbers_are_in_the_sentence() -> None:
     assert one.threshold == 0.1
 
 
+def test_no_rate_is_blamed_for_a_loss_before_the_first_step() -> None:
+    for first, test in ((0, ""), (9, "rate/10")):
+        broken = story(run=started(own=False), loss=lambda step, first=first: None if step >= first else learning(step))  # type: ignore[misc]
+        one = found(broken)["F03"]
+        assert one.test == test
+        assert ("no rate helps" in one.advice) == (first == 0)
+
+
 def test_a_run_that_recovers_is_no_fault_in_the_end() -> None:
     def loss(step: int) -> float:
         return 3.0 * GUESS if step < 20 else learning(step)
