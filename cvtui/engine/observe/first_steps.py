@@ -272,6 +272,7 @@ class Probe:
             self._first_step(loss, labels, logits)
         if labels is not None and self.seen <= BATCHES:
             self._labels.add(labels)
+            self._prints.label(labels)
         if self.seen == BATCHES:
             self._after.remove()
 
