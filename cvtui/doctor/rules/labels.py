@@ -74,8 +74,8 @@ def _beside(obs: Observations) -> RuleResult | None:
         return None
     return RuleResult(
         f"Of {count:,.0f} images of the first batches {percent(share)} have the label of the nearest one in their "
-        f"batch ({percent(chance)} by chance), though those lie close together: the labels seem to have nothing to do with "
-        "the images, and the net finds nothing either.",
+        f"batch ({percent(chance)} by chance), though those lie close together: the labels seem to have nothing to do "
+        "with the images, and the net finds nothing either.",
         step=failed,
         value=share,
         threshold=least,
