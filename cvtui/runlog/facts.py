@@ -362,6 +362,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """True if the model was in training mode while it was trained."""
     validation_mode: bool | None = None
     """True if the model was in training mode while it was validated."""
+    copy_follows: list[float] = []
+    """Where the model is never evaluated itself: [share of the way of its weights from the first step on that a copy of
+    it, in evaluation mode, has come by now; cosine between its way and theirs]."""
     train_mode_loss: float | None = None
     eval_mode_loss: float | None = None
     """Loss of the same batch with the same weights in evaluation mode: the latest pair measured."""

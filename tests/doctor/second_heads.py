@@ -134,3 +134,8 @@ def creeps(log: SecondReader, parts: Said, said: Said) -> None:
     need(parts["optimizer"] == log.facts["optimizer"] and number(parts["times"]) > 20, "the optimizer, its rate")
     late = [loss for step, loss in log.loss.items() if said["step"] - 60 < step <= said["step"] and loss is not None]
     need(abs(number(parts["loss"]) - sum(late) / len(late)) < 0.02 * number(parts["loss"]), "the loss")
+
+
+def copy_lags(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["share"], 100 * log.facts["copy_follows"][0])
+    need("epochs" not in parts or number(parts["epochs"]) == len(log.epochs), "the epochs")

@@ -274,3 +274,12 @@ def test_a_rate_of_fine_tuning_is_too_low_where_the_loss_creeps_down() -> None:
     assert not said(creeps, 0.02)
     assert not said(creeps, 1e-3, epochs[:3])
     assert not said([1.79 - 2e-3 * step for step in range(200)], 1e-3)
+
+
+def test_an_average_of_the_weights_that_lags_is_told_after_some_epochs() -> None:
+    """Not one that keeps up, nor a saved state that stands still, nor a net that went another way."""
+    epochs = tuple(epoch(number, 0.9, 0.3) for number in range(1, 7))
+    assert named({"copy_follows": [0.014, 0.97]}, epochs) == ["F23"]
+    for other in ([0.7, 0.97], [0.0, 0.0], [0.1, 0.2]):
+        assert named({"copy_follows": other}, epochs) == []
+    assert named({"copy_follows": [0.014, 0.97]}, epochs[:3]) == []

@@ -48,17 +48,20 @@ def _flat_channels(obs: Observations) -> RuleResult | None:
     """
     facts, within = obs.facts, obs.facts.channel_std
     std, first = facts.input_std or 0.0, facts.first_layer_std
-    if within is None or within >= limit("F11", "low") or obs.norm_first or first is None:
+    norm = next((one.kind for one in facts.modules if "Norm" in one.kind), "") if obs.norm_first else ""
+    if within is None or within >= limit("F11", "low") or norm.startswith(("Batch", "SyncBatch", "Instance")):
+        return None  # (these make up for it; a norm over features keeps what all images share)
+    if first is None:
         return None
     if abs(first - std) > 1e-2 * std:
         return None
     return RuleResult(
-        f"Within a channel the pixels of the first batch spread {within:.2g} only (from {facts.input_min:.3g} to "
+        f"Within a channel the pixels of the first batch spread {within:.3g} only (from {facts.input_min:.3g} to "
         f"{facts.input_max:.3g} in all): pictures look like one colour. About 1 is what initialisations count on; were "
         "a mean and a deviation of bytes taken off pixels of 0 to 1?",
         value=within,
         threshold=limit("F11", "low"),
-        evidence=f"first batch: standard deviation within a channel {within:.2g}",
+        evidence=f"first batch: standard deviation within a channel {within:.3g}",
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
 

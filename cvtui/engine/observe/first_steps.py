@@ -380,6 +380,8 @@ class Probe:
             facts |= self._prints.epoch_done(self._epochs)
             if self._epochs == 1 and self._first.images is not None:
                 facts |= evaluated_twice(self.model, self._first.images)
+            if not self._validation.was_seen:
+                facts |= self._signs.follower(self.model)
             if self.batch is not None:
                 facts |= self._both_modes.facts(self.model, *self.batch, self.number)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -219,3 +220,27 @@ def test_the_first_batch_norm_of_a_trained_body() -> None:
     assert facts["norm_spread"] == pytest.approx(0.5, abs=0.01)
     assert facts["norm_shift"] == pytest.approx(0.0, abs=0.1)
     assert not body[1]._forward_pre_hooks
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.999])
+def test_a_copy_that_follows_the_weights(decay: float) -> None:
+    """Beside a teacher of its own weights, a copy that is trained itself, and a net of other sizes."""
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    optimizer = SGD(model.parameters(), lr=0.1)
+    signs = FirstSigns(model, [optimizer])
+    average, trained = copy.deepcopy(model).eval(), copy.deepcopy(model)
+    others = [nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval(),
+              nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).eval()]  # fmt: skip
+    for _ in range(20):
+        F.cross_entropy(model(torch.rand(8, 6)), torch.arange(8) % 3).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for mean, own in zip(average.parameters(), model.parameters(), strict=True):
+                mean.mul_(decay).add_(own, alpha=1 - decay)
+    share, along = signs.follower(model)["copy_follows"]
+    assert (share > 0.8) == (decay == 0.5)
+    assert (share < 0.05) == (decay == 0.999)
+    assert along > 0.7
+    average.train()  # (is trained itself)
+    assert signs.follower(model)["copy_follows"][1] < 0.5
+    del others, trained
