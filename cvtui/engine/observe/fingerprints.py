@@ -197,9 +197,8 @@ def beside_each_other(batches: list[Tensor], labels: list[Tensor]) -> list[float
         others = apart[~torch.eye(len(rows), dtype=torch.bool)].median().item()
         distance, place = apart.fill_diagonal_(torch.inf).min(1)
         known = own.cpu()
-        counts = known.unique(return_counts=True)[1].double()
         same += (known[place] == known).sum().item()
-        chance += (counts * (counts - 1)).sum().item() / (len(rows) - 1)
+        chance += ((known[:, None] == known).sum().item() - len(rows)) / (len(rows) - 1)
         count += len(rows)
         near.append(distance.median().item() / others if others > 0 else 1.0)
     return [same / count, chance / count, sum(near) / len(near), count] if count else []
@@ -213,7 +212,7 @@ def changed(before: list[Tensor], after: list[Tensor], channels: Tensor | None =
     alike = _changed(before, after)
     if alike or channels is None or before[0].shape[1] != len(channels):
         return alike
-    own = [channels == number for number in channels.unique()]
+    own = [channels == number for number in range(int(channels.max()) + 1)]
     parts = [
         _changed(*([rows[:, place.to(rows.device)] for rows in kept] for kept in (before, after))) for place in own
     ]
