@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.nn.freeze import is_kept, train_mode
+from cvtui.engine.observe.model_inputs import Ask, plainly
 from cvtui.engine.observe.scores import scores_of
 from cvtui.engine.observe.untouched import untouched
 from cvtui.text import rounded, rounded_or_none
@@ -30,7 +31,7 @@ MODE_STEPS = 25
 MODE_SHARE = 0.004
 """Of the time between two looks at both modes that the later one may take, as the one before tells. (Of ResNet-18 one
 takes 65 ms, a tenth of an epoch of 16 steps.)"""
-_FOREIGN = (RuntimeError, ValueError, IndexError, TypeError, AttributeError)
+_FOREIGN = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
 """A user's model may return anything."""
 
 
@@ -58,7 +59,7 @@ class BothModes:
         self._due = 0.0
         """When the next look may come, by the clock."""
 
-    def facts(self, model: nn.Module, images: Tensor, labels: Tensor, step: int) -> dict[str, Any]:
+    def facts(self, model: nn.Module, images: Tensor, labels: Tensor, step: int, ask: Ask) -> dict[str, Any]:
         """Return the fields of `Facts` about them at this step; {} where no look is due, or none tells."""
         if not has_batch_norm(model):
             return {}
@@ -66,14 +67,14 @@ class BothModes:
         if step - self._at < MODE_STEPS or begun < self._due:
             return {}
         self._at = step
-        pair = losses_of_both(model, images, labels)
+        pair = losses_of_both(model, images, labels, ask)
         self._due = begun + (time.perf_counter() - begun) / MODE_SHARE
         if pair is None:
             return {}
         return {"train_mode_loss": pair[0], "eval_mode_loss": pair[1], "mode_losses": [[step, *pair]]}
 
 
-def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float] | None:
+def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor, ask: Ask = plainly) -> tuple[float, float] | None:
     """Return the cross-entropy in training and in evaluation mode; None where it can't be told."""
     losses = []
     try:
@@ -83,7 +84,7 @@ def losses_of_both(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[fl
                     train_mode(model)
                 else:
                     model.eval()
-                losses.append(nn.functional.cross_entropy(scores_of(model(images.clone())).float(), labels).item())
+                losses.append(nn.functional.cross_entropy(scores_of(ask(model, images.clone())).float(), labels).item())
     except _FOREIGN:
         return None
     if not all(map(math.isfinite, losses)):
@@ -96,11 +97,11 @@ def _spread(numbers: Tensor) -> float:
     return numbers.float().std().item() if numbers.numel() > 1 else 0.0
 
 
-def evaluated_twice(model: nn.Module, images: Tensor) -> dict[str, Any]:
+def evaluated_twice(model: nn.Module, images: Tensor, ask: Ask = plainly) -> dict[str, Any]:
     """Return the fields of `Facts` about answers that differ from one evaluation to the next."""
-    apart, among = _repeated(model, images)
+    apart, among = _repeated(model, images, ask)
     told = {"evaluations_differ": apart}
-    return told | mixing(model, images, among) if apart == 0 else told
+    return told | mixing(model, images, among, ask) if apart == 0 else told
 
 
 def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
@@ -108,12 +109,12 @@ def repeats_differ(model: nn.Module, images: Tensor) -> float | None:
     return _repeated(model, images)[0]
 
 
-def _repeated(model: nn.Module, images: Tensor) -> tuple[float | None, Tensor | None]:
+def _repeated(model: nn.Module, images: Tensor, ask: Ask = plainly) -> tuple[float | None, Tensor | None]:
     """Return it, and the outputs of the first one."""
     try:
         with _modes_kept(model):
             model.eval()
-            first, second = (scores_of(model(images[:TWICE].clone())) for _ in range(2))
+            first, second = (scores_of(ask(model, images[:TWICE].clone())) for _ in range(2))
             if not isinstance(first, Tensor) or not first.is_floating_point() or first.shape != second.shape:
                 return None, None
             spread = _spread(first) or 1.0
@@ -122,7 +123,9 @@ def _repeated(model: nn.Module, images: Tensor) -> tuple[float | None, Tensor | 
         return None, None
 
 
-def neighbours_matter(model: nn.Module, images: Tensor, among: Tensor | None = None) -> float | None:
+def neighbours_matter(
+    model: nn.Module, images: Tensor, among: Tensor | None = None, ask: Ask = plainly
+) -> float | None:
     """Return how far the answers to the middle images alone lie from theirs among all, in deviations of the outputs.
 
     among: the answers to all, where they are known.
@@ -137,8 +140,8 @@ def neighbours_matter(model: nn.Module, images: Tensor, among: Tensor | None = N
         with _modes_kept(model):
             model.eval()
             if among is None:
-                among = scores_of(model(images[:count].clone()))
-            alone = scores_of(model(images[middle].clone()))
+                among = scores_of(ask(model, images[:count].clone()))
+            alone = scores_of(ask(model, images[middle].clone()))
             if not isinstance(among, Tensor) or not among.is_floating_point() or len(among) != count:
                 return None
             among = among[middle]
@@ -151,14 +154,14 @@ def neighbours_matter(model: nn.Module, images: Tensor, among: Tensor | None = N
         return None
 
 
-def mixing(model: nn.Module, images: Tensor, among: Tensor | None = None) -> dict[str, Any]:
+def mixing(model: nn.Module, images: Tensor, among: Tensor | None = None, ask: Ask = plainly) -> dict[str, Any]:
     """Return the fields of `Facts` about answers that depend on other images, the gradient's only where they do."""
-    matter = neighbours_matter(model, images, among)
+    matter = neighbours_matter(model, images, among, ask)
     told = {"neighbours_matter": matter}
-    return told | ({"neighbours_pull": neighbours_pull(model, images)} if (matter or 0.0) > MIXED else {})
+    return told | ({"neighbours_pull": neighbours_pull(model, images, ask)} if (matter or 0.0) > MIXED else {})
 
 
-def neighbours_pull(model: nn.Module, images: Tensor) -> float | None:
+def neighbours_pull(model: nn.Module, images: Tensor, ask: Ask = plainly) -> float | None:
     """Return which share of the gradient of the middle images' answers, by the pixels, lies in the other images.
 
     0 where numbers are only rounded by one scale for all of a batch; None where it can't be told.
@@ -172,7 +175,7 @@ def neighbours_pull(model: nn.Module, images: Tensor) -> float | None:
         with _modes_kept(model), torch.enable_grad():
             model.eval()
             leaf = images[:count].detach().clone().requires_grad_()
-            answers = scores_of(model(leaf.clone()))[~others.to(images.device)].float()
+            answers = scores_of(ask(model, leaf.clone()))[~others.to(images.device)].float()
             weights = torch.linspace(-1, 1, answers.numel(), device=answers.device).view_as(answers)
             (gradient,) = torch.autograd.grad((answers * weights).sum(), leaf)
             sizes = gradient.float().abs().flatten(1).sum(1).cpu()

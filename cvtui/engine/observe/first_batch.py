@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.model_facts import idle_norms, output_facts
+from cvtui.engine.observe.model_inputs import Ask, NamedInputs, plainly
 from cvtui.engine.observe.statistics import moments
 from cvtui.engine.observe.straight_losses import at_the_top, neighbours_alike, picture_values
 from cvtui.engine.observe.wrapped_bytes import jumps, roughness
@@ -46,17 +47,20 @@ class FirstBatch:
         self._jumps: list[float] = []
         self.images: Tensor | None = None
         """The batch, or its first images, as the model got them; there from the end of the step on."""
+        self.ask: Ask = plainly
+        """How the model was called with it."""
 
     @property
     def has_inputs(self) -> bool:
         """True once inputs were taken; the first of several forward passes counts."""
         return "input" in self._held
 
-    def take_inputs(self, module: nn.Module, images: Tensor) -> None:
-        """Take what the model is called with."""
+    def take_inputs(self, module: nn.Module, images: Tensor, inputs: Any) -> None:
+        """Take what the model is called with, the images among it."""
         with self._within_memory():
             self._seen = _first_of(images.detach())  # (before NumPy looks at them: then their memory counts as lent)
             self._version = _version(self._seen)
+            self.ask = inputs.again(len(self._seen)) if isinstance(inputs, NamedInputs) else plainly
         with torch.no_grad(), self._within_memory():
             self._held["input"] = moments(images.detach())[:4]
         self.fields |= {

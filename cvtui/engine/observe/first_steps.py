@@ -40,6 +40,7 @@ from cvtui.engine.observe.lasting import lasting
 from cvtui.engine.observe.linear_pairs import LinearPairs
 from cvtui.engine.observe.loss_probe import LossProbe
 from cvtui.engine.observe.model_facts import LeftOut, optimizer_facts, weight_facts, weight_numbers
+from cvtui.engine.observe.model_inputs import given
 from cvtui.engine.observe.scores import scores_of
 from cvtui.engine.observe.weight_sample import has_closure
 from cvtui.engine.observe.within_memory import WithinMemory
@@ -160,10 +161,10 @@ class Probe:
             for one in self._root:
                 one.put_on()
 
-    def _at_a_glance(self, module: nn.Module, inputs: Any) -> None:
+    def _at_a_glance(self, module: nn.Module, inputs: Any, kwargs: Any = None) -> None:
         """Leave out what is trained on: an evaluation may come in the middle of a rest, and is short."""
         if not (torch.is_grad_enabled() and module.training) and not is_traced():
-            self._before_forward(module, inputs)
+            self._before_forward(module, given(inputs, kwargs))
 
     def close(self) -> None:
         self._glance.remove()
@@ -197,12 +198,12 @@ class Probe:
             self._new_epoch = False
             self._signs.new_epoch(self.number)
         if images is None:
-            return  # given by name (pixel_values=…): what hooks aren't told
+            return  # nothing that looks like them was given
         self._batches.take(self.number, images)
         if self.seen <= STEPS and not is_compiled(self.model):
             self._updates.casts.before_forward(images)
         if not self.seen and not self._first.has_inputs:
-            self._first.take_inputs(module, images)
+            self._first.take_inputs(module, images, inputs)
 
     def _look_at_batches(self, batches: Joined) -> None:
         self._prints.train(batches)
@@ -388,11 +389,11 @@ class Probe:
         try:
             facts |= self._prints.epoch_done(self._epochs)
             if self._epochs == 1 and self._first.images is not None:
-                facts |= evaluated_twice(self.model, self._first.images)
+                facts |= evaluated_twice(self.model, self._first.images, self._first.ask)
             if self._epochs >= LOOKED_FOR and not self._validation.was_seen:
                 facts |= self._signs.follower(self.model)
             if self.batch is not None:
-                facts |= self._both_modes.facts(self.model, *self.batch, self.number)
+                facts |= self._both_modes.facts(self.model, *self.batch, self.number, self._first.ask)
         finally:
             self._quiet = False
         return Facts(step=self.number, **facts) if any(fact is not None for fact in facts.values()) else None

@@ -16,6 +16,7 @@ import itertools
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from cvtui.engine.observe.copies import is_traced
+from cvtui.engine.observe.model_inputs import given, images_of
 
 Observer = Callable[..., None]
 """Called as a module's forward hook: (module, inputs) before, (module, inputs, output) after.
@@ -84,8 +86,10 @@ def something_was_compiled() -> bool:
 class _Tap:
     """The hook that a module gets, with its observers. It is kept for a second watch: its graph still fits then."""
 
-    def __init__(self, module: nn.Module, *, before: bool, inside: bool) -> None:
+    def __init__(self, module: nn.Module, *, before: bool, inside: bool, named: bool = False) -> None:
         self.module = weakref.ref(module)
+        self.named = named
+        """Its hook is told of inputs by name."""
         self.inside = inside
         """Its observers can be called from inside a graph."""
         self.before = before
@@ -103,12 +107,14 @@ class _Tap:
         if self._number is None:
             handle: RemovableHandle
             if self.before:
-                handle = module.register_forward_pre_hook(self.hook)
+                handle = module.register_forward_pre_hook(self.hook, with_kwargs=self.named)
             else:
                 handle = module.register_forward_hook(self.hook, always_call=self.always)
             self._number = handle.id
         elif self.before:
             module._forward_pre_hooks[self._number] = self.hook
+            if self.named:
+                module._forward_pre_hooks_with_kwargs[self._number] = True
         else:
             module._forward_hooks[self._number] = self.hook
             if self.always:
@@ -120,6 +126,7 @@ class _Tap:
         if self.on and module is not None and self._number is not None:
             if self.before:
                 module._forward_pre_hooks.pop(self._number, None)
+                module._forward_pre_hooks_with_kwargs.pop(self._number, None)
             else:
                 module._forward_hooks.pop(self._number, None)
                 module._forward_hooks_always_called.pop(self._number, None)
@@ -129,11 +136,12 @@ class _Tap:
 class Glance:
     """Hook before each forward pass of a module that runs plainly, off at first.
 
-    PyTorch calls it itself: by way of a tap it took three times as long.
+    PyTorch calls it itself, with inputs by name (without, where it was taken off while its hooks are gone through): by
+    way of a tap it took three times as long.
     """
 
-    def __init__(self, module: nn.Module, hook: Callable[[nn.Module, Any], None]) -> None:
-        self._tap = _Tap(module, before=True, inside=False)
+    def __init__(self, module: nn.Module, hook: Callable[..., None]) -> None:
+        self._tap = _Tap(module, before=True, inside=False, named=True)
         self._tap.hook = hook
 
     def put_on(self) -> None:
@@ -218,6 +226,7 @@ class ForwardHooks:
     def before(self, module: nn.Module, observer: Observer, *, inside: bool = True) -> Subscription:
         """Call the observer before each forward pass of the module.
 
+        Of the model itself it gets the images, also where they were given by name (see `given`).
         inside: from inside a compiled graph as well; else there is no call where the module runs compiled.
         """
         return self._subscribe(module, observer, before=True, inside=inside)
@@ -256,7 +265,7 @@ class ForwardHooks:
         return subscription
 
     def _make_tap(self, module: nn.Module, before: bool, inside: bool, always: bool) -> _Tap:
-        tap = _Tap(module, before=before, inside=inside)
+        tap = _Tap(module, before=before, inside=inside, named=before and module is self._model())
         key, number, mark, observers = self._key, len(self._taps), self._mark, tap.observers
         looked = getattr(torch.ops.cvtui, "look").default  # noqa: B009 (mypy knows no operator of ours)
         self._taps.append(tap)
@@ -264,13 +273,16 @@ class ForwardHooks:
         # These bodies are traced where the model is compiled: constants, one operator and no branch on our state. What
         # torch.export traces goes elsewhere, where nobody knows our operator. (The flag itself: Dynamo
         # answers is_exporting() by a table of its own.)
-        def enter(module: nn.Module, inputs: Any) -> None:
+        def enter(module: nn.Module, inputs: Any, kwargs: Any = None) -> None:
             if torch.compiler.is_compiling():
                 if inside and not torch.compiler._is_exporting_flag:
-                    looked(_detached(inputs), mark, key, number, torch.is_grad_enabled())
+                    seen = inputs if kwargs is None else images_of(inputs, kwargs)
+                    looked(_detached(seen), mark, key, number, torch.is_grad_enabled())
                 return
-            for observer in tuple(observers.values()) if observers and not is_traced() else ():
-                observer(module, inputs)
+            if observers and not is_traced():
+                seen = given(inputs, kwargs)
+                for observer in tuple(observers.values()):
+                    observer(module, seen)
 
         def leave(module: nn.Module, inputs: Any, output: Any) -> None:
             if torch.compiler.is_compiling():
@@ -316,6 +328,35 @@ def first_tensor(output: Any) -> Tensor | None:
     else:
         values = output.values() if isinstance(output, Mapping) else ()
     return next((value for value in values if isinstance(value, Tensor)), None)
+
+
+def batch_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """Return the images of a forward pass, else its first tensor: a batch of something else."""
+    images = images_of(args, kwargs)
+    return images if images is not None else first_tensor(args if args else kwargs)
+
+
+def call_new_hooks(module: nn.Module, args: Any, before: set[int]) -> None:
+    """Call hooks that were put on while a global one was called: PyTorch has gone past them in this forward pass.
+
+    before: keys of those that were there.
+    """
+    for key, hook in list(module._forward_pre_hooks.items()):
+        if key in module._forward_pre_hooks_with_kwargs and key not in before:
+            hook(module, args, _inputs_by_name(module))
+        elif key not in before:
+            hook(module, args)
+
+
+def _inputs_by_name(module: nn.Module) -> dict[str, Any]:
+    """Return what a module is given by name in its call that is under way: PyTorch tells no global hook of it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        names = frame.f_locals if frame.f_code.co_filename == nn.modules.module.__file__ else {}
+        if names.get("self") is module and isinstance(names.get("kwargs"), dict):
+            return dict(names["kwargs"])
+        frame = frame.f_back
+    return {}
 
 
 def _run_plainly(*functions: Any) -> None:

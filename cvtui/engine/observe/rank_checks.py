@@ -37,7 +37,7 @@ class FirstBatches:
         self._handle: Handle | None = (
             hooks.before(uncompiled(inner), self._before_forward)
             if outer is inner
-            else outer.register_forward_pre_hook(self._before_forward)
+            else outer.register_forward_pre_hook(self._before_forward, with_kwargs=True)
         )
         self._sharded = is_sharded(inner)
         """Each rank holds other weights."""
@@ -50,11 +50,11 @@ class FirstBatches:
         self._begun = False
         self._count = 0
 
-    def _before_forward(self, _module: nn.Module, inputs: Any) -> None:
+    def _before_forward(self, _module: nn.Module, inputs: Any, kwargs: Any = None) -> None:
         """Take the sum of a batch, and at the first one those of the weights."""
         if not torch.is_grad_enabled():
             return
-        batch = first_tensor(inputs)
+        batch = first_tensor((inputs, kwargs))
         with contextlib.suppress(Exception):  # an odd tensor (sharded, complex, lazy): training comes first
             if not self._begun:
                 self._begun = True

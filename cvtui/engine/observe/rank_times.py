@@ -59,7 +59,7 @@ class RankTimes:
         if outer is inner:
             self._handles.append(hooks.before(uncompiled(inner), self._before_outer))
         else:
-            self._handles.append(outer.register_forward_pre_hook(self._before_outer))
+            self._handles.append(outer.register_forward_pre_hook(self._before_outer, with_kwargs=True))
             self._handles.append(hooks.before(uncompiled(inner), self._before_inner))
         self._handles.append(hooks.after(uncompiled(inner), self._after_inner))
         first = next((p for p in inner.parameters() if p.requires_grad), None)
@@ -76,12 +76,12 @@ class RankTimes:
         before, self._last = self._last, now
         return now - before
 
-    def _before_outer(self, _module: nn.Module, inputs: Any) -> None:
+    def _before_outer(self, _module: nn.Module, inputs: Any, kwargs: Any = None) -> None:
         if not torch.is_grad_enabled():
             self._outside = True
             return
         self._data += self._passed()
-        images = first_tensor(inputs)
+        images = first_tensor((inputs, kwargs))
         self._images += len(images) if images is not None and images.dim() else 0
 
     def _before_inner(self, _module: nn.Module, _inputs: Any) -> None:
@@ -185,7 +185,7 @@ def rank_started(rank: int, world_size: int, device: torch.device, step: int, re
     )
 
 
-def first_tensor(inputs: Any, depth: int = 3) -> Tensor | None:
+def first_tensor(inputs: Any, depth: int = 4) -> Tensor | None:
     """Return the first tensor of a forward pass's inputs, also in lists and dicts (Lightning gives a whole batch)."""
     if isinstance(inputs, Tensor):
         return inputs

@@ -17,7 +17,7 @@ from cvtui.engine.custom_loop.first_and_last import Stopped
 from cvtui.engine.custom_loop.watched_run import WatchedRun
 from cvtui.engine.observe.accuracy import right
 from cvtui.engine.observe.copies import is_traced, keep_out, let_in
-from cvtui.engine.observe.forward_hooks import first_tensor
+from cvtui.engine.observe.forward_hooks import batch_of
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.forward import Forward, outputs_of, own_loss
@@ -182,7 +182,7 @@ class Session:
     def _take_inputs(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._hub.judge()
         begun = Forward(self, torch.is_grad_enabled(), self._mode.training)
-        images = first_tensor(args) if args else first_tensor(kwargs)
+        images = batch_of(args, kwargs)
         if begun.learns and begun.training:
             self._before_training(begun, images)
         else:

@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from cvtui.engine.observe.copies import is_traced
-from cvtui.engine.observe.forward_hooks import may_compile
+from cvtui.engine.observe.forward_hooks import call_new_hooks, may_compile
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
@@ -162,9 +162,7 @@ class Watcher:
         self._look_no_more()
         if module._compiled_call_impl is not None:
             return  # this call has not come to its hooks yet
-        for key, hook in list(module._forward_pre_hooks.items()):  # PyTorch has gone past them in this call
-            if key not in before:
-                hook(module, args, {}) if key in module._forward_pre_hooks_with_kwargs else hook(module, args)
+        call_new_hooks(module, args, before)
 
     # ------------------------------------------------------------------ forward passes of watched models
 
