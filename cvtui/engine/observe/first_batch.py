@@ -55,7 +55,7 @@ class FirstBatch:
         """True once inputs were taken; the first of several forward passes counts."""
         return "input" in self._held
 
-    def take_inputs(self, module: nn.Module, images: Tensor, inputs: Any) -> None:
+    def take_inputs(self, module: nn.Module, images: Tensor, inputs: Any = ()) -> None:
         """Take what the model is called with, the images among it."""
         with self._within_memory():
             self._seen = _first_of(images.detach())  # (before NumPy looks at them: then their memory counts as lent)
