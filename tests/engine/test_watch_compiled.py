@@ -23,6 +23,8 @@ from tests.engine.run_script.test_watcher import close, run
 
 ORDERS = ("wrapped", "in place", "after")
 """watch(torch.compile(model)), model.compile() before, c = torch.compile(model) in a loop that watches `model`."""
+BY_NAME = ("in place", "after")
+"""Orders of which the images are given by name."""
 
 
 class Small(nn.Module):
@@ -73,7 +75,8 @@ def train(order: str, backend: str, runs: Path | None, drop: float) -> Trained:
     for step in range(12):
         random = torch.Generator().manual_seed(step)
         x, y = torch.randn(8, 1, 6, 6, generator=random), torch.randint(3, (8,), generator=random)
-        loss = nn.functional.cross_entropy(called(x), y)
+        logits = called(x=x) if order in BY_NAME else called(x)
+        loss = nn.functional.cross_entropy(logits, y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -83,7 +86,7 @@ def train(order: str, backend: str, runs: Path | None, drop: float) -> Trained:
         if step % 6 == 5:  # a validation: another mode, no gradients, none of it may be looked at
             model.eval()
             with torch.no_grad():
-                called(x * 100)
+                called(x=x * 100) if order in BY_NAME else called(x * 100)
             model.train()
     frames, stats = counters["frames"]["total"], counters["stats"]
     broken = sum(Counter(counters["graph_break"]).values())
@@ -154,7 +157,11 @@ def check_equal_to_eager(order: str, backend: str, tmp_path: Path, *, exactly: b
             assert_close(numbers(one) | {"norm": norm}, numbers(other))
     facts = watched.history.facts
     assert facts is not None
+    assert eager.history is not None
+    assert eager.history.facts is not None
     assert facts.input_shape == [1, 6, 6]
+    for name in ("input_mean", "batch_size", "validation_mean"):
+        assert getattr(facts, name) == pytest.approx(getattr(eager.history.facts, name)), name
 
 
 def test_a_part_of_dynamo_is_loaded_once() -> None:
