@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # jax 0.10.2, CPU: numbers drawn in bfloat16 are made of uniform ones with 7 bits. random.normal of a million has 128
 # values, none beyond 2.9 and a mean of -0.012, where float32 goes to 4.6: weights, noise for augmentation, diffusion or
-# privacy have no tails. random.categorical draws its noise in the type of the logits: of 1,000 equal logits in bfloat16,
-# as a net in mixed precision gives them, the first hundred classes are drawn in 54 % of all cases and the last hundred
-# never, since of equal sums the first one wins. Nothing warns; logits.astype(float32) is right. For each type, how many
-# values a million normal numbers have and the largest, and the shares of the first and last hundred of 1,000 classes:
+# privacy have no tails. random.categorical draws its noise in the type of the logits: of 1,000 equal logits in
+# bfloat16, as a net in mixed precision gives them, the first hundred classes are drawn in 54 % of all cases and the
+# last hundred hardly ever, since of equal sums the first one wins. Nothing warns; logits.astype(float32) is right. For
+# each type, how many values a million normal numbers have and the largest, and the shares of the first and last hundred
+# of 1,000 classes:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'jax==0.10.2' 'numpy==2.4.6'

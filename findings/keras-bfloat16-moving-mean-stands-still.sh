@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # keras 3.15.1 on jax: by the policy "bfloat16" the moving mean and variance of a batch norm are bfloat16 too. With
 # keras' momentum of 0.99 each step adds a hundredth of what is missing, which is soon less than half a digit: for a
-# mean of 5 it stops at 4, or at 8.1 on its way down from 20, a variance of 9 at 7.4. Training goes by the batch; the net
-# that is validated and served normalises by these. Nothing warns. keras by "mixed_bfloat16" and flax's nnx.BatchNorm
-# keep them in float32. After 3,000 batches of mean 5 and variance 9 by each policy, from a mean of 0 and of 20 on:
+# mean of 5 it stops at 4, or at 8.1 on its way down from 20, a variance of 9 at 7.4. Training goes by the batch; the
+# net that is validated and served normalises by these. Nothing warns. keras by "mixed_bfloat16" and flax's
+# nnx.BatchNorm keep them in float32. After 3,000 batches of mean 5 and variance 9 by each policy, from a mean of 0 and
+# of 20 on:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'keras==3.15.1' 'jax==0.10.2' 'numpy==2.4.6'

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# pandas 3.1.1: std, var and sem of a float16 column of 65,520 rows and more are 0, in describe() too: the number of rows
-# is infinite in float16, and the sum of squares is divided by it; a RuntimeWarning tells of a cast. One would expect a
-# column of scores, stored small, to have the spread that it has: mean, median and quantiles beside it are right, a
-# rolling std too. By this one the scores of many pictures are all alike, and each difference is significant. For 1,000
-# and 200,000 rows of 0.25 and 0.5: std, describe()'s std, mean, and the std in float32:
+# pandas 3.1.1: std, var and sem of a float16 column of 65,520 rows and more are 0, in describe() too: the number of
+# rows is infinite in float16, and the sum of squares is divided by it; a RuntimeWarning tells of a cast. One would
+# expect a column of scores, stored small, to have the spread that it has: mean, median and quantiles beside it are
+# right, a rolling std too. By this one the scores of many pictures are all alike, and each difference is significant.
+# For 1,000 and 200,000 rows of 0.25 and 0.5: std, describe()'s std, mean, and the std in float32:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'pandas==3.1.1' 'numpy==2.4.6'
