@@ -2,7 +2,8 @@
 # cleanvision 0.3.7: exact duplicates are found by a hash of Pillow's bytes, which for a PNG or GIF with a palette are
 # its indices, and of the bytes alone, without the size. So a red, a green and a blue icon of one shape, each saved with
 # its own palette, are exact duplicates of each other, and so are two wholly red pictures of 64 x 32 and 32 x 64: where
-# the colour is the class, what one deletes by the report is data. In RGB none is. The sets that it names:
+# the colour is the class, what one deletes by the report is data. Saved in RGB the icons aren't. The sets that it
+# names:
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"; "$work/venv/bin/pip" install -q 'cleanvision==0.3.7' 'pillow==13.0.0' 'numpy==2.4.6'
