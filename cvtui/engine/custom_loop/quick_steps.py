@@ -76,6 +76,8 @@ class QuickSteps:
         self._samples = False
         """The row ends with a sample of the layers; the steps right before it are timed."""
         self._beside = LooksBeside(self._calls, self._clock)
+        self.beside = NOTE_BESIDE
+        """Seconds of a noted step beyond its call."""
         self.message = ""
         """What is to be told in the log."""
         self._told = False
@@ -163,7 +165,7 @@ class QuickSteps:
     def _hand_over(self) -> None:
         self._gather()
         self._calls.add_short(self._taken)
-        self._calls.add(len(self._taken) * NOTE_BESIDE)
+        self._calls.add(len(self._taken) * self.beside)
         self._taken.clear()
         held, self._held = self._held, []
         self._probe.number += len(held)

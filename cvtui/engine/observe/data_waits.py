@@ -62,13 +62,13 @@ class LoaderWaits:
         """Of a batch: what a dataset takes out of a loader of its own is part of the same wait."""
         _FOLLOWED.add(self)
 
-    def fetch(self, batch: Callable[[], Batch]) -> Batch:
+    def fetch(self, batch: Callable[..., Batch], *of: Any) -> Batch:
         """Return a loader's next batch."""
         if threading.get_ident() != self._thread or self._inside:
-            return batch()
+            return batch(*of)
         if not torch.is_grad_enabled():
             self._begun = None
-            return batch()
+            return batch(*of)
         now, step = self._seconds(), self._step()
         if self._begun is not None and step > self._at:
             self._waited += self._wait
@@ -78,7 +78,7 @@ class LoaderWaits:
             self._begun, self._wait, self._at = now, 0.0, step
         self._inside = True
         try:
-            found = batch()
+            found = batch(*of)
         except BaseException:
             self._begun = None  # the epoch is over
             raise
@@ -124,6 +124,8 @@ class _Followed:
 
             @functools.wraps(made)
             def following(iterator: Any) -> Any:
+                if len(self._meters) == 1:
+                    return self._meters[0].fetch(made, iterator)
                 batch: Callable[[], Any] = functools.partial(made, iterator)
                 *others, last = self._meters
                 for one in others:

@@ -149,6 +149,14 @@ class Sight(TorchFunctionMode):
         @functools.wraps(made)
         def following(iterator: Any) -> Any:
             before = self._on
+            if self.noted.is_on and not before:
+                try:
+                    batch = made(iterator)
+                except StopIteration:
+                    self.wake(True)
+                    raise
+                GIVERS.gave(iterator)
+                return batch
             if before:
                 self.end()
             seen = self._on == before

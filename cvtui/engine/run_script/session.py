@@ -30,10 +30,9 @@ from cvtui.text import harmless
 
 UNTOUCHED = 20
 """Steps of a second model, after which one that made none of its own is taken to be done with."""
-
-
-NOTED_BESIDE = 1e-5
-"""Seconds of a step that is only noted which hooks on model, optimizer and `backward` take, beside what is timed."""
+NOTED_BESIDE = 3e-5
+"""Seconds of a step that is only noted which hooks on model, optimizer, loader and `backward` take beside what is
+timed. (In turns with a perceptron's steps of 0.2 ms; beside 1 ms, which leaves colder caches, up to twice that.)"""
 
 
 class StoppedFromScreen(KeyboardInterrupt):
@@ -90,10 +89,12 @@ class Session:
         self._dataset: Any = None
         stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
         given = optimizers[0] if len(optimizers) == 1 else optimizers
-        self._run = watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
-        self.folder: Path | None = getattr(self._run.folder, "path", None)
-        self.leads = isinstance(self._run, WatchedRun)  # else a rank that has joined rank 0's run
-        self.calls = self._run._calls if self.leads else None
+        self.run = watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
+        self.folder: Path | None = getattr(self.run.folder, "path", None)
+        self.leads = isinstance(self.run, WatchedRun)  # else a rank that has joined rank 0's run
+        self.calls = self.run._calls if self.leads else None
+        if isinstance(self.run, WatchedRun):
+            self.run._quick.beside += NOTED_BESIDE
         """Account of what is done for the script."""
         self.steps = 0
         self._parts: list[Labelled] = []
@@ -104,8 +105,9 @@ class Session:
         self._first_image: Tensor | None = None
         self._last_images = _reference(None)
         """Of the last training forward pass, since the last step."""
-        self._evaluation = Evaluation(self._training, None)
+        self.evaluation = Evaluation(self._training, None)
         self._noted: set[str] = set()
+        self._noted_losses = hub.sight.noted
         self._quiet = False
         """Forward passes are not the script's own, or are told by `call_around`."""
         self._ended = False
@@ -114,7 +116,7 @@ class Session:
         """The step under way is only noted."""
         self._forwards = 0
         """In training, since the last step."""
-        self._size, self._labels_each, self._several = 1, 0, False
+        self.size, self.labels_each, self._several = 1, 0, False
         """Of the batch: images, labels an image; some steps had several: all steps count alike in an epoch."""
         self._form: Any = None
         """Shapes of a batch's outputs and labels beside its size: those of many steps are read at once."""
@@ -131,8 +133,8 @@ class Session:
         self._training, self._first_batches = first.at_next_step(), None
         if self._training is not None:
             self._dataset = self._training.dataset
-        if not self._evaluation:
-            self._evaluation = Evaluation(self._training, self._first_image)
+        if not self.evaluation:
+            self.evaluation = Evaluation(self._training, self._first_image)
         self._tell_what_was_found()
 
     def _tell_what_was_found(self) -> None:
@@ -151,7 +153,7 @@ class Session:
         """Write a line into the log, once."""
         if text and text not in self._noted:
             self._noted.add(text)
-            self._run.log(harmless(text))
+            self.run.log(harmless(text))
 
     # ------------------------------------------------------------------ forward passes
 
@@ -159,9 +161,9 @@ class Session:
         if self.is_resting:
             if torch.is_grad_enabled() and self._mode.training:
                 images = args[0] if args else None
-                if isinstance(images, Tensor) and images.dim():
-                    self._size = images.shape[0]
-                self._hub.sight.noted.forward(images, self._held.grad is None)
+                if isinstance(images, Tensor) and (shape := images.shape):
+                    self.size = shape[0]
+                self._noted_losses.forward(images, self._held)
                 return
             self._hub.wake()
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
@@ -186,7 +188,7 @@ class Session:
         if begun.learns and begun.training:
             self._before_training(begun, images)
         else:
-            self._evaluation.begin(images)
+            self.evaluation.begin(images)
             begun.images = images
         self._hub.forward(begun)
         if (
@@ -204,17 +206,17 @@ class Session:
                 self._parts.clear()
         self._last_images = _reference(images)
         self._forwards += 1
-        self._size = images.shape[0] if images is not None and images.dim() else 1
+        self.size = images.shape[0] if images is not None and images.dim() else 1
         if self._first_image is None and images is not None and images.dim() and len(images):
             self._first_image = images[0].detach().clone()
-            self._evaluation = Evaluation(self._training, self._first_image)
+            self.evaluation = Evaluation(self._training, self._first_image)
         elif self._first_batches is not None:
             self._find_training(self._first_batches)
         if self._training is not None and (self._lost or self._training.is_over()):
             self._loader_ended = not self._lost
             self._next_batches(self._training)
         self.close_epoch()
-        self._evaluation.since = GIVERS.count
+        self.evaluation.since = GIVERS.count
 
     def _next_batches(self, ended: Batches) -> None:
         """Find the next epoch's iterator; without one look again at each step, among new objects alone."""
@@ -242,7 +244,7 @@ class Session:
             if pair is not None:
                 self._parts.append(pair)
         elif not (forward.learns and forward.training):
-            self._evaluation.add(forward.own_calls() or calls, forward.output, compared, forward.images)
+            self.evaluation.add(forward.own_calls() or calls, forward.output, compared, forward.images)
 
     # ------------------------------------------------------------------ steps and epochs
 
@@ -266,7 +268,7 @@ class Session:
             return
         self._several = self._several or len(parts) > 1
         self._tell(self._tell_step, _sum(losses), parts)
-        self._labels_each = len(parts[0].labels) // self._size if len(parts) == 1 and not self._several else 0
+        self.labels_each = len(parts[0].labels) // self.size if len(parts) == 1 and not self._several else 0
         if forwards == len(losses) == len(self.optimizers) == 1:
             self._rest()
 
@@ -281,7 +283,7 @@ class Session:
 
     def _rest(self) -> None:
         """See no more of the next step than its loss, where it is only noted, short and like all others."""
-        run = self._run
+        run = self.run
         if (
             isinstance(run, WatchedRun)
             and run.notes_next()
@@ -295,12 +297,10 @@ class Session:
 
     def rested(self, losses: list[Tensor]) -> None:
         """Record a step of which the loss alone was seen."""
-        run = self._run
-        self._evaluation.since = GIVERS.count
-        if self.calls is not None:
-            self.calls.add(NOTED_BESIDE)
+        run = self.run
+        self.evaluation.since = GIVERS.count
         if losses:
-            self._tell(run.rested, _sum(losses), max(1, self._size * self._labels_each))
+            self._tell(run.rested, _sum(losses), max(1, self.size * self.labels_each))
         if len(losses) != 1 or not run.notes_next():
             self._hub.wake()
 
@@ -311,7 +311,7 @@ class Session:
             self._training.is_over()
 
     def _tell_step(self, loss: Tensor, parts: list[Labelled]) -> None:
-        run = self._run
+        run = self.run
         if isinstance(run, WatchedRun) and len(parts) == 1 and not self._several:
             logits, labels = parts[0]
             form = logits.shape[1:], labels.shape[1:], logits.dtype
@@ -328,18 +328,18 @@ class Session:
     def close_epoch(self) -> None:
         """Record an evaluation, and the end of an epoch, where one came since the last step."""
         ended, self._loader_ended = self._loader_ended, False
-        if not self.steps or not (self._evaluation or ended):
+        if not self.steps or not (self.evaluation or ended):
             return
-        evaluation, self._evaluation = self._evaluation, Evaluation(self._training, self._first_image)
+        evaluation, self.evaluation = self.evaluation, Evaluation(self._training, self._first_image)
         loss, accuracy, note = evaluation.result() if evaluation else (None, None, "")
         self.note(note)
         self._quiet = True
         try:
             if ended or self._lost or self._training is None:
-                self._run.epoch(val_loss=loss, val_accuracy=accuracy)
+                self.run.epoch(val_loss=loss, val_accuracy=accuracy)
             else:
                 found: dict[str, Any] = {"val_loss": loss, "val_accuracy": accuracy}
-                self._run.log("", **{name: value for name, value in found.items() if value is not None})
+                self.run.log("", **{name: value for name, value in found.items() if value is not None})
         finally:
             self._quiet = False
 
@@ -361,7 +361,7 @@ class Session:
             self.close_epoch()
         if not self.steps:
             self.note("cvtui run: no step of the optimizer was seen after a backward()")
-        self._run.__exit__(type(error) if error is not None else None, error, None)
+        self.run.__exit__(type(error) if error is not None else None, error, None)
 
     def terminate(self, reason: str) -> None:
         """End the run as stopped for this reason."""
