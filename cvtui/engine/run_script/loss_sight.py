@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
+from cvtui.engine.run_script.given_batches import Given
 from cvtui.engine.run_script.noted_losses import NotedLosses
 from cvtui.engine.run_script.search import GIVERS
 
@@ -56,6 +57,7 @@ class Sight(TorchFunctionMode):
         """The script has a GradScaler: of a scaled loss the value before is kept."""
         self._on = 0
         self.noted = NotedLosses()
+        self.given = Given()
         self.wake: Callable[[bool], None] = lambda _ended: None
         """Called at a loader's end."""
         self._clear()
@@ -149,22 +151,17 @@ class Sight(TorchFunctionMode):
         @functools.wraps(made)
         def following(iterator: Any) -> Any:
             before = self._on
-            if self.noted.is_on and not before:
-                try:
-                    batch = made(iterator)
-                except StopIteration:
-                    self.wake(True)
-                    raise
-                GIVERS.gave(iterator)
-                return batch
             if before:
                 self.end()
             seen = self._on == before
             try:
                 batch = made(iterator)
                 GIVERS.gave(iterator)
+                if self.given.is_wanted:
+                    self.given.take(iterator, batch)
                 return batch
             except StopIteration:
+                self.given.end()
                 self.wake(True)
                 raise
             finally:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +18,8 @@ from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
 from cvtui.engine.run_script.evaluations import Evaluation
-from cvtui.engine.run_script.forward import Forward, outputs_of, own_loss
+from cvtui.engine.run_script.forward import Forward, outputs_of, own_loss, reference, sum_of
+from cvtui.engine.run_script.given_batches import KnownEvaluation
 from cvtui.engine.run_script.inner import follow_inner, inner_of
 from cvtui.engine.run_script.loss_sight import Call, Sight
 from cvtui.engine.run_script.options import Options
@@ -103,11 +102,12 @@ class Session:
         self._lost = False
         """The loader has ended, and none that goes on is found: an evaluation ends an epoch."""
         self._first_image: Tensor | None = None
-        self._last_images = _reference(None)
+        self._last_images = reference(None)
         """Of the last training forward pass, since the last step."""
         self.evaluation = Evaluation(self._training, None)
         self._noted: set[str] = set()
         self._noted_losses = hub.sight.noted
+        self._known = KnownEvaluation(hub.sight.given)
         self._quiet = False
         """Forward passes are not the script's own, or are told by `call_around`."""
         self._ended = False
@@ -166,6 +166,10 @@ class Session:
                 self._noted_losses.forward(images, self._held)
                 return
             self._hub.wake()
+        elif self._known.answers is not None and not self._quiet:
+            if not torch.is_grad_enabled():
+                return
+            self._known.answers = None
         # (PyTorch calls a hook without kwargs that was taken off while it goes through them.)
         if not (self._quiet or self._ended or is_traced()):
             self._hub.guarded(self._take_inputs, module, args, kwargs or {})
@@ -190,6 +194,8 @@ class Session:
         else:
             self.evaluation.begin(images)
             begun.images = images
+            if not self._inner and self._known.begins(self.evaluation, images):
+                return
         self._hub.forward(begun)
         if (
             module is self.model and next(reversed(module._forward_hooks), None) != self._after.id
@@ -204,7 +210,7 @@ class Session:
             begun.again = same
             if not begun.again and self._hub.forget_losses():
                 self._parts.clear()
-        self._last_images = _reference(images)
+        self._last_images = reference(images)
         self._forwards += 1
         self.size = images.shape[0] if images is not None and images.dim() else 1
         if self._first_image is None and images is not None and images.dim() and len(images):
@@ -228,13 +234,19 @@ class Session:
                     return
         self._lost = True
 
-    def _after_forward(self, _module: nn.Module, _args: Any, *rest: Any) -> None:
+    def _after_forward(self, module: nn.Module, args: Any, *rest: Any) -> None:
+        if self._known.answers is not None and not self._quiet:
+            if self._known.take(self.evaluation, args, rest[-1]):
+                return
+            if not (self._ended or is_traced()):
+                self._hub.guarded(self._take_inputs, module, args, rest[0] if len(rest) > 1 else {})
         if not (self.is_resting or self._quiet or self._ended or is_traced()):
             self._hub.guarded(self._take_output, rest[0] if len(rest) > 1 else {}, rest[-1])
 
     def _take_output(self, kwargs: Any, output: Any) -> None:
         labels = kwargs.get("labels")
         self._hub.after(outputs_of(output), labels if isinstance(labels, Tensor) else None, own_loss(output))
+        self._known.look(output)
         self._hub.sight.begin()
 
     def judged(self, forward: Forward, calls: list[Call], compared: list[tuple[Tensor, Tensor]], learnt: bool) -> None:
@@ -245,6 +257,7 @@ class Session:
                 self._parts.append(pair)
         elif not (forward.learns and forward.training):
             self.evaluation.add(forward.own_calls() or calls, forward.output, compared, forward.images)
+            self.evaluation.saw(self._known.would_do(calls))
 
     # ------------------------------------------------------------------ steps and epochs
 
@@ -261,13 +274,13 @@ class Session:
     def record(self, losses: list[Tensor]) -> None:
         """Record a step of the run. StoppedFromScreen where that was asked for."""
         self._stepped.clear()
-        self._last_images = _reference(None)
+        self._last_images = reference(None)
         parts, self._parts = self._parts, []
         forwards, self._forwards = self._forwards, 0
         if not losses or self._ended:
             return
         self._several = self._several or len(parts) > 1
-        self._tell(self._tell_step, _sum(losses), parts)
+        self._tell(self._tell_step, sum_of(losses), parts)
         self.labels_each = len(parts[0].labels) // self.size if len(parts) == 1 and not self._several else 0
         if forwards == len(losses) == len(self.optimizers) == 1:
             self._rest()
@@ -300,7 +313,7 @@ class Session:
         run = self.run
         self.evaluation.since = GIVERS.count
         if losses:
-            self._tell(run.rested, _sum(losses), max(1, self.size * self.labels_each))
+            self._tell(run.rested, sum_of(losses), max(1, self.size * self.labels_each))
         if len(losses) != 1 or not run.notes_next():
             self._hub.wake()
 
@@ -332,6 +345,8 @@ class Session:
             return
         evaluation, self.evaluation = self.evaluation, Evaluation(self._training, self._first_image)
         loss, accuracy, note = evaluation.result() if evaluation else (None, None, "")
+        if (answered := self._known.end(evaluation)) and self.calls is not None:
+            self.calls.add(answered * NOTED_BESIDE)
         self.note(note)
         self._quiet = True
         try:
@@ -380,16 +395,3 @@ class Session:
 
     def holds(self, optimizer: Optimizer) -> bool:
         return optimizer is self.optimizers[0] or any(one is optimizer for one in self.optimizers)
-
-
-def _sum(losses: list[Tensor]) -> Tensor:
-    return losses[0] if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
-
-
-def _reference(images: Tensor | None) -> Callable[[], Tensor | None]:
-    return weakref.ref(images) if images is not None else lambda: None
-
-
-def place_of(runs: str, begun_in: str) -> str:
-    """Return the runs folder, wherever the script has gone since it was begun."""
-    return runs if os.getcwd() == begun_in else os.path.join(begun_in, runs)

@@ -26,7 +26,7 @@ from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
-from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.options import Options, place_of
 from cvtui.engine.run_script.search import MADE, FirstBatches, Found, holds_loss_and_model, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
 from cvtui.engine.run_script.told import say
@@ -145,7 +145,7 @@ class Watcher:
         self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float, first: FirstBatches
     ) -> None:
         from cvtui.engine.observe import forward_hooks
-        from cvtui.engine.run_script.session import Session, place_of
+        from cvtui.engine.run_script.session import Session
 
         former = any(one.model is module for one in (*self.sessions, *self._done))
         for session in [one for one in self.sessions if one.model is module]:  # a new optimizer, as for fine-tuning
