@@ -32,10 +32,10 @@ class NotedLosses:
         """In which the model was called since the last step; 0: it was not, or is within `backward`."""
         self.stepping = False
         """The optimizer's step has begun."""
-        self._within = self._again = False
-        self._found: list[Tensor | float] = []
+        self._within = self.again = False
+        self.found: list[Tensor | float] = []
         """Losses; of the CPU their values, which are there: a tensor would lie between the next step's."""
-        self._images: Callable[[], Tensor | None] = lambda: None
+        self.images: Callable[[], Tensor | None] = lambda: None
         self._leave: Callable[[], None] | None = None
         self._session: Any = None
 
@@ -69,8 +69,8 @@ class NotedLosses:
                 made(tensors, *args, **options)
             finally:
                 self.thread = thread
-            if not self._again and isinstance(tensors, Tensor) and tensors.numel() == 1:
-                self._found.append(tensors.item() if tensors.is_cpu else tensors.detach())
+            if not self.again and isinstance(tensors, Tensor) and tensors.numel() == 1:
+                self.found.append(tensors.item() if tensors.is_cpu else tensors.detach())
 
         torch.autograd.backward = following
 
@@ -82,26 +82,26 @@ class NotedLosses:
 
     def forward(self, images: Any, held: Tensor) -> None:
         """Take a forward pass in training; held: a parameter, which tells whether gradients were dropped before."""
-        if self._found or self.stepping:
-            self._again = self._is_again(images, held.grad is None)
+        if self.found or self.stepping:
+            self.again = self._is_again(images, held.grad is None)
         else:
-            self._again = False
-        self._images = weakref.ref(images) if isinstance(images, Tensor) else lambda: None
+            self.again = False
+        self.images = weakref.ref(images) if isinstance(images, Tensor) else lambda: None
         self.thread = threading.get_ident()
 
     def _is_again(self, images: Any, dropped: bool) -> bool:
         """Return True where the step's loss is known already."""
-        same = bool(self._found) and self._images() is images
+        same = bool(self.found) and self.images() is images
         if self.stepping:  # a closure, called again and again; the last batch of several comes in one, too
             within, self._within = self._within, True
-            return bool(self._found) and (same or dropped or within)
+            return bool(self.found) and (same or dropped or within)
         if dropped and not same:
-            self._found.clear()
+            self.found.clear()
         return same and dropped  # SAM's second look
 
     def record(self) -> bool:
         """Put the step that ends into its row, as WatchedRun.rested does; False where more is to be done."""
-        called, found, session = time.perf_counter(), self._found, self._session
+        called, found, session = time.perf_counter(), self.found, self._session
         run = session.run
         quick = run._quick
         group = quick.group
@@ -116,7 +116,7 @@ class NotedLosses:
             return False
         found.clear()
         self.thread, self.stepping = 0, False
-        self._within = self._again = False
+        self._within = self.again = False
         quick.left -= 1
         session.steps += 1
         run.step_count += 1
@@ -126,6 +126,6 @@ class NotedLosses:
 
     def take(self) -> list[Tensor]:
         """Return the losses of a step."""
-        found, self._found, self.thread = self._found, [], 0
-        self.stepping = self._within = self._again = False
+        found, self.found, self.thread = self.found, [], 0
+        self.stepping = self._within = self.again = False
         return [one if isinstance(one, Tensor) else torch.tensor(one, device="cpu") for one in found]

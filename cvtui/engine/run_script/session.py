@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +19,7 @@ from cvtui.engine.observe.accuracy import right
 from cvtui.engine.observe.copies import is_traced, keep_out, let_in
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled, labelled
+from cvtui.engine.run_script.ended import StoppedFromScreen
 from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.forward import Forward, outputs_of, own_loss, reference, sum_of
 from cvtui.engine.run_script.given_batches import KnownEvaluation
@@ -32,12 +35,6 @@ UNTOUCHED = 20
 NOTED_BESIDE = 3e-5
 """Seconds of a step that is only noted which hooks on model, optimizer, loader and `backward` take beside what is
 timed. (In turns with a perceptron's steps of 0.2 ms; beside 1 ms, which leaves colder caches, up to twice that.)"""
-
-
-class StoppedFromScreen(KeyboardInterrupt):
-    """Stop asked for on a screen: in the script it is what ctrl+c is."""
-
-    from_screen = True
 
 
 class Hub(Protocol):
@@ -163,7 +160,11 @@ class Session:
                 images = args[0] if args else None
                 if isinstance(images, Tensor) and (shape := images.shape):
                     self.size = shape[0]
-                self._noted_losses.forward(images, self._held)
+                noted = self._noted_losses
+                if type(images) is Tensor and not (noted.found or noted.stepping or noted.again):
+                    noted.images, noted.thread = weakref.ref(images), threading.get_ident()
+                else:
+                    noted.forward(images, self._held)
                 return
             self._hub.wake()
         elif self._known.answers is not None and not self._quiet:
