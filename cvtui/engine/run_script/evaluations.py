@@ -11,7 +11,7 @@ from torch.nn import functional
 from cvtui.engine.observe.accuracy import right
 from cvtui.engine.run_script.answers import labelled, right_by_comparison
 from cvtui.engine.run_script.given_batches import Answers
-from cvtui.engine.run_script.loss_sight import Call
+from cvtui.engine.run_script.loss_call import Call
 from cvtui.engine.run_script.search import Batches, batches_other_than
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled
-from cvtui.engine.run_script.loss_sight import Call
+from cvtui.engine.run_script.loss_call import Call
 
 
 class Judge(Protocol):

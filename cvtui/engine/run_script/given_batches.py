@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from cvtui.engine.run_script.loss_sight import Call
-
-CLASSES = ("cross_entropy", "nll_loss")
-"""Losses of class numbers."""
+from cvtui.engine.run_script.loss_call import CLASSES, Call
 
 LOOKED = 3
 """Batches in a row that are looked at before, and one in each evaluation after the first."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
 from cvtui.engine.run_script.given_batches import Given
+from cvtui.engine.run_script.loss_call import Call
 from cvtui.engine.run_script.noted_losses import NotedLosses
 from cvtui.engine.run_script.search import GIVERS
 
@@ -32,20 +33,6 @@ _LOSSES = {getattr(functional, name): name for name in LOSSES if hasattr(functio
 _BACKWARD: Any = Tensor.backward
 _PRODUCTS = {Tensor.mul, torch.mul, Tensor.__mul__}
 _EQUALS = {Tensor.eq, torch.eq, Tensor.__eq__, operator.eq}
-
-
-class Call(NamedTuple):
-    """A call of a loss function."""
-
-    name: str
-    input: Tensor | None
-    """None of very many values."""
-    target: Tensor | None
-    value: Tensor
-    """A scalar: the mean over the batch, or its sum."""
-    summed: bool
-    learns: bool
-    """It has a gradient."""
 
 
 class Sight(TorchFunctionMode):

@@ -24,7 +24,8 @@ from cvtui.engine.run_script.evaluations import Evaluation
 from cvtui.engine.run_script.forward import Forward, outputs_of, own_loss, reference, sum_of
 from cvtui.engine.run_script.given_batches import KnownEvaluation
 from cvtui.engine.run_script.inner import follow_inner, inner_of
-from cvtui.engine.run_script.loss_sight import Call, Sight
+from cvtui.engine.run_script.loss_call import Call
+from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
 from cvtui.engine.watch import watch
