@@ -33,9 +33,9 @@ from cvtui.text import harmless
 
 UNTOUCHED = 20
 """Steps of a second model, after which one that made none of its own is taken to be done with."""
-NOTED_BESIDE = 3e-5
-"""Seconds of a step that is only noted which hooks on model, optimizer, loader and `backward` take beside what is
-timed. (In turns with a perceptron's steps of 0.2 ms; beside 1 ms, which leaves colder caches, up to twice that.)"""
+NOTED_BESIDE, COLDER = 2.5e-5, 0.05
+"""Seconds, and share of a step, that hooks on model, optimizer, loader and `backward` take of a noted one, beside what
+is timed: in turns with unwatched ones a perceptron's of 0.2 ms took 33 to 50 µs more, a net's of 1 ms 60 to 110."""
 
 
 class Hub(Protocol):
@@ -91,7 +91,7 @@ class Session:
         self.leads = isinstance(self.run, WatchedRun)  # else a rank that has joined rank 0's run
         self.calls = self.run._calls if self.leads else None
         if isinstance(self.run, WatchedRun):
-            self.run._quick.beside += NOTED_BESIDE
+            self.run._quick.beside, self.run._quick.colder = NOTED_BESIDE, COLDER
         """Account of what is done for the script."""
         self.steps = 0
         self._parts: list[Labelled] = []
