@@ -80,6 +80,12 @@ class EventWriter:
         if not self._depth:
             self._write_out()
 
+    def write_all(self, *records: Record) -> None:
+        """Write some in one piece."""
+        with self.together():
+            for record in records:
+                self.write(record)
+
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """Write the records of this block in one piece, at its end."""

@@ -146,7 +146,7 @@ class WatchedRun:
         self._calls.begin()
         loop, watch = UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget)
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
-        images = ImageWriter(self.folder, self._recorder.write)
+        images = ImageWriter(self.folder, self._recorder.write_all)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
         self._control = Control(loop, self._recorder, watch, self._leader.commands(self.folder, self.log))
         scan = facts is None or facts.bad_count is None
