@@ -130,8 +130,8 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
         if number % 3:
             run.step(loss=total, accuracy=right, labels=labels)
         else:  # as `cvtui run` tells it
-            run.step_of(loss, logits, labels)
-        for sum_of in (total, right):
+            run.step_of(loss.detach(), logits, labels)
+        for sum_of in (total, right, loss.detach()):
             sum_of.zero_()
 
     with cvtui.watch(model, optimizer, name="between", runs=tmp_path) as run:

@@ -273,7 +273,7 @@ class WatchedRun:
 
     def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Record one step by its loss (a scalar), outputs N x C and labels (N, or N x C yes and no)."""
-        self._step(loss, None, labels, logits)
+        self._step(_settled(loss), None, labels, logits)
 
     def _step(
         self,
