@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvtui.engine.optim.groups import is_stepping
+
 
 class NotedLosses:
     """Keeps what `torch.autograd.backward` is called on, from a forward pass of the model to the optimizer's step.
@@ -66,6 +68,8 @@ class NotedLosses:
     def forward(self, images: Any, dropped: bool) -> None:
         """Take a forward pass in training; dropped: the gradients of what came before were."""
         same = bool(self._found) and self._images() is images
+        if self._stepping and not is_stepping():  # it raised, for want of memory say, and the script goes on
+            self._stepping = self._within = False
         if self._stepping:  # a closure, called again and again; the last batch of several comes in one, too
             self._again = bool(self._found) and (same or dropped or self._within)
             self._within = True
