@@ -13,16 +13,26 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 
 def harmless(text: str, *, lines: bool = False) -> str:
     """`text` with every control and direction character as U+FFFD, in one line (`lines`: newlines stay)."""
+    if text.isprintable():
+        return text
     blank = "\t" if lines else "\n\t"
     return "".join(
-        sign if sign.isprintable() or (lines and sign == "\n") else " " if sign in blank else "\ufffd" for sign in text
+        sign if _is_shown(sign, before) or (lines and sign == "\n") else " " if sign in blank else "\ufffd"
+        for before, sign in zip(" " + text, text, strict=False)
     )
+
+
+def _is_shown(sign: str, before: str) -> bool:
+    """Return whether a terminal may get a character; a joiner only in scripts that are spelled with it (Persian)."""
+    return sign.isprintable() or (sign in "\u200c\u200d" and unicodedata.category(before) in ("Lo", "Mn", "Mc"))
 
 
 def clean(text: str) -> str:
     """`text` in one line, without terminal escapes; control characters become blanks, tabs up to four."""
     plain = _ESCAPES.sub("", text).expandtabs(4)
-    return "".join(char if char.isprintable() else " " for char in plain)
+    if plain.isprintable():
+        return plain
+    return "".join(char if _is_shown(char, before) else " " for before, char in zip(" " + plain, plain, strict=False))
 
 
 def encodable(name: str) -> str:
@@ -75,8 +85,8 @@ def _head(text: str, width: int) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut at the end, where it takes more cells than `width`: `digits-aug…`."""
-    return text if cells(text) <= width else _head(text, width - 1) + "…" if width > 0 else ""
+    """Cut at the end, where it takes more cells than `width`: `digits-aug…`, never with two … in a row."""
+    return text if cells(text) <= width else _head(text, width - 1).rstrip("…") + "…" if width > 0 else ""
 
 
 def cut_start(text: str, width: int) -> str:

@@ -111,15 +111,18 @@ def test_an_error_in_one_line() -> None:
         ("a\tb\rc", "a   b c"),
         ("\x1bc\x00", " "),
         ("[bold]kept[/bold]", "[bold]kept[/bold]"),
+        ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),  # Persian and Hindi are spelled with joiners
+        ("a\u200cb\u200b\u202e", "a b  "),
     ],
 )
 def test_foreign_text_can_not_move_the_cursor(text: str, plain: str) -> None:
     assert words.clean(text) == plain
+    assert words.harmless(plain) == plain
 
 
 @given(st.text())
 def test_clean_text_is_printable(text: str) -> None:
-    assert all(char.isprintable() for char in words.clean(text))
+    assert all(char.isprintable() or char in "\u200c\u200d" for char in words.clean(text))
 
 
 def test_counted() -> None:
@@ -148,6 +151,7 @@ def test_cut_filled_and_wrapped_text_takes_the_cells_that_it_may(text: str, widt
 
 def test_what_is_cut_says_so() -> None:
     assert words.cut("犬猫犬猫", 5) == "犬猫…"
+    assert words.cut("net [(conv-…p]*2-fc", 13) == "net [(conv-…", "one mark, not two"
     assert words.cut_start("data/犬.png", 7) == "…犬.png"
     assert words.cut_middle("猫の写真と犬", 8) == "猫の…犬"
     assert words.fill("犬", 4) + "|" == "犬  |"

@@ -143,7 +143,7 @@ def _judge(run: Seen, shape: _Shape, best: float, quick: bool) -> Verdict:
     if shape.diverged_at is not None:
         return Verdict("very high", f"diverged at step {shape.diverged_at:,}", shape.diverged_at)
     if not np.isfinite(shape.end):
-        return Verdict("low", "no step yet")
+        return Verdict("low", "no step")
     start, end, rise = shape.start, shape.end, CURVES["rise"]
     begun = run.guess is not None and learnt(start, run.guess)  # a fork, or weights that had learnt already
     flat = end > (1 - rise) * shape.level and not begun

@@ -61,8 +61,8 @@ class Heat(Figure, tag="heat", frozen=True, kw_only=True):
     y_label: str = ""
     value_label: str = ""
     colours: str = "sequential"
-    """sequential (low is dark); diverging (the middle is between low and high); two (shades of the first two classes'
-    colours, dark where they meet); classes (whole numbers from 0); picture (grey, low is black)."""
+    """sequential (low is near the ground); two (shades of the first two classes' colours, near the ground where they
+    meet); classes (whole numbers from 0)."""
     low: float | None = None
     """The value of the first colour; None is the lowest value there."""
     high: float | None = None

@@ -22,13 +22,15 @@ MapName: TypeAlias = Literal["magma", "viridis", "diverging", "two"]
 _STOPS: dict[str, str] = {
     "magma": "000004 180f3d 440f76 721f81 9e2f7f cd4071 f1605d fd9668 feca8d fcfdbf",
     "viridis": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
+    "viridis light": "fbf8e6 f0ecb4 cfe3a0 a6d6ac 86c3bf 84aed2 9a97d8",
     "diverging": "7fc8ff 3b8fd6 1f5a94 173654 151515 572a18 9c4a1c dd7a2b ffc27d",
     "diverging light": "084a8c 2f7fc1 7db5e0 c5deef f7f7f7 f9d3b4 eb9a5c c65c1a 7d2d04",
     "two": "1d4f86 173450 0c0c0c 503c17 865a14",
+    "two light": "8db8e6 c2d8ef f5f5f3 f1dcbf e2b675",
 }
 """Colours at equal distances. magma and viridis: matplotlib's, by S. van der Walt and N. Smith (CC0), whose lightness
-rises evenly; diverging: equally far from the ground on both sides of zero; two: shades of a figure's first two
-colours, for the scores of two classes."""
+rises evenly; "viridis light": so pale that paths over it need no ground of their own; diverging: equally far from the
+ground on both sides of zero; two: shades of a figure's first two colours, for the scores of two classes."""
 
 
 def rgb(code: str) -> tuple[int, int, int]:
@@ -40,12 +42,12 @@ def rgb(code: str) -> tuple[int, int, int]:
 @lru_cache(maxsize=8)
 def colour_map(name: MapName, dark: bool = True) -> Image:
     """256 colours, (256, 3). Little looks like the ground, much stands out: bright on dark, dark on light."""
-    stops = _STOPS["diverging light" if name == "diverging" and not dark else name].split()
+    stops = _STOPS.get("" if dark else f"{name} light", _STOPS[name]).split()
     points = _to_oklab(np.array([rgb(stop) for stop in stops], np.float64) / 255)
     places = np.linspace(0, len(stops) - 1, 256)
     mixed = np.stack([np.interp(places, np.arange(len(stops)), points[:, part]) for part in range(3)], axis=1)
     table = np.rint(_from_oklab(mixed) * 255).astype(np.uint8)
-    if not dark and name in ("magma", "viridis"):
+    if not dark and name == "magma":
         table = table[::-1].copy()
     table.setflags(write=False)
     return table
@@ -74,8 +76,7 @@ def _to_oklab(srgb: Floats) -> Floats:
 
 def _from_oklab(lab: Floats) -> Floats:
     linear = (lab @ np.linalg.inv(_M2).T) ** 3 @ np.linalg.inv(_M1).T
-    linear = np.clip(linear, 0, 1)
-    return np.asarray(np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055))
+    return np.asarray(_unlinear(np.clip(linear, 0, 1)))
 
 
 def shares(values: ArrayLike, low: float | None = None, high: float | None = None) -> Floats:
@@ -166,16 +167,21 @@ def tiles(images: NDArray[np.uint8], columns: int, gap: int = 1, ground: tuple[i
 
 
 def segments(
-    image: Image, ground: tuple[int, int, int] | None = None, over: tuple[Codes, Image] | None = None
+    image: Image,
+    ground: tuple[int, int, int] | None = None,
+    over: tuple[Codes, Image] | None = None,
+    *,
+    dark: bool = True,
 ) -> list[list[Segment]]:
     """One row of segments for each two rows of pixels.
 
     `ground`: below the last of an odd number; None: the terminal's own. `over`: braille codes of each cell, and the
-    colours of their dots; the pixels behind them are darkened until the dots stand out.
+    colours of their dots; the pixels behind them are darkened (`dark`: the ground is) or lightened until the dots
+    stand out.
     """
     height, width, _ = image.shape
     if height % 2 == 0 and over is not None:
-        return _with_dots(image, *over)
+        return _with_dots(image, *over, dark)
     packed = _pack(image)
     none = np.zeros(width, np.uint8)
     last = -1 if ground is None else (ground[0] << 16) + (ground[1] << 8) + ground[2]
@@ -203,8 +209,9 @@ def shaded(image: Image, dark: bool = True) -> list[str]:
     return ["".join(row) for row in np.array(list(_INK))[np.rint(ink * (len(_INK) - 1)).astype(int)].tolist()]
 
 
-def _with_dots(image: Image, codes: Codes, ink: Image) -> list[list[Segment]]:
-    behind = _darkened(0.2 * (image[::2].astype(np.float64) + image[1::2]), ink)
+def _with_dots(image: Image, codes: Codes, ink: Image, dark: bool) -> list[list[Segment]]:
+    mean = 0.5 * (image[::2].astype(np.float64) + image[1::2])
+    behind = _darkened(0.4 * mean, ink) if dark else _lightened(mean, ink)
     above = np.where(codes > 0, _pack(ink), _pack(image[::2]))
     below = np.where(codes > 0, _pack(behind), _pack(image[1::2]))
     return [_row(*row) for row in zip(above, below, codes, strict=True)]
@@ -215,12 +222,23 @@ def _darkened(ground: Floats, ink: Image) -> Image:
     linear, dots = _linear(ground / 255), _linear(ink / 255)
     bright, allowed = linear @ _BRIGHT, np.maximum((dots @ _BRIGHT + 0.05) / STANDS_OUT - 0.05, 0.0)
     linear *= np.minimum(1.0, allowed / np.maximum(bright, 1e-9))[..., None]
-    srgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.clip(linear, 0, 1) ** (1 / 2.4) - 0.055)
-    return np.asarray(np.floor(srgb * 255 + 1e-6).astype(np.uint8))  # never brighter than allowed
+    return np.asarray(np.floor(_unlinear(linear) * 255 + 1e-6).astype(np.uint8))  # never brighter than allowed
+
+
+def _lightened(ground: Floats, ink: Image) -> Image:
+    """Return the ground behind dots of a colour each, as light as a contrast of STANDS_OUT asks for (WCAG 2.2)."""
+    linear, dots = _linear(ground / 255), _linear(ink / 255)
+    shade, allowed = 1 - linear @ _BRIGHT, np.maximum(1.05 - (dots @ _BRIGHT + 0.05) * STANDS_OUT, 0.0)
+    linear = 1 - (1 - linear) * np.minimum(1.0, allowed / np.maximum(shade, 1e-9))[..., None]
+    return np.asarray(np.ceil(_unlinear(linear) * 255 - 1e-6).astype(np.uint8))  # never darker than allowed
 
 
 def _linear(srgb: Floats) -> Floats:
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _unlinear(linear: Floats) -> Floats:
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.clip(linear, 0, 1) ** (1 / 2.4) - 0.055)
 
 
 def _pack(image: Image) -> NDArray[np.int32]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 import numpy as np
 
+from cvtui.export.whole_file import written
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.nonfinite import nonfinite_steps, word
@@ -36,18 +40,18 @@ def write_csv(history: History, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "steps.csv", folder / "epochs.csv", folder / "layers.csv"]
     series, told = history.steps, nonfinite_steps(history.folder)
-    with paths[0].open("w", newline="", encoding="utf-8") as file:
+    with _table(paths[0]) as file:
         writer = csv.writer(file)
         writer.writerow(("step", *STEP_COLUMNS))
         columns = [(series.column(name), told.get(name, {})) for name in STEP_COLUMNS]
         for index, step in enumerate(map(int, series.step)):
             writer.writerow((step, *(_cell(float(column[index]), word(said.get(step))) for column, said in columns)))
-    with paths[1].open("w", newline="", encoding="utf-8") as file:
+    with _table(paths[1]) as file:
         writer = csv.writer(file)
         writer.writerow(EPOCH_COLUMNS)
         for epoch in history.epochs:
             writer.writerow([_cell(getattr(epoch, name), epoch.not_finite.get(name, "")) for name in EPOCH_COLUMNS])
-    with paths[2].open("w", newline="", encoding="utf-8") as file:
+    with _table(paths[2]) as file:
         writer = csv.writer(file)
         writer.writerow(("step", *LAYER_COLUMNS))
         for step in history.layer_steps:
@@ -61,9 +65,15 @@ def write_csv(history: History, folder: Path) -> list[Path]:
     return paths
 
 
+@contextmanager
+def _table(path: Path) -> Iterator[TextIO]:
+    with written(path) as place, place.open("w", newline="", encoding="utf-8") as file:
+        yield file
+
+
 def _write_scalars(run: RunFolder, path: Path) -> None:
     """Write all values in the order of the log, which holds more of a long run than a reader does."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with _table(path) as file:
         writer = csv.writer(file)
         writer.writerow(("name", "step", "value"))
         for _, line in Tail(run.events).lines():

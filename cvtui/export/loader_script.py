@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from cvtui.export.whole_file import written
 from cvtui.runlog.model_metadata import EXTRA_FILE, ModelMetadata
 
 MARK = "# Written by cvtui export; yours to change (then rename it: the next export writes it anew)."
@@ -121,5 +122,6 @@ def write_loader_script(
     target = script_path(path, kind)
     if target.exists() and MARK not in target.read_text("utf-8", "replace"):
         return None
-    target.write_text(loader_script(kind, path, about, with_preprocess, net), "utf-8")
+    with written(target) as file:
+        file.write_text(loader_script(kind, path, about, with_preprocess, net), "utf-8")
     return target

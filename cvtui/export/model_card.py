@@ -8,6 +8,7 @@ from typing import Any
 
 from cvtui.calc.table import size_text
 from cvtui.errors import RequestError
+from cvtui.export.whole_file import written
 from cvtui.metrics.counts import wilson
 from cvtui.recipe.datasets.label_sets import is_several
 from cvtui.recipe.recipe import Recipe
@@ -32,8 +33,8 @@ LEAST = 30
 
 def write_model_card(history: History, path: Path, checkpoint: str = "") -> Path:
     """Write the card of a checkpoint (by default the best). RequestError where there is none; OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(model_card(history, checkpoint), "utf-8")
+    with written(path) as file:
+        file.write_text(model_card(history, checkpoint), "utf-8")
     return path
 
 

@@ -14,6 +14,7 @@ from cvtui.export.chart import Chart, ChartCurve, draw
 from cvtui.export.evaluation_page import evaluation_html
 from cvtui.export.pictures import pictures_html
 from cvtui.export.style import STYLE, picture_style
+from cvtui.export.whole_file import written
 from cvtui.export.words import escape
 from cvtui.recipe.first_loss import first_loss_or_none
 from cvtui.runlog.axes import Floats, Smoother, at_epochs, epoch_middles
@@ -84,12 +85,12 @@ def write_svg(history: History, path: Path) -> Path:
         picture.replace("<svg ", f'<svg y="{index * HEIGHT}" width="{WIDTH}" height="{HEIGHT}" ', 1)
         for index, picture in enumerate(pictures)
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
+    text = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT * len(pictures)}">'
-        f'<style>{picture_style()}</style><rect class="paper" width="100%" height="100%"/>\n{inner}\n</svg>\n',
-        encoding="utf-8",
+        f'<style>{picture_style()}</style><rect class="paper" width="100%" height="100%"/>\n{inner}\n</svg>\n'
     )
+    with written(path) as file:
+        file.write_text(text, encoding="utf-8")
     return path
 
 
@@ -113,8 +114,8 @@ def write_html(history: History, path: Path) -> Path:
         _log(history),
         "<footer>Written by cvtui from the run's own log.</footer></main></body></html>",
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    with written(path) as file:
+        file.write_text("\n".join(part for part in parts if part), encoding="utf-8")
     return path
 
 

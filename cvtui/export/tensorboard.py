@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 
 from cvtui.errors import RequestError
@@ -55,5 +56,9 @@ def write_tensorboard(history: History, folder: Path) -> int:
             add("loss/validation", loss, epoch.step, epoch.time)
             add("accuracy/validation", epoch.val_accuracy, epoch.step, epoch.time)
     finally:
-        writer.close()
+        hook, threading.excepthook = threading.excepthook, lambda _: None  # its thread's error is raised here as well
+        try:
+            writer.close()
+        finally:
+            threading.excepthook = hook
     return count

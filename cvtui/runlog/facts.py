@@ -89,6 +89,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     input_std: float | None = None
     input_min: float | None = None
     input_max: float | None = None
+    channel_std: float | None = None
+    """Standard deviation within a channel of the first batch, the mean of them, of images with two to four."""
     input_generated: bool | None = None
     """True: a gradient was asked of the first batch's images, which another net or an attack made."""
     first_layer_mean: float | None = None
@@ -269,6 +271,8 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """That factor."""
     accuracies: list[list[float]] = []
     """[told, right] of those steps, in order."""
+    across_images: list[str] = []
+    """Attention and recurrent layers without batch_first that got the images of the batch as their dimension 0."""
     accuracy_unit: str = ""
     """percent: a custom loop tells its accuracies so; they are recorded as shares."""
     output_sizes: dict[str, list[int]] = {}
@@ -317,7 +321,11 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     blank_images: list[int] = []
     """[images of the first batches that are one value all over, of how many], where there are such."""
     images_changed: list[float] = []
-    """[a, b, share]: this share of the second epoch's images were those of the first times a plus b."""
+    """[a, b, share]: this share of the second epoch's images were those of the first times a plus b; where each channel
+    has its own two, their means, and the number of channels behind them."""
+    batch_neighbours: list[float] = []
+    """[share of images whose nearest one of the same batch has their label, the same by chance, how near those are
+    (beside the median of all pairs), images] of the first batches; []: not known."""
     validation_changes: list[int] = []
     """[images of a validation Dataset that were others at a second reading, of how many]."""
     evaluated: int | None = None
@@ -354,6 +362,9 @@ class Facts(Record, tag="facts", frozen=True, kw_only=True):
     """True if the model was in training mode while it was trained."""
     validation_mode: bool | None = None
     """True if the model was in training mode while it was validated."""
+    copy_follows: list[float] = []
+    """Where the model is never evaluated itself: [share of the way of its weights from the first step on that a copy of
+    it, in evaluation mode, has come by now; cosine between its way and theirs]."""
     train_mode_loss: float | None = None
     eval_mode_loss: float | None = None
     """Loss of the same batch with the same weights in evaluation mode: the latest pair measured."""

@@ -18,6 +18,11 @@ def stem_of(data: str) -> str:
     return _word(last)[:_LONGEST].strip("-") or "run"
 
 
+def order_of(name: str) -> list[str | int]:
+    """Return what names are sorted by: `pics-2` comes before `pics-10`."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name.lower()))]
+
+
 def next_number(stem: str, names: Iterable[str]) -> int:
     """Return the first number behind those that runs have, their forks included."""
     pattern = re.compile(re.escape(stem) + r"-(\d{1,9})(-.*)?")

@@ -13,6 +13,11 @@ USUAL = 10.0
 """Where the doctor names no rate: what it divides by at a loss that is not finite (F03)."""
 
 
+def before_any_step(history: History) -> bool:
+    """Return whether a run diverged with its very first loss: no rate has had a part in it."""
+    return history.end is not None and history.end.status == "diverged" and history.end.step == 0
+
+
 def times_slower(history: History) -> float:
     """Return what to divide the rate by: as the doctor's cure in the log does, else ten.
 

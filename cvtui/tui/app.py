@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 timers.fire_single_shots_late()
 terminal_keys.let_alt_digits_through()
+terminal_keys.take_escape_and_the_next_key_apart()
 terminal_keys.take_pastes_as_text()
+terminal_keys.know_all_signs()
 
 
 def _palette() -> type[Provider]:
@@ -280,6 +282,10 @@ class CvtuiApp(LeavingApp):
             self.notify(f"{spec.title}: there is no run yet.", severity="warning", markup=False)
             return
         self._job_list().ask(spec, folder, recipe)
+
+    def open_log(self, path: Path) -> None:
+        """Show another program's log, and what the doctor says of it: a job, since it may take its time to read."""
+        self._job_list().start(f"Log: {path.name}", ["doctor", str(path), "--curves"], from_top=True)
 
     def action_show_job(self) -> None:
         self._job_list().show()

@@ -15,6 +15,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from cvtui.runlog.folder import RunFolder, runs_below
+from cvtui.runlog.foreign.listing import logs_below
 from cvtui.text import clean
 from cvtui.tui.screens.base import SCREENS, ScreenEntry
 from cvtui.tui.screens.help import shown_widgets, title_of
@@ -161,11 +162,14 @@ async def open_lab(app: App[Any], name: str) -> None:
 
 
 def by_name(app: App[Any]) -> Iterator[SystemCommand]:
-    """Yield every run and every lab."""
+    """Yield every run, every log of another program and every lab."""
     from cvtui.labs.lookup import labs
 
     for folder in runs_below(_session(app).places):
         yield SystemCommand(f"Open run {clean(folder.name)}", str(folder.path), partial(_session(app).open_run, folder))
+    for path in logs_below(_session(app).places):
+        about = "Another program's log: its curves, and what the doctor says of them"
+        yield SystemCommand(f"Open log {clean(str(path))}", about, partial(_session(app).open_log, path))
     for name, lab in labs().items():
         yield SystemCommand(f"Open lab {name}", lab.title, partial(open_lab, app, name))
 

@@ -61,3 +61,6 @@ class Session(Protocol):
         """Say that a fork slows its parent, with an action that pauses it."""
 
     def fork_shown_run(self) -> None: ...
+
+    def open_log(self, path: Path) -> None:
+        """Show another program's log, and what the doctor says of it."""

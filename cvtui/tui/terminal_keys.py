@@ -8,6 +8,8 @@ from typing import Any, cast
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
+from textual.events import Key
+from textual.keys import KEY_TO_UNICODE_NAME, REPLACED_KEYS, key_to_character
 
 BEGIN, END = "\x1b[200~", "\x1b[201~"
 """Around what is pasted (bracketed paste, mode 2004)."""
@@ -20,6 +22,37 @@ def let_alt_digits_through() -> None:
     known = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
     for digit in "123456789":
         known.pop(f"\x1b{digit}", None)
+
+
+def know_all_signs() -> None:
+    """Have `/`, `-` and the like be no keys of a place while a field takes them: Textual 8.2 knows not their signs."""
+    for key, other in REPLACED_KEYS.items():
+        KEY_TO_UNICODE_NAME.setdefault(key, KEY_TO_UNICODE_NAME.get(other, other.replace("_", " ").upper()))
+    key_to_character.cache_clear()
+
+
+BEGINS = "[]OPX^_"
+"""What may follow ESC in a sequence of the terminal's own; those unknown to Textual come character by character."""
+
+
+def take_escape_and_the_next_key_apart() -> None:
+    """Have ESC and a key that come together be both keys, as when `esc` and `z` are typed on a slow line, or fast.
+
+    Textual 8.2 takes ESC z for alt+z, which means nothing here, and ESC / for the slash alone. Alt+digit stays one key.
+    """
+    known = cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)
+    for sign in "-=0":  # taken for the letters of option+sign on a Mac
+        known.pop(f"\x1b{sign}", None)
+    keys_of = XTermParser._sequence_to_key_events
+    if hasattr(keys_of, "apart"):
+        return
+
+    def apart(parser: XTermParser, sequence: str, alt: bool = False) -> Iterable[Key]:
+        one = not alt or sequence in BEGINS or sequence in "123456789"
+        return keys_of(parser, sequence, alt) if one else [Key("escape", "\x1b"), *keys_of(parser, sequence)]
+
+    apart.apart = True  # type: ignore[attr-defined]
+    XTermParser._sequence_to_key_events = apart  # type: ignore[assignment,method-assign]
 
 
 class Pastes:

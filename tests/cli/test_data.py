@@ -351,6 +351,10 @@ def test_a_folder_says_where_it_lies(say: Say, tmp_path: Path) -> None:
             Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(tmp_path / name / f"{number}.png")
     told = json.loads(say("data", f"folder:{tmp_path}", "--json").out)
     assert (told["where"], told["state"]) == (str(tmp_path), "ready")
+    both = "".join(f"{name}/{number}.png,1,1\n" for name in ("cats", "dogs") for number in range(3))
+    (tmp_path / "two classes each.csv").write_text(f"image,wet,green\n{both}")
+    said = say("data", f"csv:{tmp_path / 'two classes each.csv'}").out
+    assert "  images       5 to train on, 1 for validation" in said  # as many pictures, not memberships
 
 
 def test_what_a_callable_prints_stands_in_no_json(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

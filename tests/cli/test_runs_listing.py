@@ -21,8 +21,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_list_says_what_tells_runs_apart(folder: Path) -> None:
-    rows = {line.split()[0]: line for line in within("runs", cwd=folder).stdout.splitlines()}
+def test_the_list_says_what_tells_runs_apart_and_names_logs_of_other_programs(folder: Path) -> None:
+    (folder / "runs" / "a log").mkdir()
+    (folder / "runs" / "a log" / "events.out.tfevents.1.host").touch()
+    done = within("runs", cwd=folder)
+    assert "1 log of another program: runs/a log\n`cvtui doctor 'runs/a log' --curves` shows it." in done.stderr
+    rows = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert "differs in" in rows["run"]
     assert "lr 0.0001" in rows["slow"]
     assert "lr 0.01" in rows["fast"]

@@ -78,7 +78,7 @@ def test_a_fork_that_stays_where_its_parent_was_has_not_climbed_to_a_guess() -> 
 
 def test_runs_without_steps_are_told_so() -> None:
     empty, good = judge([np.empty(0), 0.1 + np.exp(-5 * T)])
-    assert (empty.why, good.name) == ("no step yet", "good")
+    assert (empty.why, good.name) == ("no step", "good")
 
 
 def test_one_run_alone_is_good_when_it_falls() -> None:

@@ -106,3 +106,36 @@ def of_training(log: SecondReader, parts: Said, _said: Said) -> None:
         exact = sum(abs(one - validated / images) < 1e-4 for one in told)
         need(number(parts["count"]) == exact, f"{told}")
         near(re.sub(r"\.$", "", parts["ceiling"]), validated / images)
+
+
+def in_turn(log: SecondReader, parts: Said, _said: Said) -> None:
+    need(parts["names"].startswith(log.facts["across_images"][0]), f"{log.facts['across_images']}")
+
+
+def channels_change(log: SecondReader, parts: Said, _said: Said) -> None:
+    factor, shift, share, channels = log.facts["images_changed"]
+    near(parts["factor"], factor)
+    near(parts["shift"], abs(shift))
+    need((parts["sign"] == "-") == (shift < 0) and number(parts["channels"]) == channels, "sign and channels")
+    need(abs(number(parts["share"]) - 100 * share) < 0.1, "the share")
+
+
+def beside(log: SecondReader, parts: Said, _said: Said) -> None:
+    share, chance, near_by, count = log.facts["batch_neighbours"]
+    need(near_by < 0.6, "they lie apart")
+    for name, real in (("agree", share), ("by_chance", chance), ("share", 100 * share), ("chance", 100 * chance)):
+        need(name not in parts or abs(number(parts[name]) - real) <= 0.006 * max(real, 1e-3), name)
+    need("count" not in parts or number(parts["count"]) == count, "how many")
+
+
+def creeps(log: SecondReader, parts: Said, said: Said) -> None:
+    need(number(parts["epochs"]) <= len(log.epochs), "the epochs")
+    near(parts["rate"], max(rate for step, rate in log.rate.items() if step <= said["step"]))
+    need(parts["optimizer"] == log.facts["optimizer"] and number(parts["times"]) > 20, "the optimizer, its rate")
+    late = [loss for step, loss in log.loss.items() if said["step"] - 60 < step <= said["step"] and loss is not None]
+    need(abs(number(parts["loss"]) - sum(late) / len(late)) < 0.02 * number(parts["loss"]), "the loss")
+
+
+def copy_lags(log: SecondReader, parts: Said, _said: Said) -> None:
+    near(parts["share"], 100 * log.facts["copy_follows"][0])
+    need("epochs" not in parts or number(parts["epochs"]) == len(log.epochs), "the epochs")

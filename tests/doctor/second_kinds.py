@@ -15,7 +15,7 @@ def few_images(log: SecondReader, parts: Said, _said: Said) -> None:
 
 
 def images_change(log: SecondReader, parts: Said, _said: Said) -> None:
-    factor, shift, share = log.facts["images_changed"]
+    factor, shift, share = log.facts["images_changed"][:3]
     near(parts["factor"], factor)
     near(parts["shift"], abs(shift))
     need((parts["sign"] == "-") == (shift < 0), "the sign")

@@ -166,7 +166,7 @@ from tests.doctor.watched_loops.updates import (
         (OnceAnEpoch, "F44", "one update in 10 batches"),
         (OnceAnEpochTold, "F44", "one update in 10 batches"),
         (MadeInForward, "F45", "constructed in forward()"),
-        (OverTheImages, "F57", "depends on the images beside it"),
+        (OverTheImages, "F57", "takes the images of the batch for the places"),
         (TooManyOutputs, "F27", "16 outputs are of no class"),
         (FromOneOn, "F27", "class 0 never comes"),
         (ReluScores, "F42", "a ReLU"),

@@ -30,6 +30,9 @@ FEW = {"batch_labels": [40] * 8, "batch_sizes": [32] * 10, "batch_classes": [8] 
 
 UNLIKE = {"input_mean": 0.8, "input_std": 1.0, "validation_mean": 0.0, "validation_std": 1.0, "validation_mode": False,
           "train": 500, "validation": 500, "batch_size": 500, "outputs": 10}  # fmt: skip
+FLAT = {"input_mean": -1.98, "input_std": 0.133, "input_min": -2.1, "input_max": -1.8, "channel_std": 0.004,
+        "first_layer_mean": -1.98, "first_layer_std": 0.133}  # fmt: skip
+"""ImageNet's numbers for bytes, taken off pixels of 0..1: three greys."""
 NEIGHBOURS = {"neighbours_train": 0.99, "neighbours_chance": 0.083, "neighbours_count": 120}
 
 
@@ -38,6 +41,7 @@ def named(
     epochs: tuple[EpochDone, ...] = (),
     rates: list[float] | None = None,
     accuracy: list[float] | None = None,
+    loss: list[float] | None = None,
 ) -> list[str]:
     """Return what is said above a note of a loop of one's own."""
     doctor = Doctor()
@@ -46,7 +50,7 @@ def named(
     doctor.take(Facts(step=10, **known))
     lr = rates if rates is not None else [0.05] * 90
     told: list[float | None] = list(accuracy or [0.6] * len(lr))
-    doctor.take(Steps(first=0, loss=[1.0] * len(lr), accuracy=told, grad_norm=[], lr=list(lr)))
+    doctor.take(Steps(first=0, loss=list(loss or [1.0] * len(lr)), accuracy=told, grad_norm=[], lr=list(lr)))
     for one in epochs:
         doctor.take(one)
     said = [one for one in doctor.update() if one.severity != "note"]
@@ -94,6 +98,9 @@ def named(
          {"norm_spread": 0.21, "norm_shift": 1.0, "norm_frozen": False}),
         ("F11", {"norm_spread": 1.1, "norm_shift": 4.0, "norm_frozen": True},
          {"norm_spread": 1.4, "norm_shift": 0.6, "norm_frozen": True}),
+        ("F11", FLAT, {**FLAT, "first_layer_std": 1.0}),
+        ("F57", {"across_images": ["encoder.layers.0.self_attn"]}, {"across_images": []}),
+        ("F61", {"images_changed": [4.5, -2.0, 1.0, 3]}, {"images_changed": [1.0, 0.0, 1.0, 3]}),
         ("F59", {"positive_weight": [240.0, 11.0, 21.0]}, {"positive_weight": [3.0, 8.0, 24.0]}),
         ("F40", {**KNOWN, "target_sums": [-11.0, -10.0]}, {**KNOWN, "target_sums": [1.0, 1.0]}),
         ("F62", {"broadcast": [[32, 2], [32, 1]], "outputs": 1}, {"broadcast": [[32, 2], [32, 1]], "outputs": 2}),
@@ -236,3 +243,43 @@ def test_places_in_a_queue_are_no_classes() -> None:
     assert of_the_outputs(calls.calls, output) == []
     assert of_the_outputs(calls.calls, torch.randn(6, 17)) == calls.calls
     assert of_the_outputs(calls.calls, None) == calls.calls
+
+
+def test_labels_are_foreign_where_the_nearest_of_a_batch_has_another_one_and_the_net_fails() -> None:
+    """Images as near to one as to another, or a net that learns, say nothing."""
+    known = {**KNOWN, "batch_labels": [32] * 10, "label_range": [0, 9], "outputs": 10}
+    epochs = tuple(epoch(number, 0.1, 0.1, 2.3, 2.3) for number in range(1, 7))
+    near, far = [0.106, 0.099, 0.54, 320.0], [0.106, 0.099, 0.8, 320.0]
+    stuck, falls = [2.3] * 180, [2.3 - 0.01 * step for step in range(180)]
+
+    def said(neighbours: list[float], loss: list[float]) -> list[str]:
+        return named({**known, "batch_neighbours": neighbours}, epochs, [0.05] * 180, [0.1] * 180, loss)
+
+    assert said(near, stuck)[0] == "F13"
+    for quiet in (said(far, stuck), said([0.7, 0.099, 0.54, 320.0], stuck), said([], stuck), said(near, falls)):
+        assert "F13" not in quiet
+
+
+def test_a_rate_of_fine_tuning_is_too_low_where_the_loss_creeps_down() -> None:
+    """A twentieth of what is usual, five epochs, the loss still near a guess and falling."""
+    known = {**KNOWN, "batch_labels": [50] * 6, "label_range": [0, 5], "outputs": 6,
+             "loss_value": "cross-entropy"}  # fmt: skip
+    epochs = tuple(epoch(number, 0.3, 0.3, 1.77, 1.77) for number in range(1, 7))
+    creeps = [1.79 - 4e-4 * step for step in range(200)]
+
+    def said(loss: list[float], rate: float, seen: tuple[EpochDone, ...] = epochs) -> bool:
+        return "F02" in named(known, seen, [rate] * 200, [0.3] * 200, loss)
+
+    assert said(creeps, 1e-3)
+    assert not said(creeps, 0.02)
+    assert not said(creeps, 1e-3, epochs[:3])
+    assert not said([1.79 - 2e-3 * step for step in range(200)], 1e-3)
+
+
+def test_an_average_of_the_weights_that_lags_is_told_after_some_epochs() -> None:
+    """Not one that keeps up, nor a saved state that stands still, nor a net that went another way."""
+    epochs = tuple(epoch(number, 0.9, 0.3) for number in range(1, 7))
+    assert named({"copy_follows": [0.014, 0.97]}, epochs) == ["F23"]
+    for other in ([0.7, 0.97], [0.0, 0.0], [0.1, 0.2]):
+        assert named({"copy_follows": other}, epochs) == []
+    assert named({"copy_follows": [0.014, 0.97]}, epochs[:3]) == []

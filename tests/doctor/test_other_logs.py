@@ -23,6 +23,7 @@ from cvtui.doctor.other_logs import BY_CURVES, LogReport, examine_log
 from cvtui.errors import RequestError
 from cvtui.runlog.foreign.convert import share
 from cvtui.runlog.foreign.find import read_log
+from cvtui.runlog.foreign.listing import logs_below
 from cvtui.runlog.foreign.roles import choose
 
 LOGS = Path(__file__).with_name("other_logs")
@@ -585,3 +586,34 @@ def test_one_column_is_told_as_one(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         main(["doctor", str(tmp_path / "one.log")])
     assert "1 column, 1 value," in capsys.readouterr().out
+
+
+def test_folders_with_logs_are_found_by_the_names_of_their_files(tmp_path: Path) -> None:
+    """Each of them can be read; a run, a hidden folder, a link and a lab are none."""
+    csv = (LOGS / "metrics.csv").read_bytes()
+    runs = tmp_path / "runs"
+    for name in ("a/version_0", "a/version_1", "b", "keras/train", ".hidden", "labs/x", "run", "one/two/three/four"):
+        (runs / name).mkdir(parents=True)
+        (runs / name / "metrics.csv").write_bytes(csv)
+    (runs / "run" / "recipe.toml").touch()
+    (runs / "link").symlink_to(runs / "b")
+    (runs / "empty").mkdir()
+    found = logs_below([runs, tmp_path / "none"])
+    assert [str(path.relative_to(runs)) for path in found] == ["a/version_0", "a/version_1", "b", "keras"]
+    assert all(read_log(path).values for path in found)
+    assert logs_below([runs / "b"]) == [runs / "b"], "where the folder of runs is one itself"
+
+
+def test_curves_of_a_log_are_drawn_in_its_own_steps(tmp_path: Path, invoked: Command) -> None:
+    log = tmp_path / "metrics.csv"
+    rows = (f"{step},{1 / (step + 1)},{2 / (step + 1)}" for step in range(3000, 9001, 3))
+    log.write_text("\n".join(["step,train_loss,val_loss", *rows]))
+    code, output = invoked(log, "--curves")
+    assert code == 0
+    assert "training" in output
+    assert "validation" in output
+    ticks = next(words for line in output.splitlines() if (words := line.split())[:1] == ["3k"])
+    assert ticks[-1] == "9k"
+    assert invoked(log, "--curves", "--json")[0] == 2
+    code, output = invoked(RECORDINGS / "digits", "--curves")
+    assert (code, "`cvtui attach` shows a run of cvtui" in output) == (2, True)

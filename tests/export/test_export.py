@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ElementTree
 import zlib
 from pathlib import Path
@@ -26,11 +27,13 @@ import cvtui
 from cvtui.draw.half_blocks import tiles
 from cvtui.export import write_csv, write_html, write_svg, write_tensorboard
 from cvtui.export.chart import Chart, ChartCurve, draw
+from cvtui.export.whole_file import move
 from cvtui.runlog.events import CommandApplied, EpochDone, Log, PictureSaved, Steps
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.history import History
 from cvtui.runlog.nonfinite import nonfinite_steps
 from cvtui.runlog.writer import EventWriter
+from tests.export.full_disk import full_disk
 from tests.runlog.making import make_folder, sampled, started
 
 
@@ -187,6 +190,46 @@ def test_a_step_that_is_done_again_counts_as_it_was_the_last_time(tmp_path: Path
         writer.write(Steps(first=0, loss=[1.0, None, None], not_finite={"loss": {"inf": [1]}}))
         writer.write(Steps(first=2, loss=[0.5, None], not_finite={"loss": {"-inf": [1, 99]}, "strange": {"nan": [0]}}))
     assert nonfinite_steps(folder) == {"loss": {1: math.inf, 3: -math.inf}, "grad_norm": {}}
+
+
+def test_a_full_disk_leaves_the_file_from_before_and_no_part(folder: RunFolder, tmp_path: Path) -> None:
+    history, target = History(folder), tmp_path / "out" / "it"
+    history.poll()
+    target.parent.mkdir()
+    (tmp_path / "link").symlink_to(target)
+    for write in (write_html, write_svg):
+        for path in (target, tmp_path / "link"):
+            target.write_text("the one before")
+            with full_disk(100), pytest.raises(OSError, match="too large") as refused:
+                write(history, path)
+            assert refused.value.filename == str(path)
+            assert target.read_text() == "the one before"
+        write(history, tmp_path / "link")  # which stays a link
+        assert target.read_text().startswith("<")
+        assert (tmp_path / "link").is_symlink()
+    with full_disk(100), pytest.raises(OSError, match="too large") as refused:
+        write_csv(history, tmp_path / "tables")
+    assert refused.value.filename == str(tmp_path / "tables" / "steps.csv")
+    assert not list((tmp_path / "tables").iterdir())
+    assert [one.name for one in target.parent.iterdir()] == ["it"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="one disk")
+def test_a_file_goes_whole_to_another_disk_or_stays_and_a_link_leads_where_it_led(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(bytes(5000))
+    (tmp_path / "link.png").symlink_to("a.png")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as text:
+        there = Path(text)
+        if os.stat(there).st_dev == os.stat(tmp_path).st_dev:
+            pytest.skip("one disk")
+        with full_disk(1000), pytest.raises(OSError, match="too large"):
+            move(tmp_path / "a.png", there / "a.png")
+        assert not list(there.iterdir()), "half a picture would be trained on"
+        move(tmp_path / "link.png", there / "link.png")
+        assert (there / "link.png").read_bytes() == (tmp_path / "a.png").read_bytes() == bytes(5000)
+        move(tmp_path / "a.png", there / "a.png")
+        assert (there / "a.png").read_bytes() == bytes(5000)
+    assert not list(tmp_path.iterdir())
 
 
 def test_html_is_one_file_that_runs_nothing_from_the_run(folder: RunFolder, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 
 from cvtui.errors import RequestError
 from cvtui.recipe.datasets.catalog import source_of
+from cvtui.recipe.datasets.facts import source_facts
 from cvtui.recipe.datasets.file_source import ListedSource
 from cvtui.recipe.datasets.folder_listing import Listing
 from cvtui.recipe.datasets.packed import Packed
+from cvtui.recipe.recipe import Recipe
 from tests.engine.data.held_pictures import parquet_at, pictures, png
 
 
@@ -84,6 +86,32 @@ def test_parts_by_the_names_of_the_files(tmp_path: Path) -> None:
     found = listing(f"parquet:{tmp_path}")
     assert (len(found.train), len(found.validation)) == (24, 6)
     assert all("validation" in name for name, _ in found.validation)
+
+
+@pytest.mark.parametrize("kind", ["stream", "file"])
+def test_a_set_that_was_saved_to_disk(kind: str, tmp_path: Path) -> None:
+    """The files of `save_to_disk` (Arrow's streams) of a DatasetDict, with what `map` leaves beside them."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import ipc
+
+    info = {"info": {"features": {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["u", "v"]}}}}
+    table = pa.table({"image": IMAGES, "label": [place % 2 for place in range(12)]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps(info)})
+    for name in ("train/data-00000-of-00001", "test/data-00000-of-00001", "train/cache-0123456789abcdef"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        with getattr(ipc, f"new_{kind}")(f"{tmp_path / name}.arrow", table.schema) as writer:
+            writer.write_table(table)
+        (tmp_path / name).with_name("state.json").write_text("{}")
+    found = listing(f"parquet:{tmp_path}")
+    assert (len(found.train), len(found.validation), found.classes) == (12, 12, ("u", "v"))
+    assert greys(found) == {place: "uv"[place % 2] for place in range(12)}
+    with pytest.raises(RequestError) as refused:
+        source_facts(Recipe(data=f"folder:{tmp_path}"))
+    assert f"hold the labels: parquet:{tmp_path}" in f"{refused.value.message} {refused.value.hint}"
+    torn = tmp_path / "train" / "data-00000-of-00001.arrow"
+    torn.write_bytes(torn.read_bytes()[:-700])
+    with pytest.raises(RequestError, match=r"can't be read as arrow: "):
+        listing(f"parquet:{torn}")
 
 
 def test_parts_that_number_their_classes_otherwise_are_matched_by_name(tmp_path: Path) -> None:

@@ -125,6 +125,12 @@ def test_a_shard_that_is_cut_short(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(data[: 512 * 41 + 100])
     with pytest.raises(RequestError, match="is no whole tar file"):
         listing(text)
+    whole = len(data.rstrip(b"\0")) // 512 * 512 + 512  # the last member is a label, padded
+    for end in (whole, whole + 100, whole - 1024 + 100):  # behind a member, in the end, in a header: tarfile is silent
+        (tmp_path / "a.tar").write_bytes(data[:end])
+        assert "a.tar ends without a tar file's end" in listing(text).notes[0]
+    (tmp_path / "a.tar").write_bytes(data)
+    assert not listing(text).notes
     import gzip
 
     (tmp_path / "a.tar").write_bytes(gzip.compress(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -138,6 +139,8 @@ async def test_keys_open_both_and_lead_back(run: RunFolder, size: tuple[int, int
         names = layer_names(read(run))
         assert isinstance(detail, LayerDetail)
         assert detail.shown in names
+        told = str(detail.query_one("#activations").border_subtitle)
+        assert re.search(r"^↑ \S+ to \d\S*( · → steps \d+ to \d+)?( · \w+ = more units)?$", told), "whole parts alone"
         before = detail.shown
         await pilot.press("down")
         assert detail.shown == names[(names.index(before) + 1) % len(names)]

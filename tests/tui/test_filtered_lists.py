@@ -58,7 +58,7 @@ def test_every_list_moves_by_letters() -> None:
         assert {"j", "k", "g", "G", "ctrl+d", "ctrl+u"} <= bound, kind
 
 
-async def test_words_typed_together_with_the_slash_reach_the_field(tmp_path: Path) -> None:
+async def test_words_typed_together_with_the_slash_or_behind_a_click_reach_the_field(tmp_path: Path) -> None:
     """A slow line hands over several keys at once: all of them are read before the field opens."""
     app = CvtuiApp(runs=tmp_path, prewarm=False)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -67,6 +67,14 @@ async def test_words_typed_together_with_the_slash_reach_the_field(tmp_path: Pat
         for key in ("slash", *"gap"):
             app.post_message(events.Key(key, None))
         await wait_until_async(lambda: getattr(app.focused, "value", "") == "gap", what="the words")
+
+        mouse = (None, shown(app).index("2 Calc"), 0, 0, 0, 1, False, False, False)
+        click = events.MouseDown(*mouse), events.MouseUp(*mouse)
+        for sent in (*click, events.Key("end", None), events.Key("minus", "-"), events.Paste("relu\n\n  -gap\n")):
+            app.post_message(sent)
+        ends = "-relu -gap"  # of a paste of several lines a field would take the first
+        await wait_until_async(lambda: getattr(app.focused, "value", "").endswith(ends), what="the net's field")
+        assert app.current_mode == "calc"
 
 
 async def test_what_is_typed_or_pasted_behind_a_choice_reaches_what_it_opens(tmp_path: Path) -> None:

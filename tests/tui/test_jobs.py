@@ -21,6 +21,7 @@ from cvtui.tui.jobs.job import Job
 from cvtui.tui.jobs.job_form import JobForm
 from cvtui.tui.jobs.job_view import JobView, state_line, wrapped
 from cvtui.tui.jobs.leave_modal import LeaveJobsModal
+from cvtui.tui.palette import by_name
 from tests.tui.written_runs import finished_run
 from tests.waiting import wait_until, wait_until_async
 
@@ -231,20 +232,36 @@ async def test_the_sweep_takes_the_form_s_recipe_and_typing_chooses_an_option(
     assert b'net = "fc8-relu-fc"' in files["recipe.toml"]
 
 
-async def test_every_job_is_in_the_command_palette_and_without_a_run_it_says_so(
+async def test_the_palette_has_every_job_which_says_so_without_a_run_and_every_log_of_another_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = CvtuiApp(runs=tmp_path / "runs", prewarm=False)
     said: list[str] = []
-    async with app.run_test(size=(80, 24)):
+    log = tmp_path / "runs" / "lightning_logs" / "version_0"
+    log.mkdir(parents=True)
+    rows = (f"{step},{1 / (step + 1)},{2 / (step + 1)}" for step in range(60))
+    (log / "metrics.csv").write_text("\n".join(["step,train_loss,val_loss", *rows]))
+    async with app.run_test(size=(80, 24)) as pilot:
         titles = {command.title for command in app.get_system_commands(app.screen)}
         assert {spec.title for spec in JOBS} <= titles
         monkeypatch.setattr(app, "notify", lambda message, **_: said.append(message))
         app.action_job("export")
         app.action_doctor_test()
         app.action_show_job()
-    assert said[0] == "Export: there is no run yet."
-    assert len(said) == 3
+        assert said[0] == "Export: there is no run yet."
+        assert len(said) == 3
+
+        await pilot.press("4")
+        await wait_until_async(lambda: app.current_mode == "runs" and app.screen.query("#none"), what="the Runs place")
+        words = app.screen.query_one("#none", Static)
+        await wait_until_async(lambda: "1 log of another program" in str(words.render()), what="that a log is there")
+        next(command for command in by_name(app) if command.title == f"Open log {log}").callback()
+        await wait_until_async(lambda: isinstance(app.screen, JobView) and not app.screen.job.running, what="its end")
+        assert isinstance(app.screen, JobView)
+        await wait_until_async(lambda: "Loss" in str(app.screen.query_one("#job-text", Static).render()), what="text")
+        assert "no problems found in the curves" in app.screen.job.output
+        assert app.screen.query_one("#job-output").scroll_y == 0
+        assert "x" not in app.screen.active_bindings, "there is nothing to stop"
 
 
 def test_a_job_inherits_no_number_that_its_own_children_could_write_to() -> None:

@@ -24,6 +24,7 @@ from cvtui.tui.screens.calc import CalcScreen
 from cvtui.tui.screens.help import HelpScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.widgets.figures_view import number_lines
+from cvtui.tui.widgets.item_list import ItemList
 from tests.tui.places import begun_at
 from tests.waiting import wait_until, wait_until_async
 
@@ -302,6 +303,9 @@ async def test_a_claim_asks_first_then_opens_its_page_and_is_ticked(tmp_path: Pa
         here.lecture.list.highlighted = 2
         await pilot.press("enter")
         await wait_until_async(lambda: isinstance(app.screen, PredictModal), what="the question")
+        await wait_until_async(lambda: isinstance(app.focused, ItemList), what="its answers")
+        assert app.focused is not None
+        assert app.focused.size == app.focused.outer_size, "no frame of their own"
         await pilot.press("3")
         await wait_until_async(lambda: app.current_mode == "calc", what="the Calc place")
         await wait_until_async(lambda: held() == {3}, what="the tick")

@@ -80,7 +80,7 @@ async def test_all_panes_show_the_moment_under_the_cursor(finished: RunFolder, s
         app.live.show_step(167)
         await pilot.pause()
         first = app.live.header.text.split("\n")[0]
-        assert first.endswith("at step 167 (epoch 8) · end: live")
+        assert first.endswith("at step 167 (epoch 8) · end: last step")
         for name in ("loss", "accuracy", "rate"):
             app.live.show_pane(name)
             await pilot.pause()
@@ -144,7 +144,7 @@ async def arrows_move_it_and_end_follows_again(pilot: Pilot[None], app: LiveHost
     await pilot.press("end")
     assert app.live.view.cursor is None
     assert app.curve("loss").plot.cursor_x is None
-    assert "end: live" not in app.live.header.text
+    assert "end: " not in app.live.header.text
     for name in ("layers", "log", "prediction"):  # these have an end of their own
         app.live.show_pane(name)
         await pilot.press("left")

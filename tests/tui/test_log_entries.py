@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cvtui.cli.output.progress import RunReport
 from cvtui.runlog.events import CheckpointSaved, Finding, Log
 from cvtui.runlog.history import History
 from cvtui.runlog.run_summary import summary
@@ -122,6 +123,18 @@ def test_a_bad_end_names_the_way_out(tmp_path: Path, state: str) -> None:
     assert "u, or `" in line
     assert "\n" not in line
     assert ("--lr /1000`" in line) == (state == "diverged")
+
+
+def test_no_rate_is_blamed_for_a_loss_before_the_first_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither on the screen nor by the command line, whose last line named a tenth of the rate."""
+    run = WrittenRun(tmp_path)
+    run.end("diverged", "the loss was NaN at step 0")
+    history = read(run.folder)
+    assert "no rate helps; `cvtui doctor" in next_step("diverged", history)
+    RunReport(run.folder, run.checked, quiet=False, as_json=False).end(history, 1, 1, [])
+    error = capsys.readouterr().err
+    assert "no rate helps; cvtui doctor" in error
+    assert "--lr" not in error
 
 
 @pytest.mark.parametrize("state", ["running", "finished", "stopped", "paused", "starting"])

@@ -13,6 +13,7 @@ from cvtui.recipe.recipe import Recipe
 from cvtui.runlog import disk_note
 from cvtui.runlog.axes import Smoothed
 from cvtui.runlog.history import History
+from cvtui.runlog.run_names import order_of
 from cvtui.runlog.run_summary import summary
 from cvtui.runlog.tiny_loss import SMOOTHING, tiny_loss
 from cvtui.tui.app import CvtuiApp
@@ -22,6 +23,7 @@ from cvtui.tui.screens.run_curves import RunCurves
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.runs_table import SORTS, age
 from cvtui.tui.screens.train import TrainScreen
+from cvtui.tui.widgets.key_bar import KeyBar
 from tests.tui.places import begun_at
 from tests.tui.written_runs import WrittenRun, finished_run
 from tests.waiting import wait_until_async
@@ -133,6 +135,11 @@ def test_a_tiny_curve_of_a_run_that_grows_works_on_its_new_steps_alone(tmp_path:
         for grown, anew in zip(tiny_loss(history, kept), tiny_loss(history), strict=True):
             assert list(grown) == pytest.approx(list(anew))
         assert len(kept.values(history, SMOOTHING)) == len(history.steps)
+
+
+def test_names_are_sorted_by_their_numbers() -> None:
+    names = ["Digits-1", "digits-2", "digits-2-lr1e-2", "digits-10", "shapes", "10", "٣-x", ""]
+    assert sorted(names[::-1], key=order_of) == ["", "10", *names[:5], "٣-x"]
 
 
 async def test_sorting_by_key_and_by_mouse(tmp_path: Path) -> None:
@@ -252,7 +259,11 @@ async def test_care_for_runs(tmp_path: Path) -> None:
     async with app.run_test(size=(160, 45)) as pilot:
         await wait_until_async(lambda: len(place(app).table.rows) == 3, what="three runs")
         table = place(app).table
-        await pilot.press("slash", *"state", "equals_sign", *"diverged", "enter")
+        await pilot.press("slash", *"state", "equals_sign", *"diverged")
+        bar = str(app.screen.query_one(KeyBar).render())
+        assert "esc All runs" in bar
+        assert "/ Filter" not in bar, "it is text there"
+        await pilot.press("enter")
         await wait_until_async(lambda: [row.name for row in table.rows] == ["bad"], what="the run that passes")
         await pilot.press("c", *"too", "space", *"fast", "enter")
         await wait_until_async(lambda: table.rows[0].note == "too fast", what="the note")

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 from textual.app import App, ComposeResult
 from textual.color import Color
+from textual.content import Content
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import OptionList
@@ -32,7 +33,10 @@ from cvtui.tui.screens.base import BaseScreen
 from cvtui.tui.screens.labs import LabsScreen
 from cvtui.tui.screens.runs import RunsScreen
 from cvtui.tui.screens.themes import DARK, LIGHT
+from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView
+from cvtui.tui.widgets.filtered_list import TickList
+from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.table import Cell, Grid
 from tests.tui.plot_stage import rows, shown
 from tests.tui.written_runs import finished_run
@@ -123,17 +127,40 @@ async def test_a_lab_s_figures_stand_out_from_the_ground(theme: Theme) -> None:
         assert len(seen) > 10
 
 
+@pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("ink", PALETTE)
-def test_paths_stand_out_from_every_colour_of_a_heat_map(ink: str) -> None:
+def test_paths_stand_out_from_every_colour_of_a_heat_map(ink: str, dark: bool) -> None:
     values: list[list[float | None]] = [[float(n) for n in range(40)]] * 2
     path = Points(name="", x=[0.0, 1.0], y=[0.1, 0.9], joined=True)
     paths = [msgspec.structs.replace(path, x=[], y=[]) for _ in range(PALETTE.index(ink))] + [path]
-    lines = draw_heat(Heat(values=values, paths=paths), 40, 4, colour=True)
+    lines = draw_heat(Heat(values=values, paths=paths), 40, 4, colour=True, dark=dark)
     cells = [part for line in lines for part in line.render(Console(color_system="truecolor"))]
     dots = [part.style for part in cells if part.style and any(0x2800 < ord(sign) < 0x2900 for sign in part.text)]
     grounds = {(Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)) for style in dots}
     assert len(grounds) > 20
     assert min(contrast(*pair) for pair in grounds) >= LINES
+
+
+MAPS = {
+    "sequential": Heat(values=[[0.0, 1.0, 2.0]] * 3, value_label="loss", levels=[0.5]),
+    "two": Heat(values=[[0.0, 0.5, 1.0]] * 3, colours="two", low=0, high=1),
+    "classes": Heat(values=[[float(n) for n in range(10)]] * 3, colours="classes"),
+    "points": Heat(points=[Points(name="", x=[0.5], y=[0.5])]),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_is_dark_on_a_dark_ground_and_light_on_a_light_one(name: str) -> None:
+    for dark in (True, False):
+        drawn = draw_heat(MAPS[name], 40, 6, colour=True, dark=dark)
+        lines = [line for line in drawn if len(line) == 40]
+        parts = [part.style for line in lines for part in line.render(Console(color_system="truecolor"))]
+        inks = [ink for style in parts if style for ink in (style.color, style.bgcolor) if ink]
+        shades = [contrast(Color.from_rich_color(ink), Color(0, 0, 0)) for ink in inks]  # 1 … 21
+        assert len(lines) == 6
+        assert np.median(shades) < 8 if dark else np.min(shades) > 5
+        if name == "sequential":
+            assert drawn[6].plain == f"loss: {'dark 0, light 2' if dark else 'light 0, dark 2'}"
 
 
 class _Cells(Grid[int]):
@@ -197,6 +224,19 @@ async def test_faint_curves_keep_their_colours() -> None:
         assert len(set(inks)) == len(inks) == 6
         assert all(contrast(Color.parse(ink), view.background_colors[1]) >= LINES for ink in inks)
 
+        view.show([msgspec.structs.replace(MAPS["sequential"], title="title", note="note")])
+        await pilot.pause()
+        title, note = view.render_line(0), view.render_line(len(view.text.splitlines()) - 1)
+        assert [part.style.bold for part in title if part.text == "title" and part.style] == [True]
+        quiet = [part.style.color for part in note if part.text == "note" and part.style]
+        assert quiet
+        assert quiet != [part.style.color for part in title if part.text == "title" and part.style]
+        assert "dark 0, light 2" in view.text
+        app.register_theme(LIGHT)
+        app.theme = LIGHT.name
+        await pilot.pause()
+        assert "light 0, dark 2" in view.text
+
 
 @pytest.mark.parametrize("no_color", [False, True])
 async def test_without_colour_a_plot_s_curves_carry_letters(monkeypatch: pytest.MonkeyPatch, no_color: bool) -> None:
@@ -258,3 +298,20 @@ def test_a_picture_in_shades(dark: bool, expected: str) -> None:
     grey = np.array([0, 64, 128, 191, 255], np.uint8)
     image = np.repeat(np.repeat(grey[None, :, None], 3, axis=0), 3, axis=2)
     assert shaded(image, dark) == [expected, expected]
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+async def test_quiet_words_can_be_read_under_a_list_s_cursor(theme: Theme) -> None:
+    entries = [Content.assemble("name ", ("quiet", MUTED)) for _ in range(2)]
+    for listed in (ItemList(*entries), TickList(*((entry, str(n)) for n, entry in enumerate(entries)))):
+        app = _Host(theme, listed)
+        async with app.run_test(size=(40, 6)) as pilot:
+            listed.focus()
+            listed.highlighted = 0
+            await pilot.pause()
+            lines = [listed.render_line(y) for y in range(listed.size.height)]
+            styles = [part.style for line in lines for part in line if part.text.strip() == "quiet" and part.style]
+            inks = [(style.color, style.bgcolor) for style in styles if style.color and style.bgcolor]
+            pairs = [(Color.from_rich_color(ink), Color.from_rich_color(ground)) for ink, ground in inks]
+            assert pairs[0][1] != pairs[1][1], "the cursor is seen"
+            assert min(contrast(*pair) for pair in pairs) >= WORDS

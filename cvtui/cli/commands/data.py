@@ -240,8 +240,7 @@ def _show(name: str, data_dir: str, size: str, as_json: bool) -> int:
     provide(name, data_dir, download=False)
     contents = _contents(recipe, len(facts.classes))
     if not facts.opened:  # now they are: what is told is what could be read
-        sums = sum(contents["train_counts"]), sum(contents["validation_counts"])
-        facts = replace(facts, train=sums[0], validation=sums[1], opened=True)
+        facts = replace(facts, train=contents["train"], validation=contents["validation"], opened=True)
         if not as_json:
             for line in _head(facts, found):
                 out.line(line)
@@ -292,6 +291,7 @@ def _contents(recipe: Recipe, classes: int) -> dict[str, Any]:
     stats = channel_stats(split.train)
     counts = [counts_of(part.labels.tolist(), split.label_sets, classes) for part in (split.train, split.validation)]
     return {
+        "train": split.train.size, "validation": split.validation.size,  # (pictures in several classes count in each)
         "train_counts": counts[0], "validation_counts": counts[1], "mean": stats.mean, "std": stats.std,
         "white": unit_of(split.train.part(0, 1).pixels.dtype), "notes": [*split.notes, *_not_finite(split)],
         "unreadable": [{"image": encodable(path), "why": why} for path, why in split.unreadable],

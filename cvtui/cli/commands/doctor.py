@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     metavar="ROLE=NAME",
     help="Of another program's log: which column is loss, accuracy, val_loss, val_accuracy or lr. May be repeated.",
 )
+@click.option("--curves", is_flag=True, help="Of another program's log: draw its loss and accuracy first.")
 def doctor(
     run: str | None,
     runs: RunPlaces,
@@ -48,6 +49,7 @@ def doctor(
     trial: bool,
     ci: str | None,
     columns: Sequence[str],
+    curves: bool,
     fault: str | None,
 ) -> int:
     """Say what is wrong with RUN (the newest without a name), living or ended, also one recorded by cvtui.watch.
@@ -58,7 +60,7 @@ def doctor(
     Root causes come first; what follows from them is named behind them.
     """
     if fault is not None:
-        if run is not None or columns or ci or as_json or everything or cure or trial:
+        if run is not None or columns or curves or ci or as_json or everything or cure or trial:
             raise RequestError("--explain prints the page of a fault: give it alone")
         return explain(fault)
     check_together(cure, trial, ci)
@@ -66,9 +68,11 @@ def doctor(
     if log is not None:
         from cvtui.cli.commands.doctor_log import examine
 
-        return examine(log, columns, as_json=as_json, everything=everything, ci=ci, trains=cure or trial)
+        return examine(log, columns, as_json=as_json, everything=everything, ci=ci, trains=cure or trial, curves=curves)
     if columns:
         raise RequestError("--column names a column of another program's log: a run of cvtui needs none")
+    if curves:
+        raise RequestError("--curves draws another program's log; `cvtui attach` shows a run of cvtui")
     assert folder is not None
     return _examine(folder, as_json=as_json, everything=everything, cure=cure, trial=trial, ci=ci)
 

@@ -85,9 +85,12 @@ def explanation(folder: RunFolder, request: Request) -> Explained:
 def _save(picture: Image, path: Path) -> None:
     from PIL import Image as Pillow
 
+    from cvtui.export.whole_file import written
+
     times = max(1, -(-LEAST_SIDE // max(picture.shape[:2])))
     try:
-        Pillow.fromarray(picture.repeat(times, 0).repeat(times, 1)).save(path, "PNG")
+        with written(path) as file:
+            Pillow.fromarray(picture.repeat(times, 0).repeat(times, 1)).save(file, "PNG")
     except OSError as error:
         raise RequestError(f"--png: can't write {str(path)!r}: {error.strerror or error}") from None
 

@@ -105,7 +105,10 @@ def _written(write: Callable[[History, Path], Any], history: History, path: Path
     """Write a report where it is asked for; return the files."""
     if path is None:
         return []
-    found = write(history, path)
+    try:
+        found = write(history, path)
+    except OSError as error:  # one of TensorBoard's writer names no file
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
     return found if isinstance(found, list) else [path]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,6 +163,8 @@ def _print_table(about: Evaluated, found: list[Mistake]) -> None:
 
 def _move(found: list[Mistake], target: Path, *, asked: bool) -> None:
     """Move the files into `target`, a folder per true class. RequestError before anything is moved."""
+    from cvtui.export.whole_file import move
+
     moves = moves_of(found, target)
     for source, place in moves[:SHOWN_MOVES]:
         out.line(f"{source} → {place}", err=True)
@@ -179,7 +180,7 @@ def _move(found: list[Mistake], target: Path, *, asked: bool) -> None:
     for number, (source, place) in enumerate(moves):
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(source, place)
+            move(source, place)
         except OSError as error:
             raise RequestError(
                 f"--move-to: {str(source)!r} can't be moved ({error.strerror or error}); {number:,} files were moved"

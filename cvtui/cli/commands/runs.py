@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,6 +58,18 @@ def runs(runs: RunPlaces, as_json: bool, text: str, tags: tuple[str, ...], curve
         out.line(f"None of the {len(every)} runs in {runs} passes the filter.", err=True)
     else:
         out.line(f"No run in {runs} yet; `cvtui` starts one.", err=True)
+    if not as_json:
+        _tell_of_logs(runs)
+
+
+def _tell_of_logs(places: RunPlaces) -> None:
+    """Name the logs of other programs that lie there too."""
+    from cvtui.runlog.foreign.listing import logs_below, told
+
+    if logs := logs_below(places.local):
+        named = ", ".join(str(path) for path in logs[:4]) + (" …" if len(logs) > 4 else "")
+        out.line(f"{told(logs)}: {named}", err=True)
+        out.line(f"`cvtui doctor {shlex.quote(str(logs[0]))} --curves` shows {'one' if logs[1:] else 'it'}.", err=True)
 
 
 def as_dict(entry: RunSummary) -> dict[str, Any]:

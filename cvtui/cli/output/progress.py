@@ -12,7 +12,7 @@ from cvtui.cli import out, process
 from cvtui.cli.exit import say
 from cvtui.recipe.auto_batch import AUTO_BATCH
 from cvtui.recipe.ending import is_planned
-from cvtui.runlog.slower import slower_options, slower_rate, times_slower
+from cvtui.runlog.slower import before_any_step, slower_options, slower_rate, times_slower
 from cvtui.runlog.weights_file import SOURCE, TOLD
 from cvtui.text import binary_size, duration, harmless, percent
 
@@ -141,7 +141,10 @@ class RunReport:
             self._result(history)
             again = f"cvtui resume {shell_word(str(self.folder.path))} --lr {slower_rate(history)}"
             way = f"`{again}` continues from the last good checkpoint"
-            if not history.checkpoints:
+            if before_any_step(history):
+                way = "no step had been taken, so no rate helps; "
+                way += f"cvtui doctor {shell_word(str(self.folder.path))} tells more"
+            elif not history.checkpoints:
                 way = f"1/{times_slower(history):g} of the rate ({slower_options(history) or '--lr'}) may help"
             say(f"diverged at step {end.step:,}: {end.reason or 'the loss is not finite'}", way)
         else:

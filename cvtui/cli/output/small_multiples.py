@@ -31,7 +31,7 @@ def grid(runs: Sequence[RunSummary], differs: Mapping[RunFolder, str], width: in
         curves.append(tiny_loss(history))
     shared = shared_scales(curves)
     if shared is None:
-        return [Text("No losses yet.", "dim")]
+        return [Text("No losses.", "dim")]
     across = max(1, min(len(runs), (width + 2) // (WIDE + 2)))
     wide = (width + 2) // across - 2
     lines = [Text(axis_words(shared), "dim")]

@@ -387,14 +387,14 @@ def not_finite(obs: Observations) -> RuleResult | None:
         )
     had = f"; at step {before[0]:,} it was {before[1]:.3g}" if before and obs.bad_what == "loss" else ""
     rate = obs.rate
-    raised = obs.raised_by(step)
-    known = obs.autopsy is not None and obs.autopsy.layer
-    where = f" It came first in {obs.autopsy.sentence.partition(': ')[2]}." if obs.autopsy and known else ""
+    early = step == 0 and not obs.own_loop  # (another program's log may count epochs)
+    where = f" It came first in {obs.autopsy.sentence.partition(': ')[2]}." if obs.autopsy and obs.autopsy.layer else ""
     return RuleResult(
         f"At step {step:,} the {obs.bad_what} was NaN or infinite{had}.{where}{change(obs, step)}",
         step=step,
         layer=obs.autopsy.layer if obs.autopsy else "",
         evidence=f"{obs.bad_what} not finite at step {step:,}",
-        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not obs.own_loop and not raised else {},
-        test="rate/10",
+        cure={"lr": float(f"{rate / 10:.3g}")} if rate and not (obs.own_loop or early or obs.raised_by(step)) else {},
+        test="" if early else "rate/10",
+        advice="No step was taken: no rate helps. Look for NaN in weights and images, and for log(0)." if early else "",
     )

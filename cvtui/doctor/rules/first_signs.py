@@ -35,15 +35,16 @@ def few_images(obs: Observations) -> RuleResult | None:
 @rule("F61", "facts")
 def images_change(obs: Observations) -> RuleResult | None:
     """Find images that come in the second epoch as all of them times one number plus another, or are drawn anew."""
-    if len(obs.facts.images_changed) != 3:
+    if len(obs.facts.images_changed) not in (3, 4):
         return _drawn_anew(obs)
-    factor, shift, share = obs.facts.images_changed
+    factor, shift, share, *channels = obs.facts.images_changed
     if abs(math.log(max(factor, 1e-9))) < limit("F61", "least") and abs(shift) < limit("F61", "least"):
         return None
     sign = "-" if shift < 0 else "+"
+    own = f" (mean of {channels[0]:.0f} channels)" if channels else ""
     return RuleResult(
         f"In the second epoch {percent(share)} of the images are those of the first one times {factor:.4g} {sign} "
-        f"{abs(shift):.4g}: something writes into the dataset, such as a normalisation in place.",
+        f"{abs(shift):.4g}{own}: something writes into the dataset, such as a normalisation in place.",
         step=obs.epochs[0].step if obs.epochs else -1,
         value=factor,
         threshold=1,

@@ -13,7 +13,7 @@ from cvtui.doctor.phrases import guess as guess_words
 from cvtui.doctor.registry import RuleResult, limit, percent, rule, some
 from cvtui.doctor.rules.labels import neighbours
 from cvtui.doctor.rules.loop import has_modes
-from cvtui.doctor.rules.norm_signs import first_values_left, of_the_batch
+from cvtui.doctor.rules.norm_signs import copy_lags, first_values_left, of_the_batch
 from cvtui.runlog.events import EpochDone
 
 MOST_RIGHT = 1.001
@@ -56,7 +56,7 @@ def modes_differ(obs: Observations) -> RuleResult | None:
             evidence=f"batch norm's momentum {momentum:.2g}",
             advice="Use 1 - momentum of Keras (0.01 for its 0.99), or PyTorch's own 0.1.",
         )
-    if (left := first_values_left(obs, norms, pairs)) is not None:
+    if (left := first_values_left(obs, norms, pairs) or copy_lags(obs)) is not None:
         return left
     if slow and obs.total_steps and obs.total_steps * slow[0].options["momentum"] < 3:
         momentum = slow[0].options["momentum"]

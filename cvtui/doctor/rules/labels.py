@@ -34,7 +34,7 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         return None
     by_heart, strewn = _learnt_by_heart(obs), noise(obs)
     if not count:
-        return by_heart or strewn
+        return by_heart or strewn or _beside(obs)
     if strewn is not None and strewn.severity != "note":
         by_heart = by_heart or strewn
     least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)
@@ -57,6 +57,29 @@ def foreign_labels(obs: Observations) -> RuleResult | None:
         test="overfit",
         severity="note" if failed is None else None,
         name="labels that near neighbours do not share" if failed is None else "",
+    )
+
+
+def _beside(obs: Observations) -> RuleResult | None:
+    """Find labels that images of one batch share by chance alone though they lie close together, and a net that fails.
+
+    (Images that lie no closer to one than to another, as under noise, say nothing.)
+    """
+    share, chance, near, count = obs.facts.batch_neighbours or (0.0, 1.0, 1.0, 0.0)
+    if count < limit("F13", "count") or near > limit("F13", "near") or obs.facts.label_smoothing:
+        return None
+    least = chance + limit("F13", "errors") * math.sqrt(max(chance * (1 - chance), 1e-6) / count)
+    failed = _guesses_on(obs) if share < least else None
+    if failed is None:
+        return None
+    return RuleResult(
+        f"Of {count:,.0f} images of the first batches {percent(share)} have the label of the nearest one in their "
+        f"batch ({percent(chance)} by chance), though those lie close together: the labels seem to have nothing to do "
+        "with the images, and the net finds nothing either.",
+        step=failed,
+        value=share,
+        threshold=least,
+        evidence=f"agreement of nearest images in a batch {share:.3g}, chance {chance:.3g}",
     )
 
 

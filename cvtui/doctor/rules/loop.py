@@ -215,6 +215,8 @@ def dropout_alive(obs: Observations) -> RuleResult | None:
 @rule("F57", "facts")
 def images_mixed(obs: Observations) -> RuleResult | None:
     """Find answers that depend on the other images of the batch, in evaluation mode."""
+    if obs.facts.across_images:
+        return _in_turn(obs)
     apart, pull = obs.facts.neighbours_matter, obs.facts.neighbours_pull or 0.0
     if apart is None or apart <= limit("F57", "apart"):
         return None
@@ -228,6 +230,22 @@ def images_mixed(obs: Observations) -> RuleResult | None:
         evidence=f"the same images in a smaller batch are answered {apart:.3g} apart",
         # (Activations rounded by the largest of the batch, as in quantisation, pass no gradient to the others.)
         severity="note" if apart < limit("F57", "slight") and not pull > limit("F57", "pull") else None,
+    )
+
+
+def _in_turn(obs: Observations) -> RuleResult:
+    """Tell of sequence layers that take the images of the batch for the places of a sequence."""
+    names = obs.facts.across_images
+    have, takes = ("have", "take") if len(names) > 1 else ("has", "takes")
+    return RuleResult(
+        f"{some(names)} {have} batch_first=False, and {takes} the images of the batch for the places of a sequence: "
+        "dimension 0 of what comes in is the batch.",
+        step=0,
+        layer=names[0],
+        value=len(names),
+        threshold=0,
+        evidence=f"dimension 0 of {some(names)} is the batch",
+        advice="Make the layer with batch_first=True, or move the axes before it: x.transpose(0, 1).",
     )
 
 

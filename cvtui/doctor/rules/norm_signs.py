@@ -1,4 +1,4 @@
-"""Batch norms whose evaluation differs from their training by what they keep."""
+"""Batch norms, and averages of weights, whose evaluation differs from training by what they keep."""
 
 from __future__ import annotations
 
@@ -68,4 +68,28 @@ def first_values_left(
         threshold=limit("F23", "left"),
         evidence=f"momentum {momentum:.2g}, {step:,} steps: {percent(left)} left",
         advice="More steps, or a larger momentum (PyTorch's own is 0.1; Keras's 0.99 is 0.01 here).",
+    )
+
+
+def copy_lags(obs: Observations) -> RuleResult | None:
+    """Find a copy of the net, evaluated in its place, that hardly follows its weights: an average over too many steps.
+
+    (A copy that goes another way, or none, is a teacher or a saved state.)
+    """
+    share, along = obs.facts.copy_follows or (1.0, 0.0)
+    if not limit("F23", "still") < share < limit("F23", "follows") or along < limit("F23", "along"):
+        return None
+    if len(obs.epochs) < limit("F23", "epochs"):
+        return None
+    return RuleResult(
+        f"The net itself is never evaluated, and a copy of it in evaluation mode has come {percent(share)} of the way "
+        f"of its weights by epoch {len(obs.epochs):,}: what the copy answers is nearly what the first weights "
+        "answered.",
+        step=obs.epochs[-1].step,
+        value=share,
+        threshold=limit("F23", "follows"),
+        evidence=f"a copy has followed {percent(share)} of the way",
+        name="an average of the weights that lags",
+        advice="Take a smaller decay (0.99 remembers 100 steps, 0.9999 ten thousand), let it grow with the steps, or "
+        "validate the net itself until the average has caught up.",
     )

@@ -223,11 +223,40 @@ def _far_below(obs: Observations) -> RuleResult | None:
     )
 
 
-@rule("F02", "steps", "layers", "end")
+def _creeps(obs: Observations) -> RuleResult | None:
+    """Find a loss that falls steadily and hardly at all, over epochs, at a rate far below what is usual."""
+    usual, least, windows = TYPICAL_RATES.get(obs.optimizer), obs.guess, obs.windows
+    early = obs.first_step != 0 or len(obs.epochs) < limit("F02", "epochs")
+    if usual is None or least is None or obs.changes or early:
+        return None
+    if obs.own_loop and obs.facts.loss_value != "cross-entropy":
+        return None  # (how low another objective can get is not known)
+    highest, loss = obs.rate or 0.0, windows.loss
+    enough = int(limit("F36", "steps")) // 10
+    if not 0 < highest < limit("F02", "typical") * usual or len(loss) < enough or obs.facts.optimizers > 1:
+        return None
+    parts = [float(part.mean()) for part in np.array_split(loss[-enough:], 3)]
+    steady = parts[0] > parts[1] > parts[2]
+    if not (steady and limit("F02", "left") * least < parts[2] < 1.02 * least):
+        return None
+    step = windows.last(len(windows) - 1)
+    return RuleResult(
+        f"After {len(obs.epochs):,} epochs the loss is {parts[2]:.3g} and still falls slowly ({guess(obs)}), and the "
+        f"rate has not been above {highest:.3g}: {usual / highest:,.0f} times less than is usual for {obs.optimizer}. "
+        "Such a rate is for weights that are trained already.",
+        step=step,
+        value=highest / usual,
+        threshold=limit("F02", "typical"),
+        evidence=f"rate / usual rate = {highest / usual:.2g}, loss {parts[2] / least:.2g} of a guess's",
+        severity="note" if obs.recovered else None,
+    )
+
+
+@rule("F02", "steps", "layers", "epochs", "end")
 def rate_too_low(obs: Observations) -> RuleResult | None:
     pace = too_slow(obs)
     if pace is None:
-        return _no_rate(obs) or _far_below(obs)
+        return _no_rate(obs) or _far_below(obs) or _creeps(obs)
     rate, told = obs.rate, loss_by(obs, pace.step)
     times = min(max(nice(3e-3 / pace.ratio), 3.0), 1e6)
     by_hand = obs.change_by(pace.step) is not None

@@ -24,6 +24,8 @@ def not_normalised(obs: Observations) -> RuleResult | None:
     whole = facts.input_dtype.startswith(("uint", "int"))
     far = abs(mean) > limit("F11", "mean")
     wide = not limit("F11", "low") <= std <= limit("F11", "high")
+    if not (whole or far or wide) and (flat := _flat_channels(obs)) is not None:
+        return flat
     if not (whole or far or wide) or _scaled_inside(obs):
         return None
     saved = " A norm right behind the first layer makes up for it." if obs.norm_first else ""
@@ -35,6 +37,31 @@ def not_normalised(obs: Observations) -> RuleResult | None:
         threshold=limit("F11", "mean") if far else limit("F11", "high" if std > 1 else "low") if wide else None,
         evidence=f"first batch: mean {mean:.3g}, std {std:.3g}",
         severity="note" if obs.norm_first and (abs(mean) < limit("F11", "spreads") * std or learns(obs)) else None,
+        cure={} if obs.own_loop else {"preprocess": "standardise"},
+    )
+
+
+def _flat_channels(obs: Observations) -> RuleResult | None:
+    """Find images whose channels lie apart and hardly vary: a mean and a deviation of bytes, taken off 0..1.
+
+    (Forward may scale them itself: then what comes to the first layer is another spread.)
+    """
+    facts, within = obs.facts, obs.facts.channel_std
+    std, first = facts.input_std or 0.0, facts.first_layer_std
+    norm = next((one.kind for one in facts.modules if "Norm" in one.kind), "") if obs.norm_first else ""
+    if within is None or within >= limit("F11", "low") or norm.startswith(("Batch", "SyncBatch", "Instance")):
+        return None  # (these make up for it; a norm over features keeps what all images share)
+    if first is None:
+        return None
+    if abs(first - std) > 1e-2 * std:
+        return None
+    return RuleResult(
+        f"Within a channel the pixels of the first batch spread {within:.3g} only (from {facts.input_min:.3g} to "
+        f"{facts.input_max:.3g} in all): pictures look like one colour. About 1 is what initialisations count on; were "
+        "a mean and a deviation of bytes taken off pixels of 0 to 1?",
+        value=within,
+        threshold=limit("F11", "low"),
+        evidence=f"first batch: standard deviation within a channel {within:.3g}",
         cure={} if obs.own_loop else {"preprocess": "standardise"},
     )
 

@@ -22,11 +22,18 @@ __all__ = ["draw", "draw_all"]
 
 
 def draw(
-    figure: AnyFigure, width: int, height: int | None = None, *, colour: bool = True, walked: float = 1.0
+    figure: AnyFigure,
+    width: int,
+    height: int | None = None,
+    *,
+    colour: bool = True,
+    dark: bool = True,
+    walked: float = 1.0,
 ) -> list[Text]:
     """Draw a figure as lines: title, picture, note; none is wider than `width` (from 20 up).
 
     height: lines for a figure that can have any (curves, heat); None is a good height for the width.
+    dark: the ground is; on a light one little is light and much is dark.
     walked: share of each walk that is drawn.
     """
     from cvtui.draw.text_figures.frame import framed
@@ -39,9 +46,8 @@ def draw(
         case Heat():
             from cvtui.draw.text_figures.heat import draw_heat
 
-            return framed(
-                figure, draw_heat(figure, width, height or max(6, min(18, width // 4)), colour, walked), width
-            )
+            high = height or max(6, min(18, width // 4))
+            return framed(figure, draw_heat(figure, width, high, colour, walked, dark=dark), width)
         case Histograms():
             from cvtui.draw.text_figures.histograms import draw_histograms
 
@@ -57,12 +63,18 @@ def draw(
 
 
 def draw_all(
-    figures: Sequence[AnyFigure], width: int, *, tall: int | None = None, colour: bool = True, walked: float = 1.0
+    figures: Sequence[AnyFigure],
+    width: int,
+    *,
+    tall: int | None = None,
+    colour: bool = True,
+    dark: bool = True,
+    walked: float = 1.0,
 ) -> list[Text]:
     """All figures below each other, those that may stand side by side in rows, with an empty line between.
 
     tall: lines of the screen, where there is one: each figure takes at most about two thirds of them.
-    walked: share of each walk that is drawn.
+    dark, walked: as for `draw`.
     """
     from rich.text import Text
 
@@ -82,7 +94,7 @@ def draw_all(
             each = min(width, width // row[0].abreast + width // 4)
         if lines:
             lines.append(Text())
-        drawn = [draw(figure, each, limit(each, tall), colour=colour, walked=walked) for figure in row]
+        drawn = [draw(figure, each, limit(each, tall), colour=colour, dark=dark, walked=walked) for figure in row]
         lines += drawn[0] if columns == 1 else beside(drawn, [each] * len(drawn), GAP)
     return lines
 

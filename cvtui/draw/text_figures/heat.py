@@ -18,24 +18,26 @@ from cvtui.text import compact
 SHADES = " ·:-=+*#%@"
 CLASS_SHADES = " ·-:=~,;"
 CLASS_LETTERS = "ox+*#%&@"
-_GROUND = 26
-"""Grey behind points without values."""
+_GROUND = {True: 26, False: 250}
+"""Grey behind points without values, on a dark ground and on a light one."""
 
 
-def draw_heat(figure: Heat, width: int, height: int, colour: bool, walked: float = 1.0) -> list[Text]:
+def draw_heat(
+    figure: Heat, width: int, height: int, colour: bool, walked: float = 1.0, *, dark: bool = True
+) -> list[Text]:
     """Draw the map, `height` lines high, and below it ranges, meaning of colours, names.
 
-    walked: share of each walk that is drawn; its number stands where it has got to.
+    walked: share of each walk that is drawn; its number stands where it has got to. dark: as for `draw`.
     """
     if figure.steps:
         figure = msgspec.structs.replace(figure, paths=[walk_up_to(path, walked) for path in figure.paths])
     values = np.array([array(row) for row in figure.values])
     grid = values[::-1] if values.size else np.full((1, 1), np.nan)  # the highest y is drawn at the top
     sampled = resize(grid, 2 * height, width, "nearest" if figure.colours == "classes" else "smooth")
-    lines = _drawn(figure, sampled) if colour else _plain(figure, sampled)
+    lines = _drawn(figure, sampled, dark) if colour else _plain(figure, sampled)
     if figure.steps:
         _mark_walkers(figure, lines, width, height, colour)
-    return lines + _below(figure, values, width, colour, walked)
+    return lines + _below(figure, values, width, colour, walked, dark)
 
 
 def walk_up_to(path: Points, share: float) -> Points:
@@ -68,40 +70,42 @@ def _dots(figure: Heat, path: Points, width: int, rows: int) -> tuple[Floats, Fl
     return across.to_dots(array(path.x), 2 * width), 2 * rows - 1 - up.to_dots(array(path.y), 2 * rows)
 
 
-def _drawn(figure: Heat, sampled: Floats) -> list[Text]:
-    image = _painted(figure, sampled)
+def _drawn(figure: Heat, sampled: Floats, dark: bool) -> list[Text]:
+    image = _painted(figure, sampled, dark)
     rows, width = sampled.shape
-    _contours(figure, sampled, image)
+    _contours(figure, sampled, image, dark)
     for number, group in enumerate(figure.points):
         x, y = _pixels(figure, group, width, rows)
         ink = np.array(rgb(colour_of(number)), np.float64)
-        image[y, x] = np.clip(ink + 64, 0, 255) if figure.values else ink
+        image[y, x] = ink if not figure.values else np.clip(ink + 64, 0, 255) if dark else 0.6 * ink
     codes = np.zeros((rows // 2, width), np.uint8)
     inks = np.zeros((rows // 2, width, 3), np.uint8)
     for number, path in reversed(list(enumerate(figure.paths))):  # the first lies on top, as among curves
         own = braille.cells(braille.polyline(*_dots(figure, path, width, rows), (width, rows // 2)))
         codes |= own
-        inks[own > 0] = np.rint(0.9 * np.array(rgb(colour_of(number))) + 25)
-    return text_lines(segments(image, over=(codes, inks)))
+        ink = np.array(rgb(colour_of(number)))
+        inks[own > 0] = np.rint(0.9 * ink + 25 if dark else 0.6 * ink)
+    return text_lines(segments(image, over=(codes, inks), dark=dark))
 
 
-def _painted(figure: Heat, sampled: Floats) -> Image:
+def _painted(figure: Heat, sampled: Floats, dark: bool) -> Image:
     if not figure.values:
-        return np.full((*sampled.shape, 3), _GROUND, np.uint8)
+        return np.full((*sampled.shape, 3), _GROUND[dark], np.uint8)
     if figure.colours == "classes":
-        table = np.array([rgb(name) for name in PALETTE]) * 0.45
-        return np.asarray(np.rint(table[np.nan_to_num(sampled).astype(int) % len(table)]).astype(np.uint8))
-    return heat(sampled, colour_map("two" if figure.colours == "two" else "viridis"), figure.low, figure.high)
+        shades = np.array([rgb(name) for name in PALETTE]) * 0.45 + (0 if dark else 0.55 * 255)
+        return np.asarray(np.rint(shades[np.nan_to_num(sampled).astype(int) % len(shades)]).astype(np.uint8))
+    table = colour_map("two" if figure.colours == "two" else "viridis", dark)
+    return heat(sampled, table, figure.low, figure.high)
 
 
-def _contours(figure: Heat, sampled: Floats, image: Image) -> None:
-    """Lighten the pixels beside which a level is crossed."""
+def _contours(figure: Heat, sampled: Floats, image: Image, dark: bool) -> None:
+    """Move the pixels beside which a level is crossed away from the ground: lighter on a dark one."""
     for level in figure.levels:
         above = sampled >= level
         edge = np.zeros_like(above)
         edge[:, :-1] |= above[:, :-1] != above[:, 1:]
         edge[:-1] |= above[:-1] != above[1:]
-        image[edge] = np.rint(0.6 * image[edge] + 102)
+        image[edge] = np.rint(0.6 * image[edge] + 102 if dark else 0.8 * image[edge])
 
 
 def _pixels(figure: Heat, group: Points, width: int, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -133,7 +137,9 @@ def _plain(figure: Heat, sampled: Floats) -> list[Text]:
     return [Text("".join(line)) for line in cells]
 
 
-def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool, walked: float) -> list[Text]:
+def _below(
+    figure: Heat, values: NDArray[np.float64], width: int, colour: bool, walked: float, dark: bool
+) -> list[Text]:
     """Ranges of the axes and of the colours; names of points and paths."""
     words = [f"step {round(walked * figure.steps)} of {figure.steps}"] if figure.steps else []
     if figure.x_label:
@@ -144,7 +150,8 @@ def _below(figure: Heat, values: NDArray[np.float64], width: int, colour: bool, 
     if figure.value_label and finite.size:
         low = figure.low if figure.low is not None else float(finite.min())
         high = figure.high if figure.high is not None else float(finite.max())
-        words.append(f"{figure.value_label}: dark {compact(low)}, light {compact(high)}")
+        least, most = ("sparse", "dense") if not colour else ("dark", "light") if dark else ("light", "dark")
+        words.append(f"{figure.value_label}: {least} {compact(low)}, {most} {compact(high)}")
     lines = []
     line = ""
     for word in words:

@@ -146,7 +146,7 @@ def _picture(picture: Picture, scale: int, colour: bool) -> list[Text]:
     packed = np.array(pixels, np.int64).reshape(len(pixels), -1)
     image = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=2).astype(np.uint8)
     high = len(pixels) * (2 if scale >= 2 else 1)
-    return [name, *text_lines(segments(resize(image, high, wide, "nearest"), (0, 0, 0)))]
+    return [name, *text_lines(segments(resize(image, high, wide, "nearest")))]
 
 
 def _grey(value: int) -> int:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -150,15 +147,3 @@ class LayerOutputs(nn.Module):
         output = self.whole(x)
         self.names = [*self._seen, "output"]
         return (*self._seen.values(), output)
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; it becomes `path` when all went well, else nothing is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -24,15 +24,15 @@ from cvtui.engine.handover.checking import (
     compare,
     difference,
     tolerance,
-    written,
 )
 from cvtui.engine.handover.exact_forms import ExactForms
 from cvtui.engine.handover.extras import check_onnx_installed
 from cvtui.engine.handover.kept_scalars import keep_small_scalars
-from cvtui.engine.handover.programs import as_program
+from cvtui.engine.handover.programs import as_program, with_plain_weights
 from cvtui.engine.handover.trained import HandedOver, Trained
 from cvtui.engine.runtime.model_tensors import deep_copy
 from cvtui.errors import RequestError
+from cvtui.export.whole_file import written
 from cvtui.runlog.model_metadata import encode
 from cvtui.text import error_line
 
@@ -67,7 +67,7 @@ def write_onnx(trained: Trained, path: Path, with_preprocess: bool) -> Agreement
         raise RequestError("--onnx: zca's matrix fits no metadata", hint="--with-preprocess puts it into the graph")
     names = ("pixels", "probabilities") if with_preprocess else ("images", "logits")
     with written(path) as file:
-        program = as_program(_Forms(whole).eval(), images)
+        program = _program(with_plain_weights(whole), images)
         for optimize in (True, False):
             made = _exported(program, [names[0]], [names[1]], optimize)
             made.model.metadata_props.update(encode(about))
@@ -81,6 +81,23 @@ def write_onnx(trained: Trained, path: Path, with_preprocess: bool) -> Agreement
             else:
                 return found if optimize else found._replace(note=f"{NOT_OPTIMISED}: with it, {why}")
     raise AssertionError("one of the two returns or raises")
+
+
+def _program(module: nn.Module, images: Tensor) -> Any:
+    """Return torch.export's program of what the exporter can write. Refused."""
+    with _plain_attention():
+        return as_program(_Forms(module).eval(), images)
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Take nn.TransformerEncoderLayer's usual path: the fused function of its fast one has no form in ONNX."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _exported(program: Any, inputs: list[str], outputs: list[str], optimize: bool) -> Any:
@@ -122,7 +139,8 @@ def _failing_layer(program: Any, error: BaseException) -> str:
     found = re.search(r"node %(\w+)", text)
     node = next((one for one in program.graph.nodes if found and one.name == found[1]), None)
     if node is None:
-        return f"this net ({error_line(error)})"
+        missing = re.search(r"No ONNX function found for <OpOverload\(op='(?:aten\.)?([\w.]+)'", text)
+        return f"this net ({f'ONNX has no {missing[1]}' if missing else error_line(error)})"
     paths = [str(path) for path, _ in node.meta.get("nn_module_stack", {}).values()]
     layer = paths[-1].removeprefix("inner").removeprefix(".model").removeprefix(".") if paths else ""
     return f"{f'the layer {layer!r}' if layer else 'this net'} ({str(node.target).removesuffix('.default')})"
@@ -167,7 +185,7 @@ def _differing_layer(whole: HandedOver, images: Tensor, near: Path) -> str:
             wanted = tapped(images)
             names = list(tapped.names)
         outputs = [f"layer{number}" for number in range(len(names))]
-        program = as_program(_Forms(tapped).eval(), images)
+        program = _program(tapped, images)
         _exported(program, ["images"], outputs, optimize=False).save(str(file))
         session = _session(file)
         given = session.run(outputs, {session.get_inputs()[0].name: images.numpy()})

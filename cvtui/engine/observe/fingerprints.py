@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cvtui.engine.observe.forward_hooks import may_compile
 from cvtui.engine.observe.joined_batches import Joined
+from cvtui.engine.observe.lasting import lasting
 from cvtui.text import rounded
 
 PLACES = 64
@@ -29,6 +30,10 @@ COMPARED = 64
 """Images of the second epoch that are looked for among the first one's."""
 ALIKE = 0.99999
 """Correlation of two images' values above which one is the other, brighter or darker."""
+BESIDE = 16
+"""Images of a batch, at least, among which a nearest one is looked for."""
+MOST_BESIDE = 128
+"""Of a larger batch so many: the pairs take 0.1 ms."""
 CLEAR = 0.9
 """Share of rows that must have so many values …"""
 JUDGED = 512
@@ -46,6 +51,12 @@ class Fingerprints:
         self._places: dict[tuple[int, int, torch.device], Tensor] = {}
         self._trained: list[Tensor] = []
         self._mirrored: list[Tensor] = []
+        self._steps: list[list[int]] = []
+        """Of the batches in each of these."""
+        self._labels: dict[int, Tensor] = {}
+        """Of the first steps."""
+        self._channels: Tensor | None = None
+        """The channel of each value that is compared, of images with up to four."""
         self._evaluated: list[Tensor] = []
         self._again: list[Tensor] = []
         self._counts = {"trained": 0, "evaluated": 0, "again": 0}
@@ -68,8 +79,9 @@ class Fingerprints:
             self._largest = max(self._largest, len(images) // len(batches.steps))
         if self._epochs < 2 and may_compile():
             self._epochs = 2  # dynamo would trace what is done here
-            self._trained, self._mirrored, self._again = [], [], []
+            self._trained, self._mirrored, self._again, self._steps = [], [], [], []
         if self._epochs == 0:
+            kept = len(self._trained)
             if images.dim() == 4 and self._counts["trained"] < TRAINED:
                 with torch.no_grad(), self._within_memory():
                     both = self._values(images.detach(), mirrored=True)  # (two gathers took a tenth of a small step)
@@ -78,8 +90,15 @@ class Fingerprints:
                 self._counts["trained"] += len(images)
             else:
                 self._take(self._trained, "trained", images, TRAINED)
+            if len(self._trained) > kept:
+                self._steps.append(batches.steps)
         elif self._epochs == 1:
             self._take(self._again, "again", images, AGAIN)
+
+    def label(self, step: int, labels: Tensor) -> None:
+        """Take the labels (N) of a step's batch."""
+        if self._epochs == 0 and self._counts["trained"] < TRAINED:
+            self._labels[step] = lasting(labels)
 
     def evaluate(self, images: Tensor) -> None:
         """Take a batch that is evaluated."""
@@ -110,6 +129,8 @@ class Fingerprints:
             if mirrored:
                 drawn = torch.cat([drawn, drawn + width - 1 - 2 * (drawn % width)])
             self._places[key] = drawn.to(flat.device)
+            few = images.dim() == 4 and 2 <= images.shape[1] <= 4
+            self._channels = drawn[:PLACES] // images[0, 0].numel() if few else None
         return flat.index_select(1, self._places[key])
 
     # ------------------------------------------------------------------ at an epoch's end
@@ -119,7 +140,7 @@ class Fingerprints:
         found: dict[str, Any] = {}
         if self._epochs < 2:
             with self._within_memory():
-                found = self.evaluation() if number == 1 else self.repeats()
+                found = self.evaluation() | self.neighbours() if number == 1 else self.repeats()
             self._epochs = number
         return found
 
@@ -144,6 +165,24 @@ class Fingerprints:
             "evaluated_together": sum(sum(one) for one in found if any(one) and not all(one)),
         }
 
+    def neighbours(self) -> dict[str, Any]:
+        """Return how often the nearest image of the same batch has the same label; {} where labels aren't known."""
+        labels, self._labels = self._labels, {}
+        kept = list(zip(self._trained, self._steps, strict=True))
+        batches = [
+            (step, batch)
+            for rows, steps in kept
+            for step, batch in zip(steps, rows.chunk(len(steps)), strict=True)
+            if step in labels
+        ]
+        # Several passes a step, parts of a batch, or a batch whose image was not seen: whose labels they are is open.
+        if not batches or any(len(labels[step]) != len(batch) for step, batch in batches):
+            return {}
+        if len({step for step, _ in batches}) < len(batches) or batches[0][1].shape[1] < PLACES:
+            return {}
+        found = beside_each_other([batch for _, batch in batches], [labels[step] for step, _ in batches])
+        return {"batch_neighbours": [rounded(one, 4) for one in found]} if found else {}
+
     def _training_set_too(self, batches: list[list[bytes] | None], seen: set[bytes]) -> bool:
         """Return True where batches with images that were seen may be all training images, and others came as well.
 
@@ -161,12 +200,49 @@ class Fingerprints:
         if trained is None or not again or not complete:
             return {}
         share = sum(row in trained for row in again) / len(again)
-        return {"repeated": rounded(share, 6)} | ({"images_changed": changed(before, after)} if not share else {})
+        return {"repeated": rounded(share, 6)} | (
+            {"images_changed": changed(before, after, self._channels)} if not share else {}
+        )
 
 
-def changed(before: list[Tensor], after: list[Tensor]) -> list[float]:
-    """Return [a, b, share] where images of `after` are those of `before` times one a plus one b; [] where not."""
-    if len({one.shape[1] for one in (*before, *after)}) > 1 or before[0].shape[1] < PLACES:
+def beside_each_other(batches: list[Tensor], labels: list[Tensor]) -> list[float]:
+    """Return [share with the nearest one's label, the same by chance, nearness, images]; [] of too few in a batch."""
+    same = chance = count = 0.0
+    near: list[float] = []
+    for rows, own in zip(batches, labels, strict=True):
+        if len(rows) < BESIDE:
+            continue
+        rows, own = rows[:MOST_BESIDE].float().cpu(), own[:MOST_BESIDE]
+        apart = torch.cdist(rows, rows)
+        others = apart[~torch.eye(len(rows), dtype=torch.bool)].median().item()
+        distance, place = apart.fill_diagonal_(torch.inf).min(1)
+        known = own.cpu()
+        same += (known[place] == known).sum().item()
+        chance += ((known[:, None] == known).sum().item() - len(rows)) / (len(rows) - 1)
+        count += len(rows)
+        near.append(distance.median().item() / others if others > 0 else 1.0)
+    return [same / count, chance / count, sum(near) / len(near), count] if count else []
+
+
+def changed(before: list[Tensor], after: list[Tensor], channels: Tensor | None = None) -> list[float]:
+    """Return [a, b, share] where images of `after` are those of `before` times one a plus one b; [] where not.
+
+    channels: of each value; where each has an a and a b of its own the means are told, and the number of channels.
+    """
+    alike = _changed(before, after)
+    if alike or channels is None or before[0].shape[1] != len(channels):
+        return alike
+    own = [channels == number for number in range(int(channels.max()) + 1)]
+    parts = [
+        _changed(*([rows[:, place.to(rows.device)] for rows in kept] for kept in (before, after))) for place in own
+    ]
+    means = [rounded(sum(one) / len(parts), 4) for one in zip(*parts, strict=True)] if all(parts) else []
+    return [*means, len(own)] if means else []
+
+
+def _changed(before: list[Tensor], after: list[Tensor]) -> list[float]:
+    """Return what `changed` does, of one a and one b for all values."""
+    if len({one.shape[1] for one in (*before, *after)}) > 1 or before[0].shape[1] < DIFFERENT:
         return []
     first, second = (torch.cat([one.float() for one in rows]) for rows in (before, after[:2]))
     second = second[:COMPARED]
@@ -176,7 +252,7 @@ def changed(before: list[Tensor], after: list[Tensor]) -> list[float]:
     plain = [
         (rows - mean) / size.clamp_min(1e-12) for rows, mean, size in zip((first, second), means, sizes, strict=True)
     ]
-    likeness, place = (plain[1] @ plain[0].T / (PLACES - 1)).max(1)
+    likeness, place = (plain[1] @ plain[0].T / (first.shape[1] - 1)).max(1)
     same = likeness > ALIKE
     if same.float().mean() < CLEAR:
         return []

@@ -93,6 +93,8 @@ class FirstBatch:
         if "input" in held:
             names = ("input_mean", "input_std", "input_min", "input_max")
             facts |= {name: rounded_or_none(n, 6) for name, n in zip(names, held["input"].tolist(), strict=True)}
+        if self.images is not None and (spread := channel_spread(self.images)) is not None:
+            facts["channel_std"] = rounded_or_none(spread, 6)
         if self.images is not None and (rough := roughness(self.images)) is not None:
             facts["byte_roughness"] = rounded_or_none(rough, 4)
         if self.images is not None and (alike := neighbours_alike(self.images)) is not None:
@@ -127,3 +129,10 @@ def _first_of(images: Tensor) -> Tensor:
     """Return the batch itself, or a copy of as many of its first images as fit into KEPT_BYTES."""
     count = max(2, KEPT_BYTES * len(images) // max(1, images.nbytes))
     return lasting(images) if count >= len(images) else images[:count].clone()
+
+
+def channel_spread(images: Tensor) -> float | None:
+    """Return the standard deviation within a channel, the mean of all; None of other than two to four channels."""
+    if images.dim() != 4 or not 2 <= images.shape[1] <= 4 or images.is_complex():
+        return None
+    return images.float().std((0, 2, 3), correction=0).mean().item()

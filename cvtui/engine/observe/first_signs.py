@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cvtui.engine.observe.following_copy import FollowingCopy
 from cvtui.engine.observe.layer_kinds import plain_name
 from cvtui.engine.observe.shards import is_shard, own_shard
 from cvtui.engine.observe.statistics import as_real
@@ -48,6 +49,7 @@ class FirstSigns:
         self._blanks: list[Tensor] = []
         self._back: list[Tensor] = []
         self._back_step = 0
+        self._copy = FollowingCopy()
 
     # ------------------------------------------------------------------ in the steps
 
@@ -96,6 +98,10 @@ class FirstSigns:
         if pairs:
             moved, gradient = (torch.cat([pair[place].float() for pair in pairs]) for place in (0, 1))
             self._direction = (moved @ gradient) / (moved.norm() * gradient.norm()).clamp_min(1e-30)
+
+    def follower(self, model: nn.Module) -> dict[str, Any]:
+        """Return how far a copy of the model has followed these weights; {} without one."""
+        return self._copy.facts(model, self._weights, self._first, _some_of)
 
     def new_epoch(self, step: int) -> None:
         """Compare the weights at an epoch's beginning with those before the first step."""

@@ -53,6 +53,8 @@ BATCHES = 10
 """First batches whose labels are counted."""
 LATE = 1000
 """Steps of a loop that tells no epoch, after which its first one is taken to be over."""
+LOOKED_FOR = 3
+"""Epoch at whose end a copy of a model that is never evaluated is looked for, once: among all objects, in 70 ms."""
 
 
 class Probe:
@@ -277,6 +279,7 @@ class Probe:
             self._first_step(loss, labels, logits)
         if labels is not None and self.seen <= BATCHES:
             self._labels.add(labels)
+            self._prints.label(self.number - 1, labels)
         if self.seen == BATCHES:
             self._after.remove()
 
@@ -379,6 +382,8 @@ class Probe:
             facts |= self._prints.epoch_done(self._epochs)
             if self._epochs == 1 and self._first.images is not None:
                 facts |= evaluated_twice(self.model, self._first.images)
+            if self._epochs >= LOOKED_FOR and not self._validation.was_seen:
+                facts |= self._signs.follower(self.model)
             if self.batch is not None:
                 facts |= self._both_modes.facts(self.model, *self.batch, self.number)
         finally:

@@ -49,6 +49,11 @@ class FirstValidation:
                 self._numbers = torch.cat([moments(images.detach())[:4].float(), jumps(images)])
                 self._first.fields["validation_mode"] = module.training
 
+    @property
+    def was_seen(self) -> bool:
+        """True where the model itself was evaluated."""
+        return self.is_reported or self._numbers is not None
+
     def facts(self) -> dict[str, Any]:
         """Return the fields about it, once, read from the device; {} where there was none."""
         if self.is_reported or self._numbers is None:

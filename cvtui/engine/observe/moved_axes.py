@@ -26,6 +26,7 @@ def moved_axes(func: Any, args: Any, result: Any) -> list[list[int]]:
         return []
     before, after = list(given.shape), list(result.shape)
     certain = _rows_of_places(given, after) and not may_be_planes(before, after)
+    certain = certain or _tokens_of_planes(given, after) or _tokens_of_planes(result, before, node=False)
     return [before, after] if _renamed(before, after) or certain else []
 
 
@@ -55,6 +56,21 @@ def _joins_and_parts(old: list[int], new: list[int]) -> bool:
         return False  # one stretch of all axes, or one behind the images: only their order differs
     held = [Counter(bisect_left(ends, product) for product in accumulate(sizes, mul)) for sizes in (old, new)]
     return all(min(count[stretch] for count in held) == 1 for stretch in range(len(ends)))
+
+
+def _tokens_of_planes(planes: Tensor, tokens: list[int], node: bool = True) -> bool:
+    """Return True for N x C x H x W against N x (H W) x C: a token would hold places of one channel, not one place.
+
+    node: the planes came first, so that what made them may show that dimension 1 are their channels.
+    """
+    if planes.dim() != 4 or len(tokens) != 3:
+        return False
+    count, channels, height, width = planes.shape
+    if tokens != [count, height * width, channels] or channels in (1, height * width) or 1 in (height, width):
+        return False
+    made = planes.grad_fn
+    first = node and made is not None and stem(made).startswith(CHANNELS_FIRST)
+    return first or width % channels != 0  # (else the last axis may have been parted, and those before it joined)
 
 
 def _rows_of_places(given: Tensor, after: list[int]) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from torch import Tensor
+from torch import Tensor, contiguous_format
 
 from cvtui._version import __version__
 from cvtui.engine.train import checkpoint
 from cvtui.errors import RequestError
+from cvtui.export.whole_file import written
 from cvtui.recipe.datasets.image_folder import several_of
 from cvtui.recipe.recipe import Recipe
 from cvtui.runlog.folder import RunFolder
@@ -46,20 +46,21 @@ def write_safetensors(folder: RunFolder, path: Path, name: str = "") -> Written:
     except checkpoint.Damaged as error:
         raise RequestError(f"{source.name} is damaged: {error}", hint="--checkpoint NAME takes another") from None
     every = checkpoint.eval_weights(state)
-    weights = {key: value.contiguous() for key, value in every.items() if isinstance(value, Tensor)}
+    weights: dict[str, Tensor] = {}
+    memory: set[int] = set()
+    for key, value in every.items():
+        if isinstance(value, Tensor):  # weights that layers share are refused by safetensors: each name gets its own
+            shared = value.untyped_storage().data_ptr() in memory
+            memory.add(value.untyped_storage().data_ptr())
+            weights[key] = value.clone(memory_format=contiguous_format) if shared else value.contiguous()
     left = [*(key for key in every if key not in weights), *state.get("held", {})]
     tensors, about = dict(weights), msgspec.structs.replace(_metadata(folder, source.name, state), left=left)
     for key, value in state["preprocess"].items():
         if isinstance(value, Tensor):
             tensors[f"preprocess.{key}"] = value.contiguous()
     data = save(tensors, {"format": "pt", **encode(about)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with written(path) as file:
+        file.write_bytes(data)
     return Written(about, weights, len(tensors))
 
 

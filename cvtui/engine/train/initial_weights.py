@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cvtui.engine.nn.weights_library import IMAGENET, WeightsTransform, default_weights, pixels_of
+from cvtui.engine.train.weights_files import pixels_beside
 from cvtui.engine.train.weights_reading import read_file
 from cvtui.errors import RequestError
 from cvtui.recipe.net_target import is_target, parse_target
@@ -39,10 +40,13 @@ def read_weights(recipe: Recipe) -> Weights:
     if recipe.weights == "default":
         assert target is not None  # checked before
         return Weights(f"{target.library}'s own", *default_weights(target))
-    tensors, preprocess = read_file(find_weights(recipe.weights))
+    path = find_weights(recipe.weights)
+    tensors, preprocess = read_file(path)
     if not tensors:
         raise RequestError(f"weights: {recipe.weights!r} holds no state dict (names and tensors)")
-    pixels = None if preprocess else IMAGENET if target is None else pixels_of(target)
+    pixels = None
+    if preprocess is None:
+        pixels = pixels_beside(path) or (IMAGENET if target is None else pixels_of(target))
     return Weights(recipe.weights, tensors, pixels, preprocess)
 
 
@@ -76,10 +80,16 @@ def put_weights(model: nn.Module, weights: Weights, classes: int) -> list[str]:
             f"weights: {weights.source} has nothing that fits the net: it holds {_few(weights.tensors)}; the net has "
             f"{_few(own)}" + (" (same names, other shapes or kinds of numbers)" if other else "")
         )
-    lines.insert(0, f"weights: {len(taken):,} of the net's {len(own):,} tensors are from {weights.source}{renamed}")
+    memory = {own[name].data_ptr() for name in taken if own[name].numel()}
+    # of weights that layers share safetensors' save_model, and so the hub's files, have one name alone
+    tied = {name for name, value in own.items() if name not in given and value.data_ptr() in memory}
+    lines.insert(
+        0, f"weights: {len(taken) + len(tied):,} of the net's {len(own):,} tensors are from {weights.source}{renamed}"
+    )
     if unsound := [name for name in taken if own[name].isnan().any()]:
         lines.append(f"NaN in {weights.source} ({len(unsound):,}): {_few(unsound)}")
-    return [*lines, *_told_rest(given, own, other, classes)]
+    rest = {name: value for name, value in own.items() if name not in tied}
+    return [*lines, *_told_rest(given, rest, other, classes)]
 
 
 def _told_rest(given: Mapping[str, Tensor], own: Mapping[str, Tensor], other: list[str], classes: int) -> list[str]:

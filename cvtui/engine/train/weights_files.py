@@ -12,7 +12,9 @@ import msgspec
 from torch import Tensor
 
 from cvtui import door
+from cvtui.engine.nn.weights_library import WeightsTransform
 from cvtui.errors import RequestError
+from cvtui.runlog.weights_file import IN_FOLDERS
 
 INDEX = ".index.json"
 MOST_INDEX = 64 * 2**20
@@ -93,6 +95,35 @@ def read_index(path: Path, read: Callable[[Path], dict[str, Tensor]]) -> dict[st
             f"({missing[0]})"
         )
     return found
+
+
+def pixels_beside(path: Path) -> WeightsTransform | None:
+    """Return what timm's config.json in the folder of a hub's file says of the images; None where nothing is said.
+
+    One model of timm has weights of several makers, each with its own mean: what the library says is of one of them.
+    """
+    if path.name not in IN_FOLDERS:
+        return None
+    try:
+        config = msgspec.json.decode(door.read_input(path.with_name("config.json"), MOST_INDEX), type=_Config)
+    except (OSError, RequestError, msgspec.MsgspecError, UnicodeDecodeError):  # none, or of another library
+        return None
+    told = config.pretrained_cfg or config
+    if not told.mean or len(told.mean) != len(told.std) or min(told.std) <= 0:
+        return None
+    return WeightsTransform(told.mean, told.std, told.input_size[-1] if told.input_size else 0, told.interpolation)
+
+
+class _Images(msgspec.Struct):
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    input_size: tuple[int, ...] = ()
+    interpolation: str = ""
+
+
+class _Config(_Images):
+    pretrained_cfg: _Images | None = None
+    """Older files have its fields at their top."""
 
 
 class _Index(msgspec.Struct):

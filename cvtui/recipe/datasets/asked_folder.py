@@ -19,7 +19,7 @@ from cvtui.recipe.datasets.listed_half import ListedHalf
 
 LABEL_FILES = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "csv", ".json": "csv", ".txt": "csv", ".npz": "npz", ".parquet": "parquet",
-    ".tar": "wds",
+    ".arrow": "parquet", ".tar": "wds",
 }  # fmt: skip
 """Endings of files that other data sources read."""
 
@@ -111,13 +111,14 @@ def label_file(path: str) -> str:
     held = [name for name, files in below.items() if files]
     if len([name for name in held if halves.role(name) in ("train", "val", "test")]) > 1:
         tables = ", ".join(below[name][0].partition(" holds")[0].removeprefix("where ") for name in held[:1])
-        return f"where the tables such as {held[0]}/{tables} hold the labels: {shlex.quote(f'csv:{path}')}; "
+        prefix = LABEL_FILES.get(os.path.splitext(tables)[1].lower(), "csv")
+        return f"where the tables such as {held[0]}/{tables} hold the labels: {shlex.quote(f'{prefix}:{path}')}; "
     return below[held[0]][0] if held else ""
 
 
 def packed_source(path: str, endings: Mapping[str, int]) -> str:
     """Name the source that reads files of these endings, at any depth below a folder; "" for none."""
-    prefix = next((LABEL_FILES[end] for end in (".parquet", ".tar") if endings.get(end)), "")
+    prefix = next((LABEL_FILES[end] for end in (".parquet", ".arrow", ".tar") if endings.get(end)), "")
     return shlex.quote(f"{prefix}:{path}") + " reads it" if prefix else ""
 
 

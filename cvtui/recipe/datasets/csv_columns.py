@@ -95,9 +95,12 @@ def no_pictures(path: Path, table: CsvTable, example: str, finder: Finder) -> Re
         return pixels
     where = finder.bases[0].absolute()
     archives = finder.archives()
+    encoded = [f"{note}: save it as UTF-8" for note in table.notes if "not UTF-8" in note]
     return RequestError(
         f"data: no picture that {path.name!r} names is there ({example}); looked in {str(where)!r} and below",
-        hint=f"{archives[0]} has to be unpacked first, if the pictures are in it"
+        hint=encoded[0]
+        if encoded
+        else f"{archives[0]} has to be unpacked first, if the pictures are in it"
         if archives
         else "the folder and the column can be said: csv:PATH,images=DIR,path=COLUMN,label=COLUMN",
     )

@@ -141,7 +141,11 @@ def read_array(path: Path, name: str) -> NDArray[Any]:
             held: NDArray[Any] = arrays[name]
             return held
     except BROKEN as error:
-        words = "it holds Python objects" if "pickle" in str(error) else str(error) or type(error).__name__
+        words = (
+            f"it holds Python objects (save {name}.astype(str), or numbers)"
+            if "pickle" in str(error)
+            else str(error) or type(error).__name__
+        )
         raise RequestError(f"data: {name!r} of {str(path)!r} can't be read: {words}") from None
 
 

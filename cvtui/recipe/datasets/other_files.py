@@ -13,7 +13,7 @@ _WAYS: tuple[tuple[tuple[str, ...], str], ...] = (
     ((".xlsx", ".xls", ".ods", ".numbers"), "save it as CSV: csv:labels.csv"),
     ((".dcm", ".dicom", ".ima", ".nii", ".nii.gz", ".mha", ".mhd", ".nrrd"),
      "medical images become PNG files first (16 bits are kept), or " + _CALLABLE),
-    ((".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth", ".lmdb", ".mdb", ".tfrecord", ".tfrecords", ".arrow",
+    ((".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".pt", ".pth", ".lmdb", ".mdb", ".tfrecord", ".tfrecords",
       ".feather", ".beton", ".rec"), _CALLABLE),
     ((".json", ".xml", ".yaml", ".yml"), _TABLE),
 )  # fmt: skip

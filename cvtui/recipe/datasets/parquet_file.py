@@ -1,4 +1,4 @@
-"""`parquet:PATH`: Hugging Face's imagefolder layout, through pyarrow (the extra `parquet`)."""
+"""`parquet:PATH`: Hugging Face's imagefolder layout, parquet or a set saved to disk, by pyarrow (extra `parquet`)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cvtui.recipe.datasets.labels import LABEL_NAMES, bytes_text, key_of
 from cvtui.recipe.datasets.packed import Packed
 from cvtui.text import counted
 
+ARROW = ".arrow"
 PICTURE_NAMES = ("image", "img", "picture", "png", "jpg", "bytes")
 
 
@@ -36,12 +37,17 @@ class ParquetFile(ListedSource):
     reader = "parquet_file"
     prefix = "parquet"
     usage = "parquet:PATH"
-    summary = "Hugging Face's parquet files of pictures"
+    summary = "Hugging Face's parquet files of pictures, and what save_to_disk writes"
     placeholder = "data/train-*.parquet"
     held = True
-    endings = (".parquet",)
+    endings = (".parquet", ARROW)
     options = ("label", "image")
     what = "the parquet file"
+
+    def files(self, text: str) -> list[Path]:
+        """Return the files that the text names, without what `map` and `filter` keep beside a set (cache-….arrow)."""
+        found = super().files(text)
+        return [path for path in found if not (path.suffix == ARROW and path.name.startswith("cache-"))] or found
 
     def rows(self, text: str) -> Rows:
         options = self.asked(text).options
@@ -96,6 +102,31 @@ class ParquetFile(ListedSource):
         return replace(found, train=tuple(map(opened, found.train)), validation=tuple(map(opened, found.validation)))
 
 
+class _ArrowFile:
+    """A file of Arrow's stream or file format, with what is used here of pyarrow's ParquetFile."""
+
+    def __init__(self, path: Path) -> None:
+        from pyarrow import ipc
+
+        self._file = door.opened_input(path)
+        kind = ipc.open_file if self._file.read(6) == b"ARROW1" else ipc.open_stream
+        self._file.seek(0)
+        self._reader = kind(self._file)
+        self.schema_arrow = self._reader.schema
+
+    def __enter__(self) -> _ArrowFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, columns: list[str]) -> Any:
+        return self._reader.read_all().select(columns)
+
+    def iter_batches(self, columns: list[str], batch_size: int) -> Any:
+        return iter(self.read(columns).to_batches(max_chunksize=batch_size))
+
+
 def _parquet() -> Any:
     """Import pyarrow.parquet. RequestError names the extra."""
     try:
@@ -109,7 +140,7 @@ def _file(path: Path) -> Any:
     """Open one. RequestError in one line for what is none."""
     parquet = _parquet()
     try:
-        return parquet.ParquetFile(door.opened_input(path))
+        return _ArrowFile(path) if path.suffix.lower() == ARROW else parquet.ParquetFile(door.opened_input(path))
     except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
         raise _unreadable(path, error) from None
 
@@ -256,4 +287,6 @@ def _pictures(path: Path, options: dict[str, str]) -> list[bytes | str]:
 
 
 def _unreadable(path: Path, error: Exception) -> RequestError:
-    return RequestError(f"data: {str(path)!r} can't be read as parquet: {' '.join(str(error).split())[:120]}")
+    return RequestError(
+        f"data: {str(path)!r} can't be read as {path.suffix[1:] or 'parquet'}: {' '.join(str(error).split())[:120]}"
+    )

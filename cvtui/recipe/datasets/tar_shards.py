@@ -44,9 +44,10 @@ class TarShards(ListedSource):
         bare: list[str] = []
         several: list[str] = []
         lists: list[list[Any]] = []
+        torn: list[str] = []
         for path in self.files(text):
             part = part_of_file(path)
-            for sample in samples_of(path):
+            for sample in samples_of(path, torn):
                 label = _label(sample, asked, path)
                 if "pictures" not in sample or label is None:
                     bare.append(f"{path.name}:{sample['key']}")
@@ -59,7 +60,7 @@ class TarShards(ListedSource):
         if not found:
             what = f"no sample with a picture and a label (.{', .'.join(LABEL_ENDINGS)})"
             raise RequestError(f"data: {str(self.place(text))!r} holds {what}" + (f", as {bare[0]}" if bare else ""))
-        notes = []
+        notes = [f"{what}: it was cut off, or its writer stopped; what is there is used" for what in torn]
         if bare:
             more = f" and {len(bare) - NAMED:,} more" if len(bare) > NAMED else ""
             notes.append(f"{len(bare):,} samples lack a picture or a label and are left out: "
@@ -73,12 +74,13 @@ class TarShards(ListedSource):
         return Rows([row._replace(label=text) for row, text in zip(found, texts, strict=True)], notes, classes=classes)
 
 
-def samples_of(path: Path) -> Iterator[dict[str, Any]]:
+def samples_of(path: Path, torn: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield the samples of a shard: `key`, `pictures`, and small members by ending.
 
     Of a picture: the dots of its ending, and (name, offset, length).
 
-    The key of `a/b.seg.png` is a/b: it ends at the first dot of the name. RequestError for a file that is no tar file.
+    The key of `a/b.seg.png` is a/b: it ends at the first dot of the name. RequestError for a file that is no tar file;
+    one without the zeros that end it, which tarfile reads without a word, is told in `torn`.
     """
     sample: dict[str, Any] = {}
     try:
@@ -100,6 +102,9 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
                 elif ending in LABEL_ENDINGS and member.size <= MOST_LABEL:
                     held = archive.extractfile(member)
                     sample[ending] = held.read() if held is not None else b""
+            file.seek(archive.offset)
+            if torn is not None and file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                torn.append(f"{path.name} ends without a tar file's end behind {archive.getnames()[-1]}")
     except (OSError, tarfile.TarError, EOFError, ValueError) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise RequestError(

@@ -9,6 +9,7 @@ from cvtui import door
 from cvtui.errors import RequestError
 from cvtui.runlog.foreign.archives import read_archive
 from cvtui.runlog.foreign.decoding import GZIP, decoded, is_text
+from cvtui.runlog.foreign.listing import CATALYST, EVENTS, NAMED, SPLITS, holds_log
 from cvtui.runlog.foreign.mlflow import SQLITE, is_run, read_database, read_run, runs_below, the_run
 from cvtui.runlog.foreign.objects import read_json
 from cvtui.runlog.foreign.scalars import ScalarLog
@@ -17,23 +18,10 @@ from cvtui.runlog.foreign.tensorboard import read_events
 from cvtui.runlog.foreign.text import read_text
 from cvtui.runlog.foreign.wandb import read_wandb
 
-EVENTS = "events.out.tfevents."
-NAMED = (
-    "trainer_state.json",
-    "metrics.csv",
-    "results.csv",
-    "summary.csv",
-    "history.csv",
-    "metrics.json",
-    "scalars.json",
-    "metrics.jsonl",
-)
-SPLITS = ("train", "training", "val", "valid", "validation", "eval", "test", "dev")
 WAY = (
     "it reads TensorBoard events, offline runs of W&B, Comet and ClearML, MLflow, DVCLive, CSV, JSON, "
     "trainer_state.json and plain logs"
 )
-CATALYST = {"train": "train.csv", "valid": "valid.csv"}
 TEXTS = (".log", ".txt", ".out", ".csv", ".tsv", ".jsonl", ".ipynb")
 DATABASES = (".db", ".sqlite", ".sqlite3")
 
@@ -153,9 +141,8 @@ def _holds_log(path: Path, deepest: int = 3) -> bool:
         return False
     if path.is_symlink():
         return False
-    names = {one.name for one in inside}
-    if any(name in NAMED or EVENTS in name or name.endswith((".wandb", ".log.json")) for name in names):
+    if holds_log([one.name for one in inside]):
         return True
-    if set(CATALYST.values()) <= names or (path / "plots" / "metrics").is_dir() or is_run(path) or runs_below(path):
+    if (path / "plots" / "metrics").is_dir() or is_run(path) or runs_below(path):
         return True
     return deepest > 0 and any(one.is_dir() and _holds_log(Path(one.path), deepest - 1) for one in inside)

@@ -122,7 +122,7 @@ def unavailable_reason(history: History) -> str:
     """Why there can be no feature maps of an image of this run now; "" where there can."""
     run = history.run
     if run is None:
-        return "The run has not begun yet."
+        return "The run has not begun."
     if run.kind == "watch":
         if validation_count(history) is None:
             return "No validation images are known: cvtui.watch(…, validation=…) tells them."

@@ -18,6 +18,7 @@ from cvtui.text import clean, count, significant
 from cvtui.tui.detail.heat_colors import theme_color_map
 from cvtui.tui.detail.layer_series import LayerSeries, layer_names, layer_series, spread
 from cvtui.tui.detail.raster_view import RasterView
+from cvtui.tui.panes.pane import whole_parts
 from cvtui.tui.plot.line_plot import LinePlot
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.modal import Modal
@@ -88,7 +89,7 @@ class LayerDetail(Modal[None]):
 
     def draw(self) -> None:
         """Redraw if there are new samples or another layer is chosen."""
-        key = (self.shown, len(self.history.layer_steps), self.app.current_theme.dark)
+        key = (self.shown, len(self.history.layer_steps), self.app.current_theme.dark, self.query_one("#heats").size)
         if key == self._drawn:
             return
         self._drawn = key
@@ -109,9 +110,10 @@ class LayerDetail(Modal[None]):
             return
         picture, low, high = heat_map
         view.show(heat(picture, theme_color_map(self.app.current_theme), 0.0))
-        steps = f"steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
+        steps = f"→ steps {count(int(series.steps[0]))} to {count(int(series.steps[-1]))}"
         more = "brighter" if self.app.current_theme.dark else "darker"
-        card.border_subtitle = f"{steps} →   ↑ {significant(low)} to {significant(high)}; {more} = more units"
+        axes = f"↑ {significant(low)} to {significant(high)} · {steps} · {more} = more units"
+        card.border_subtitle = whole_parts(axes, card)
         if name == "activations":
             card.border_title = f"{clean(self.shown)}: activations over time"
 
@@ -128,7 +130,7 @@ class LayerDetail(Modal[None]):
         moved = series.column("update_ratio")
         ratio.set_lines([Line("‖Δw‖ / ‖w‖", x, moved, "$success", gaps=False)] if np.isfinite(moved).any() else [])
         ratio.set_guides([Guide(1e-3, "1e-3")])
-        ratio.empty = "this layer has no weights" if len(x) else "no sample yet"
+        ratio.empty = "this layer has no weights" if len(x) else "no sample"
         shares = []
         for field, colour in (("dead", "$error"), ("zeros", "$foreground"), ("saturated", "$warning")):
             values = series.column(field)

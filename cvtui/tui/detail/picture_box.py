@@ -9,11 +9,16 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
+from cvtui.draw.tile_sheet import with_gaps
 from cvtui.tui.detail.raster_view import Image
 from cvtui.tui.detail.tile_view import TileView
 
 if TYPE_CHECKING:
     from cvtui.tui.detail.pixels import Pixels
+
+
+LIGHT_GAP = (196, 207, 228)
+"""Between tiles on a light ground: no grey either, so that a tile that is all white is seen as one."""
 
 
 class PictureBox(Container):
@@ -40,6 +45,8 @@ class PictureBox(Container):
 
     def show(self, image: Image | None, columns: int = 1, captions: Sequence[str] = ()) -> None:
         """Show an image; `captions`: of its tiles, `columns` in a row, in half blocks (`shows_captions`)."""
+        if image is not None and not self.app.current_theme.dark:
+            image = with_gaps(image, columns, LIGHT_GAP)
         self.image, self.columns, self.captions = image, columns, captions
         self._update()
 

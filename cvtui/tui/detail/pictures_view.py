@@ -349,7 +349,7 @@ class PicturesView(CardModal[None]):
     def _draw_flow(self, note: Static) -> None:
         sample = self.history.latest_layers if self.until is None else self.history.layers_at(self.until)
         if sample is None:
-            note.update(Content.styled("No layer has been sampled yet.", MUTED))
+            note.update(Content.styled("No layer has been sampled.", MUTED))
             return
         self._set_subtitle(f"at step {count(sample.step)}")
         note.update(gradient_flow(sample, max(20, self.size.width - 6)))
@@ -357,7 +357,7 @@ class PicturesView(CardModal[None]):
     def _draw_confusion(self, note: Static) -> None:
         epoch = confusion_at(self.history, self.until)
         if epoch is None:
-            note.update(Content.styled("No epoch has ended yet.", MUTED))
+            note.update(Content.styled("No epoch has ended.", MUTED))
             return
         self._set_subtitle(f"epoch {epoch.epoch}", mistakes="the files of a cell")
         classes = self.history.run.data.get("classes") if self.history.run is not None else None

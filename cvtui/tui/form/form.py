@@ -42,8 +42,8 @@ class Form(VerticalScroll, can_focus=False):
 
     BINDING_GROUP_TITLE = "The fields"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *moves("field(-1)", "field(1)", "The field"),
-        *jumps("field(-9)", "field(9)", "field(-999)", "field(999)"),
+        *moves("field(-1)", "field(1)", "The field", letters=False),
+        *jumps("field(-9)", "field(9)", "field(-999)", "field(999)", letters=False),
     ]
     SCOPED_CSS = False
     DEFAULT_CSS = """

@@ -49,10 +49,8 @@ class FormView(Widget):
         Binding("ctrl+k", "check", "Check", tooltip="Pre-flight check: data, first steps, memorising one batch"),
         Binding("ctrl+y", "fit", "Fit", tooltip="Fill in the recipe that fits the data, or what was there before"),
         Binding("ctrl+o", "fold", "Preview", tooltip="Show the preview, or the form again, where both don't fit"),
-        *moves("move(-1)", "move(1)", "The field"),
-        Binding(
-            "escape", "leave_field", "Leave the field", show=False, tooltip="Leave the text field (letters are keys)"
-        ),
+        *moves("move(-1)", "move(1)", "The field", letters=False),
+        Binding("escape", "leave_field", "Leave field", show=False, tooltip="Leave the text field (letters are keys)"),
     ]
     SCOPED_CSS = False  # some rules begin at the screen, which knows how large the terminal is
     DEFAULT_CSS = """

@@ -27,10 +27,17 @@ class Job:
     """
 
     def __init__(
-        self, title: str, words: Sequence[str], width: int = 80, files: dict[str, bytes] | None = None
+        self,
+        title: str,
+        words: Sequence[str],
+        width: int = 80,
+        files: dict[str, bytes] | None = None,
+        *,
+        from_top: bool = False,
     ) -> None:
-        """`width`: columns that the output may take."""
+        """`width`: columns that the output may take. `from_top`: it is read from its begin; else its end is shown."""
         self.title = title
+        self.from_top = from_top
         self.words = list(words)
         self.begun = time.monotonic()
         self.code: int | None = None

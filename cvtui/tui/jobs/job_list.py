@@ -63,11 +63,13 @@ class JobList:
         shown = [word.replace("{folder}/", "") for word in start]
         self._app.push_screen(JobForm(spec, shown, places), apply)
 
-    def start(self, title: str, words: list[str], files: dict[str, bytes] | None = None) -> None:
-        """Start `cvtui WORDS` and show it."""
+    def start(
+        self, title: str, words: list[str], files: dict[str, bytes] | None = None, *, from_top: bool = False
+    ) -> None:
+        """Start `cvtui WORDS` and show it; `from_top` as for `Job`."""
         width = min(124, self._app.size.width * 92 // 100) - SIDES
         try:
-            job = Job(title, words, width, files)
+            job = Job(title, words, width, files, from_top=from_top)
         except OSError as error:
             self._app.notify(f"It can't be started: {error.strerror or error}", severity="error", markup=False)
             return

@@ -77,6 +77,11 @@ class JobView(BoxModal[None]):
         self.query_one("#job-cancel", Button).display = running
         if not running:
             self._timer.stop()
+            self.refresh_bindings()
+
+    def check_action(self, action: str, _parameters: tuple[object, ...]) -> bool | None:
+        """Leave out the key that stops a job once it is over."""
+        return action != "cancel" or self.job.running
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show)
@@ -85,7 +90,8 @@ class JobView(BoxModal[None]):
         place = self.query_one("#job-output", Scroll)
         width = place.scrollable_content_region.width
         self.query_one("#job-text", Static).update(Content(wrapped(self._shown, width)))
-        place.scroll_end(animate=False)
+        if not self.job.from_top:
+            place.scroll_end(animate=False)
 
     @on(Button.Pressed, "#job-cancel")
     def action_cancel(self) -> None:

@@ -134,7 +134,7 @@ class KnobForm(Container):
 
     BINDING_GROUP_TITLE = "The knobs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *moves("knob(-1)", "knob(1)", "The knob"),
+        *moves("knob(-1)", "knob(1)", "The knob", letters=False),
         Binding("enter", "start", "Start", show=False, tooltip="Start the lab, from any number or net"),
     ]
     DEFAULT_CSS = """

@@ -34,9 +34,7 @@ class LabList(ItemList):
         width: 1fr; height: 1fr; padding: 0; border: none; background: transparent;
         scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
         & > .option-list--option { padding: 0 1; }
-        & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }
         &:focus { border: none; background-tint: $foreground 0%; }
-        &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
     }
     """
 

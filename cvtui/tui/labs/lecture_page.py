@@ -35,9 +35,7 @@ class ClaimList(ItemList):
     ClaimList {
         scrollbar-size-vertical: 1; text-wrap: nowrap; text-overflow: ellipsis;
         & > .option-list--option { padding: 0 1; }
-        & > .option-list--option-highlighted { background: $foreground 8%; color: $foreground; text-style: none; }
         &:focus { border: none; background-tint: $foreground 0%; }
-        &:focus > .option-list--option-highlighted { background: $primary 35%; color: $foreground; text-style: none; }
     }
     """
 
@@ -131,7 +129,8 @@ class PredictModal(BoxModal[int]):
             box.border_title = "Predict first"
             box.border_subtitle = "enter: answer · " + hint(PredictModal, answer="skip")
             yield Static(self.question.text, markup=False)
-            yield ItemList(*(Content(f"{place}  {text}") for place, text in enumerate(self.question.answers, 1)))
+            answers = (Content(f"{place}  {text}") for place, text in enumerate(self.question.answers, 1))
+            yield ItemList(*answers, compact=True)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

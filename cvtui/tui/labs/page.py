@@ -23,6 +23,7 @@ from cvtui.tui.labs.lab_run import LabRun
 from cvtui.tui.widgets import MUTED
 from cvtui.tui.widgets.figures_view import FiguresView, number_lines
 from cvtui.tui.widgets.frame import Card
+from cvtui.tui.widgets.late_calls import LateCalls
 from cvtui.tui.widgets.scroll import Scroll
 
 REDRAW_PAUSE = 5
@@ -135,7 +136,7 @@ def verdict(shown: LabShown) -> Content:
     return Content.assemble((word, f"bold {style}"), f" {shown.sentence}" if shown.sentence else "")
 
 
-class LabPage(Card):
+class LabPage(LateCalls, Card):
     """Page of one lab: its knobs and its last run."""
 
     SCOPED_CSS = False

@@ -134,7 +134,7 @@ class FindingsPane(Pane):
 
     def draw(self, history: History, view: ViewState) -> None:
         if not len(history.steps):
-            empty = "Nothing to judge yet."
+            empty = "Nothing to judge yet." if view.alive else "Nothing to judge: no step was made."
         else:
             empty = f"✓ No problems found{' so far' if view.alive else ''}."
         self.list.show(view.findings, empty)

@@ -90,7 +90,7 @@ def _reason(history: History, view: ViewState) -> str:
 
 def _first(history: History, view: ViewState, width: int) -> Content:
     """State and name on the left, epoch, step and time left on the right."""
-    right = _progress_parts(history, view) if view.cursor is None else _cursor_parts(history, view.cursor)
+    right = _progress_parts(history, view) if view.cursor is None else _cursor_parts(history, view.cursor, view.alive)
     while len(right) > 1 and sum(len(part) + 3 for part in right) > width * 3 // 5:
         right = right[1:] if view.alive and view.cursor is None else right[:-1]
     reason, full = _reason(history, view), clean(history.folder.name)
@@ -110,13 +110,13 @@ def _first(history: History, view: ViewState, width: int) -> Content:
     return Content.assemble(left, " " * gap, (tail, tone)).truncate(width, ellipsis=True)
 
 
-def _cursor_parts(history: History, cursor: int) -> list[str]:
+def _cursor_parts(history: History, cursor: int, alive: bool) -> list[str]:
     """Which moment all panes show, and how to get back."""
     run = history.run
     per_epoch = run.steps_per_epoch if run is not None else 0
     shift = run.shift if run is not None else 0
     epoch = f" (epoch {(max(cursor, 1) - 1 + shift) // per_epoch + 1})" if per_epoch > 0 else ""
-    return [f"at step {count(cursor)}{epoch}", "end: live"]
+    return [f"at step {count(cursor)}{epoch}", "end: live" if alive else "end: last step"]
 
 
 def _progress_parts(history: History, view: ViewState) -> list[str]:

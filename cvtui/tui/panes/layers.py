@@ -113,7 +113,7 @@ class LayersPane(Pane):
             if self._asked is not None and self._asked != self._step:
                 when += f", last sample before {count(self._asked)}"
         else:
-            when = "no sample yet" if self._asked is None else f"no sample before step {count(self._asked)}"
+            when = "no sample" if self._asked is None else f"no sample before step {count(self._asked)}"
         if row is None or not (row.health.problem or row.unseen):
             rows = sorted(self._rows, key=lambda row: row.health.level != "bad")
             row = next((row for row in rows if row.health.problem), None)

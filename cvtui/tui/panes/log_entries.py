@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cvtui.runlog.origin import saved_weights_hint
-from cvtui.runlog.slower import slower_options, slower_rate, times_slower
+from cvtui.runlog.slower import before_any_step, slower_options, slower_rate, times_slower
 from cvtui.text import clean, count, counted, percent, significant
 
 if TYPE_CHECKING:
@@ -200,6 +200,9 @@ def next_step(state: str, history: History) -> str:
     repeat = f"`cvtui {clean(relative_path(history.folder.recipe))}` starts it again"
     go_on = repeat if last is None else resume
     match state:
+        case "diverged" if before_any_step(history):
+            told = f"`cvtui doctor {run_argument(history.folder)}` tells more"
+            return f"What to do: no step had been taken, so no rate helps; {told}, and {repeat}."
         case "diverged":
             options = slower_options(history)
             slower = " with a lower rate" + (f" ({options})" if options else "")
@@ -211,7 +214,7 @@ def next_step(state: str, history: History) -> str:
         case "lost" if history.log_is_cut:
             return f"What to do: events.jsonl is cut off within its first record, so nothing can be shown; {repeat}."
         case "lost":
-            return f"What to do: the process ended without an error message (killed, or out of memory). {kept}{go_on}."
+            return f"What to do: the process ended without an error message (killed, or out of memory); {kept}{go_on}."
         case "failed":
             return f"What to do: fix what the lines above say; {kept}{go_on}."
         case "stopped" if last is not None:

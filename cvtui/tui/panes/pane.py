@@ -19,6 +19,15 @@ AROUND_SUBTITLE = 6
 """Cells of the lower border that are left to its corners, and to a blank on either side of its text."""
 
 
+def whole_parts(text: str, of: Widget) -> Content:
+    """Return what fits into a widget's lower border, in whole parts: `(epoch 13)` cut off after its 1 says another."""
+    shown, room = Content(text), of.outer_size.width - AROUND_SUBTITLE
+    while 0 < room < shown.cell_length and (less := shown.plain.rpartition(" · ")[0] or
+                                            shown.plain.rpartition(" (")[0]):  # fmt: skip
+        shown = Content(less)
+    return shown
+
+
 class Pane(Widget):
     """Base class of the panes. A subclass returns in `key` what it draws, and draws it in `draw`.
 
@@ -105,12 +114,7 @@ class Pane(Widget):
         self._draw_subtitle()
 
     def _draw_subtitle(self) -> None:
-        """Leave out whole parts that don't fit: `(epoch 13)` cut off after its 1 says another epoch."""
-        shown, room = Content(self._subtitle), self.outer_size.width - AROUND_SUBTITLE
-        while 0 < room < shown.cell_length and (less := shown.plain.rpartition(" · ")[0] or
-                                                shown.plain.rpartition(" (")[0]):  # fmt: skip
-            shown = Content(less)
-        self.border_subtitle = shown
+        self.border_subtitle = whole_parts(self._subtitle, self)
 
     def action_reveal(self, name: str) -> None:
         self.post_message(self.Asked(name))

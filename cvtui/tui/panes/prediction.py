@@ -117,7 +117,7 @@ class PredictionPane(TextPane):
             lines += [_line(PredictionCheck("", "", "", None), wide), _heading("activation std", wide, when)]
             lines += [_line(line, wide, there.get(line.what, "")) for line in layers]
         if history.run is None:
-            lines = [StyledLine(Content(""), Content.styled("The run has not begun yet.", MUTED))]
+            lines = [StyledLine(Content(""), Content.styled("The run has not begun.", MUTED))]
         self.query_one(StyledLines).set_lines(lines)
 
 

@@ -66,7 +66,7 @@ class ValuesPane(TextPane):
             *_best(history),
             *_overlays(view.overlays),
         ]
-        self.query_one(StyledLines).set_lines(lines or [_quiet("no step yet")])
+        self.query_one(StyledLines).set_lines(lines or [_quiet("no step")])
 
     def _at_step(self, history: History, view: ViewState) -> list[StyledLine]:
         steps = history.steps
@@ -123,7 +123,7 @@ def _overlays(overlays: tuple[OverlayRun, ...]) -> list[StyledLine]:
     lines = [_heading("drawn over it: the best of each")] if overlays else []
     for other in overlays:
         best = next(iter(best_epochs(other.history.epochs, 1)), None)
-        text = "no epoch yet"
+        text = "no epoch"
         if best is not None:
             value = percent(best.val_accuracy) if best.val_accuracy is not None else significant(best.val_loss)
             text = f"{value}  epoch {best.epoch}"

@@ -172,6 +172,8 @@ class BaseScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._seen = False
+        self._focus_below: Widget | None = None
+        """What gets the focus when the terminal is large enough again."""
         self.set_class(bool(self.NEEDS_ROOM), "-roomy")
         # The classes that the first resize would set: else every widget's styles are worked out twice (40 ms).
         width, height = self.app.size
@@ -195,7 +197,25 @@ class BaseScreen(Screen[None]):
     def bar(self) -> TopBar:
         return self.query_one(TopBar)
 
+    @property
+    def is_covered(self) -> bool:
+        """The terminal is too small for what is shown here."""
+        least = LEAST if self.has_class("-roomy") else SMALLEST
+        return self.app.size.width < least[0] or self.app.size.height < least[1]
+
+    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
+        """Focus a widget; none while the screen says that it is too small: a field would take the keys named there."""
+        if widget is not None and self.is_covered:
+            self._focus_below, widget = widget, None
+        super().set_focus(widget, scroll_visible, from_app_focus)
+
     def on_resize(self) -> None:
+        if self.is_covered:
+            self.set_focus(self.focused)
+        elif self._focus_below is not None:
+            below, self._focus_below = self._focus_below, None
+            if below.is_attached:
+                self.set_focus(below)
         # The classes of the new size come after this, and the keys at the foot are drawn by the old ones.
         self.call_next(self.refresh_bindings)
 

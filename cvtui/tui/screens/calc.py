@@ -111,7 +111,7 @@ class CalcScreen(BaseScreen):
         Binding("left", "step(-1)", "Step back", show=False, tooltip="One place or unit back"),
         Binding("space", "play", "Play", tooltip="Step by itself, and stop again"),
         Binding("down", "to_table", "Table", show=False, tooltip="From the line to the table"),
-        Binding("escape", "to_table", "Leave the field", show=False, tooltip="Leave the text field (letters are keys)"),
+        Binding("escape", "to_table", "Leave field", show=False, tooltip="Leave the text field (letters are keys)"),
         Binding(capital("E"), "edit", "Edit", tooltip="Back to the expression"),
     ]
     DEFAULT_CSS = """

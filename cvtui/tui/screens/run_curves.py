@@ -107,7 +107,7 @@ class RunCurves(VerticalScroll, can_focus=True, inherit_bindings=False):
 
     def _heading(self, shared: Shared | None, count: int) -> Content:
         if shared is None:
-            return Content.styled("No losses yet.", MUTED)
+            return Content.styled("No losses.", MUTED)
         more = f"; the first {MOST} of the list" if count == MOST else ""
         return Content.styled(axis_words(shared) + more, MUTED)
 

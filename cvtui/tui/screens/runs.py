@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on
@@ -18,6 +19,7 @@ from cvtui.errors import RequestError
 from cvtui.recipe.ending import is_planned
 from cvtui.runlog import other_hosts
 from cvtui.runlog.folder import RunFolder, runs_below
+from cvtui.runlog.foreign.listing import logs_below, told
 from cvtui.runlog.other_hosts import where
 from cvtui.runlog.run_filter import Keeps, parse_filter
 from cvtui.runlog.run_summary import RunSummary, summary
@@ -82,6 +84,8 @@ class RunsScreen(BaseScreen):
         super().__init__()
         self._timer: Timer | None = None
         self._runs: dict[RunFolder, RunSummary] = {}
+        self._logs: list[Path] = []
+        """Folders with logs of other programs."""
         self._waiting: list[RunFolder] = []
         self._looks = 0
         self._changed = True
@@ -134,6 +138,8 @@ class RunsScreen(BaseScreen):
     def refresh_runs(self, *, ended: bool = True) -> None:
         """List the folder and read new records of each run, a slice of time at once."""
         folders = runs_below(self.session.places)
+        if ended and (logs := logs_below(self.session.places)) != self._logs:
+            self._logs, self._changed = logs, True
         for gone in self._runs.keys() - set(folders):
             del self._runs[gone]
             self._changed = True
@@ -167,12 +173,14 @@ class RunsScreen(BaseScreen):
         alive = sum(run.state in LIVING for run in runs)
         hosts = [mirror.status() for mirror in other_hosts.mirrors.values()]
         card.border_title = escape(f"Runs in {self._places()}")
+        logs = f"{told(self._logs)}: ctrl+p, Open log" if self._logs else ""
         text = f"{len(runs)} run{'s' if len(runs) != 1 else ''}, {alive} training" if runs else ""
         if not runs:
             card.border_subtitle = _after("", hosts)
-            self.query_one("#none", Static).update(_no_runs(self._places()))
+            self.query_one("#none", Static).update(_no_runs(self._places(), logs))
             return
         kept = [run for run in runs if self._keeps(run)]
+        hosts = [logs, *hosts] if logs else hosts
         card.border_subtitle = _after(text if len(kept) == len(runs) else f"{len(kept)} of {text}", hosts)
         places = {run.folder: where(run.folder.path) for run in runs}
         self.table.places = places if len(set(places.values())) > 1 else {}
@@ -331,7 +339,7 @@ def _after(text: str, hosts: list[str]) -> str:
     return escape(" · ".join(part for part in (text, *map(clean, hosts)) if part))
 
 
-def _no_runs(runs: str) -> Content:
+def _no_runs(runs: str, logs: str) -> Content:
     return Content.assemble(
         (f"No runs in {runs} yet.\n\n", "bold"),
         ("Press ", MUTED),
@@ -340,4 +348,5 @@ def _no_runs(runs: str) -> Content:
         ("ctrl+r", "bold $text-primary"),
         (" to start one;\nor, without the screen: ", MUTED),
         ("cvtui --no-ui", "bold"),
+        (f"\n\n{logs}" if logs else "", MUTED),
     )

@@ -11,6 +11,7 @@ from cvtui.recipe.learning_rate import recorded_rate
 from cvtui.runlog.differing import differing
 from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.other_hosts import where
+from cvtui.runlog.run_names import order_of
 from cvtui.runlog.run_summary import RunSummary
 from cvtui.text import clean, duration, percent
 from cvtui.tui.panes.header import STATES
@@ -160,7 +161,7 @@ def _recipe_cell(row: RunSummary, key: str) -> Cell | None:
 
 
 SORTS: dict[str, Callable[[RunSummary], Any]] = {
-    "name": lambda run: run.name.lower(),
+    "name": lambda run: order_of(run.name),
     "where": lambda run: where(run.folder.path),
     "state": lambda run: list(STATES).index(run.state),
     "data": lambda run: run.data,

@@ -9,9 +9,10 @@ from cvtui.runlog.history import History
 from cvtui.tui.panes.layers_table import LayersTable
 from cvtui.tui.panes.view_state import ViewState
 from cvtui.tui.train.modals import WhyModal
+from cvtui.tui.widgets.late_calls import LateCalls
 
 
-class DetailWindows(Widget):
+class DetailWindows(LateCalls, Widget):
     """Part of a run's view: each action opens a window on the run, at the moment that is shown."""
 
     folder: RunFolder
@@ -44,7 +45,7 @@ class DetailWindows(Widget):
         row = self.query_one(LayersTable).row
         names = layer_names(self.history)
         if not names:
-            self.notify("No layer has been sampled yet.", severity="warning")
+            self.notify("No layer has been sampled.", severity="warning")
             return
         name = row.name if row is not None and row.name in names else names[0]
         self.app.push_screen(LayerDetail(self.history, name, self.view.cursor))

@@ -44,7 +44,7 @@ class FiguresView(Widget):
         """Lines of the pane: a figure takes at most about two thirds of them."""
         self.cost = 0.0
         """Seconds that the last drawing took."""
-        self._drawn: tuple[int, int | None] | None = None
+        self._drawn: tuple[int, int | None, bool] | None = None
         self._lines: list[Text] = []
         self._strips: dict[int, Strip] = {}
         self.walked = 1.0
@@ -104,17 +104,18 @@ class FiguresView(Widget):
 
     def lines(self, width: int) -> list[Text]:
         """Draw at a width; kept until something changes."""
-        if self._drawn != (width, self.tall):
+        dark = self.app.current_theme.dark
+        if self._drawn != (width, self.tall, dark):
             from cvtui.draw.text_figures import draw_all
 
             began = time.perf_counter()
             colour = shows_colours(self.app)
             self._lines = (
-                draw_all(self.figures, max(20, width), tall=self.tall, colour=colour, walked=self.walked)
+                draw_all(self.figures, max(20, width), tall=self.tall, colour=colour, dark=dark, walked=self.walked)
                 if self.figures
                 else []
             )
-            self._drawn = (width, self.tall)
+            self._drawn = (width, self.tall, dark)
             self._strips.clear()
             self.cost = time.perf_counter() - began
         return self._lines
@@ -147,6 +148,8 @@ class FiguresView(Widget):
         ground = self.background_colors[1]
         quiet = Style(color=self.get_component_rich_style("figures--dim").color)
         segments = []
+        if not line.spans:  # rich leaves the style of such a line out
+            line = Text.assemble((line.plain, line.style))
         for text, style, _ in line.render(self.app.console):
             if style is not None and style.dim and style.color is not None:  # a faint curve keeps its colour
                 own = ground.blend(Color.parse(style.color.get_truecolor().hex), FAINT)

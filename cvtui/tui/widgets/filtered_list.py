@@ -18,12 +18,13 @@ from textual.widgets.option_list import Option
 from cvtui.tui.widgets.filter_field import FilterField, Keeps
 from cvtui.tui.widgets.item_list import ItemList
 from cvtui.tui.widgets.moves import LISTING
-from cvtui.tui.widgets.reversible import Reversible
+from cvtui.tui.widgets.reversible import Reversible, cursor_style
 
 
 class TickList(Reversible, SelectionList[str]):
     """A SelectionList with the letters that move; its ticks can be read without colours."""
 
+    DEFAULT_CSS = cursor_style("TickList")
     BINDING_GROUP_TITLE = "The list"
     BINDINGS: ClassVar[list[BindingType]] = [*LISTING]
 

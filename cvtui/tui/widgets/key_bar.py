@@ -9,6 +9,7 @@ from textual import events
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 if TYPE_CHECKING:
     from textual.binding import ActiveBinding, Binding
@@ -85,7 +86,10 @@ class KeyBar(Widget):
         for key, (_, binding, enabled, _) in bindings.items():
             if key in TABS and binding.action in otherwise:
                 continue
-            if not binding.show or not binding.description or binding.action in said or _plain(binding) in ALWAYS:
+            shown = binding.show or (
+                key == "escape" and isinstance(self.screen.focused, Input)
+            )  # letters are text there
+            if not shown or not binding.description or binding.action in said or _plain(binding) in ALWAYS:
                 continue
             if key.startswith("shift+") and len(key) == 7 and key[-1].isalpha():
                 continue  # a capital letter as some terminals send it, where a text field takes the letter itself

@@ -21,6 +21,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from cvtui.tui.widgets.key_bar import KeyBar
+from cvtui.tui.widgets.late_calls import LateCalls
 
 Answer = TypeVar("Answer")
 
@@ -29,7 +30,7 @@ BELOW_SECONDS = 0.25
 """So often, at most, what lies below a window is drawn anew. (Opening one makes Textual lay it out again at once.)"""
 
 
-class Modal(ModalScreen[Answer]):
+class Modal(LateCalls, ModalScreen[Answer]):
     """What is asked or told in a window; `Answer` is what it is dismissed with.
 
     Textual draws all that lies below anew for each frame of a window, three of them until one is open, and mixes the

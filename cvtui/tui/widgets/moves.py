@@ -8,22 +8,25 @@ UP, DOWN, TOP, BOTTOM = "up,k", "down,j", "home,g", "end,G,shift+g"
 PAGE_UP, PAGE_DOWN = "pageup,ctrl+u", "pagedown,ctrl+d"
 
 
-def moves(up: str, down: str, of: str = "") -> list[Binding]:
-    """Return bindings of up and down; `of`: what is moved through, for the help page."""
+def moves(up: str, down: str, of: str = "", *, letters: bool = True) -> list[Binding]:
+    """Return bindings of up and down; `of`: what is moved through, for the help page.
+
+    letters: vi's too; among text fields the second `j` would be typed over what stands in the field below.
+    """
     before, after = (f"{of} above", f"{of} below") if of else ("Up", "Down")
     return [
-        Binding(UP, up, "Up", show=False, tooltip=before),
-        Binding(DOWN, down, "Down", show=False, tooltip=after),
+        Binding(UP if letters else "up", up, "Up", show=False, tooltip=before),
+        Binding(DOWN if letters else "down", down, "Down", show=False, tooltip=after),
     ]
 
 
-def jumps(page_up: str, page_down: str, top: str, bottom: str) -> list[Binding]:
-    """Return bindings of a page up and down, the top and the bottom."""
+def jumps(page_up: str, page_down: str, top: str, bottom: str, *, letters: bool = True) -> list[Binding]:
+    """Return bindings of a page up and down, the top and the bottom; `letters` as for `moves`."""
     return [
         Binding(PAGE_UP, page_up, "Page up", show=False, tooltip="Page up"),
         Binding(PAGE_DOWN, page_down, "Page down", show=False, tooltip="Page down"),
-        Binding(TOP, top, "Top", show=False, tooltip="Top"),
-        Binding(BOTTOM, bottom, "Bottom", show=False, tooltip="Bottom"),
+        Binding(TOP if letters else "home", top, "Top", show=False, tooltip="Top"),
+        Binding(BOTTOM if letters else "end", bottom, "Bottom", show=False, tooltip="Bottom"),
     ]
 
 

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cvtui.draw.columns import GAP, Column, fit
-from cvtui.text import cut_middle
+from cvtui.text import cut, cut_middle
 from cvtui.tui.plot.theme_colors import readable_words
 from cvtui.tui.widgets.moves import jumps, moves
 
@@ -278,7 +278,7 @@ def _fitted(text: str, wide: int, column: Column) -> str:
     """Cut or pad a cell to so many cells of the terminal; letters may take two."""
     long = cell_len(text)
     if long > wide:
-        cut = cut_middle(text, wide) if column.keep_ends and len(text) == long else set_cell_size(text, wide - 1) + "…"
-        return set_cell_size(cut, wide)
+        shown = cut_middle(text, wide) if column.keep_ends and len(text) == long else cut(text, wide)
+        return set_cell_size(shown, wide)
     space = " " * (wide - long)
     return space + text if column.align == "right" else text + space

@@ -20,6 +20,7 @@ from cvtui.engine.handover.trained import Trained
 from cvtui.errors import RequestError
 from cvtui.runlog.model_metadata import EXTRA_FILE, decode, encode, mean_and_std
 from tests.engine.handover.making import trained_of
+from tests.export.full_disk import full_disk
 
 pytestmark = pytest.mark.torch
 needs_onnx = pytest.mark.skipif(
@@ -54,6 +55,10 @@ def test_program_and_script(tmp_path: Path, write: Any, load: Any) -> None:
     for count in (1, 2, 5):
         x = torch.randn(count, 3, 8, 8)
         assert torch.equal(model(x), trained.model(x))
+    with full_disk(1000), pytest.raises(OSError, match="too large") as refused:  # PyTorch's writer ended the process
+        write(trained, path, False)
+    assert refused.value.filename == str(path)
+    assert torch.equal(load(path, {})(x), trained.model(x)), "the file from before is there"
     zca = trained_of(NET, preprocess="zca")
     with pytest.raises(RequestError, match="zca"):
         write(zca, path, False)
@@ -109,6 +114,46 @@ def test_strange_nets_are_refused_with_the_reason_or_written_right(
     assert write_torchscript(trained, path, False).difference == 0
     x = torch.randn(3, 3, 8, 8)
     assert torch.equal(script(path, {})(x.clone()), trained.model(x.clone()))
+
+
+NETS_OF_ONES_OWN = """
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations as made
+class Net(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.out = kind, made.orthogonal(nn.Linear(24, 24))
+        layer = nn.TransformerEncoderLayer(24, 2, 32, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.head = made.weight_norm(nn.Linear(24, 3))
+    def forward(self, x):
+        if self.kind == "loop":
+            return torch.stack([self.head(self.out(one.flatten(1).T.flatten()[:24])) for one in x])
+        x = self.encoder(self.out(x.permute(0, 2, 1, 3).flatten(2))).mean(1).expand(len(x), -1)
+        return self.head(x.view(int(x.shape[0]), 24))
+"""
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_nets_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parametrized weights, an encoder's fused path, len(x): written right, for any number; what can't be says why."""
+    (tmp_path / "own_for_an_export.py").write_text(NETS_OF_ONES_OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    trained, path = trained_of("own_for_an_export:Net(kind='len')"), tmp_path / "m"
+    x = torch.randn(5, 3, 8, 8)
+    write_pt2(trained, path, False)
+    assert torch.allclose(programs(path, {})(x), trained.model(x), atol=1e-6)
+    if all(importlib.util.find_spec(name) for name in ONNX):
+        assert write_onnx(trained, path, False).difference < 1e-5
+        with_weights = dict(trained.model.named_parameters())
+        assert "out.parametrizations.weight.original" in with_weights, "the model itself stays as it was"
+        trained.model(x)
+    words = r"number of images that it saw: .*len\(x\).*--pt2"
+    with pytest.raises(Refused, match=words):
+        write_torchscript(trained, tmp_path / "script", False)
+    with pytest.raises(Refused, match=r"how many images there are.*x\.shape\[0\] \(own_for_an_export.py:14\)"):
+        write_pt2(trained_of("own_for_an_export:Net(kind='loop')"), tmp_path / "loop", False)
 
 
 def test_what_is_not_finite_or_of_another_shape_is_refused() -> None:

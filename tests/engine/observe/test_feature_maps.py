@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 import cvtui
 from cvtui.assets import asset
+from cvtui.draw.tile_sheet import with_gaps
 from cvtui.engine.observe import watch_budget
 from cvtui.engine.observe.feature_maps import ValidationSet, compute_feature_maps
-from cvtui.engine.observe.image_writer import LOOKED_AT
+from cvtui.engine.observe.image_writer import GAP, LOOKED_AT, sheet_of
 from cvtui.engine.offline_maps import add_feature_maps
 from cvtui.runlog.events import Command, PictureSaved
 from cvtui.runlog.folder import RunFolder
@@ -204,3 +205,18 @@ def test_a_loop_that_told_no_validation_images_says_so(tmp_path: Path) -> None:
     found.poll()
     assert "no validation images are known" in found.commands[0].words
     assert add_feature_maps(run.folder.path, 0) == 2, "and when it is over nobody has them"
+
+
+def test_another_colour_between_a_sheet_s_tiles_changes_no_tile() -> None:
+    """Not even one with a pixel, or a whole line, of the colour that stands between them. For light themes."""
+    tiles = torch.arange(5 * 3 * 4 * 6).reshape(5, 3, 4, 6).remainder(256).float()
+    tiles[1, :, 2, 3] = torch.tensor(GAP)
+    tiles[3, :, 1] = torch.tensor(GAP)[:, None]
+    sheet = sheet_of(tiles, around_zero=False, low=0, high=255).numpy()
+    new = (196, 207, 228)
+    expected = np.full_like(sheet, new)
+    for number, tile in enumerate(tiles.numpy().transpose(0, 2, 3, 1)):
+        top, left = number // 4 * 5, number % 4 * 7
+        expected[top : top + 4, left : left + 6] = tile
+    assert (with_gaps(sheet, 4, new) == expected).all()
+    assert (with_gaps(sheet[:4, :6], 1, new) == sheet[:4, :6]).all()  # one tile alone has no gap

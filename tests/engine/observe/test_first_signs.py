@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam
 
 from cvtui.engine.observe.bounded_scores import bounded_scores
-from cvtui.engine.observe.fingerprints import changed
+from cvtui.engine.observe.fingerprints import beside_each_other, changed
 from cvtui.engine.observe.first_norm import FirstNorm
 from cvtui.engine.observe.first_signs import STEPS, FirstSigns, plain_tensors, repeated_layers
 from cvtui.engine.observe.loss_calls import LossCalls
 from cvtui.engine.observe.model_facts import LeftOut
+from cvtui.engine.observe.output_sizes import OutputSizes
 
 NONE = torch.empty(0)
 
@@ -151,6 +153,53 @@ def test_images_that_were_written_over_and_images_that_are_brighter() -> None:
     assert (factor, shift, share) == pytest.approx((1 / 0.22, -0.45 / 0.22, 1.0), rel=1e-3)
     assert changed([images], [images * torch.linspace(0.8, 1.2, 40)[:, None]]) == []
     assert changed([images], [torch.rand(40, 64)]) == []
+    channels = torch.arange(64) // 22
+    means, sizes = torch.tensor([0.48, 0.45, 0.40])[channels], torch.tensor([0.20, 0.22, 0.25])[channels]
+    factor, shift, share, count = changed([images], [(images - means) / sizes], channels)
+    own = [1 / 0.20, 1 / 0.22, 1 / 0.25], [-0.48 / 0.20, -0.45 / 0.22, -0.40 / 0.25]
+    assert (factor, shift, share, count) == pytest.approx((sum(own[0]) / 3, sum(own[1]) / 3, 1.0, 3), rel=1e-3)
+    assert changed([images], [images * torch.linspace(0.8, 1.2, 40)[:, None] + means], channels) == []
+
+
+def test_neighbours_of_a_batch_share_labels_that_belong_to_them() -> None:
+    random = torch.Generator().manual_seed(1)
+    labels = [torch.randint(4, (40,), generator=random) for _ in range(5)]
+    kinds = torch.rand(4, 64, generator=random)
+    batches = [kinds[own] + 0.1 * torch.rand(40, 64, generator=random) for own in labels]
+    share, chance, near, count = beside_each_other(batches, labels)
+    assert (share, count) == (1.0, 200)
+    pairs = [((own[:, None] == own).sum().item() - 40) / (40 * 39) for own in labels]
+    assert chance == pytest.approx(sum(pairs) / 5)
+    assert near < 0.5
+    foreign = [torch.randint(4, (40,), generator=random) for _ in range(5)]
+    assert abs(beside_each_other(batches, foreign)[0] - chance) < 0.1
+    noise = [torch.randn(40, 64, generator=random) for _ in range(5)]
+    assert beside_each_other(noise, labels)[2] > 0.7
+    assert beside_each_other([one[:8] for one in batches], [one[:8] for one in labels]) == []
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_sequence_layers_that_take_images_for_places(first: bool) -> None:
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.last = nn.LSTM(4, 8, batch_first=first), nn.Linear(8, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.last(self.lstm(x)[0][:, -1])
+            return out
+
+    def told(images: torch.Tensor, model: nn.Module) -> list[str]:
+        sizes = OutputSizes(model)
+        model(images)
+        facts = sizes.take()
+        return facts.across_images if facts is not None else []
+
+    assert told(torch.rand(6, 5, 4), Rows()) == ([] if first else ["lstm"])
+    assert told(torch.rand(6, 6, 4), Rows()) == []  # as many places as images: either may be meant
+    assert told(torch.rand(6, 1, 4), Rows()) == []  # a layer over the batch, on purpose
+    in_time = nn.LSTM(4, 3, batch_first=first)  # its input and its output have time first
+    assert told(torch.rand(6, 5, 4), in_time) == []
 
 
 def test_the_first_batch_norm_of_a_trained_body() -> None:
@@ -171,3 +220,27 @@ def test_the_first_batch_norm_of_a_trained_body() -> None:
     assert facts["norm_spread"] == pytest.approx(0.5, abs=0.01)
     assert facts["norm_shift"] == pytest.approx(0.0, abs=0.1)
     assert not body[1]._forward_pre_hooks
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.999])
+def test_a_copy_that_follows_the_weights(decay: float) -> None:
+    """Beside a teacher of its own weights, a copy that is trained itself, and a net of other sizes."""
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    optimizer = SGD(model.parameters(), lr=0.1)
+    signs = FirstSigns(model, [optimizer])
+    average, trained = copy.deepcopy(model).eval(), copy.deepcopy(model)
+    others = [nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval(),
+              nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).eval()]  # fmt: skip
+    for _ in range(20):
+        F.cross_entropy(model(torch.rand(8, 6)), torch.arange(8) % 3).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for mean, own in zip(average.parameters(), model.parameters(), strict=True):
+                mean.mul_(decay).add_(own, alpha=1 - decay)
+    share, along = signs.follower(model)["copy_follows"]
+    assert (share > 0.8) == (decay == 0.5)
+    assert (share < 0.05) == (decay == 0.999)
+    assert along > 0.7
+    average.train()  # (is trained itself)
+    assert signs.follower(model)["copy_follows"][1] < 0.5
+    del others, trained

@@ -339,6 +339,20 @@ def test_joined_and_parted_axes_are_no_permutation() -> None:
     assert moved_axes(torch.Tensor.view, (images,), images.view(8, 3, 16, 16)) == [[8, 16, 16, 3], [8, 3, 16, 16]]
 
 
+def test_tokens_are_no_view_of_planes() -> None:
+    """N x C x H x W as N x HW x C, and back; where axes are joined and parted, or moved, nothing is said."""
+    planes, tokens = torch.zeros(8, 48, 6, 6), torch.zeros(8, 36, 48)
+    assert moved_axes(torch.Tensor.view, (planes,), planes.view(8, 36, 48)) == [[8, 48, 6, 6], [8, 36, 48]]
+    assert moved_axes(torch.Tensor.view, (tokens,), tokens.view(8, 48, 6, 6)) == [[8, 36, 48], [8, 48, 6, 6]]
+    last, heads = torch.zeros(8, 6, 6, 48), torch.zeros(8, 4, 8, 8)
+    assert moved_axes(torch.Tensor.view, (last,), last.view(8, 36, 48)) == []
+    assert moved_axes(torch.Tensor.view, (heads,), heads.view(8, 64, 4)) == []
+    made = torch.nn.functional.conv2d(torch.zeros(8, 3, 8, 8), torch.zeros(4, 3, 1, 1, requires_grad=True))
+    assert moved_axes(torch.Tensor.view, (made,), made.view(8, 64, 4)) == [[8, 4, 8, 8], [8, 64, 4]]
+    flat = planes.flatten(2)
+    assert moved_axes(torch.Tensor.view, (flat,), flat.view(8, 48, 6, 6)) == []
+
+
 @pytest.mark.parametrize("kind", [torch.uint8, torch.int64])
 def test_labels_as_bytes_are_not_compared_round_the_end(kind: torch.dtype) -> None:
     """300 is 44 as a byte: a class of weight 0 took another one's images."""

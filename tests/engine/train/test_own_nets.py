@@ -77,6 +77,7 @@ class Keeps(nn.Module):
         self.conv, self.more = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
         self.filter = nn.Parameter(torch.randn(4, 8, 5, 2) * 0.1)
         self.body, self.out = nn.Linear(256, 16), nn.Linear(16, num_classes)
+        self.tied = self.out
 
     def get_extra_state(self):
         return {"calls": self.steps}
@@ -189,7 +190,8 @@ def test_what_a_net_keeps_in_python_is_kept(tmp_path: Path) -> None:
     assert torch.equal(ours, again), "the same draws each time"
     begun: Any = prepare(check(recipe(weights=str(run.path)))).model  # weights alone: what it counts begins anew
     assert begun.steps == 0
-    assert torch.equal(begun.out.weight, written.weights["out.weight"])
+    for name in ("out.weight", "tied.weight"):  # which the net's code shares: each name is in the file
+        assert torch.equal(begun.out.weight, written.weights[name])
     (told,) = evaluations(EvaluateAsk(run=str(run.path), checkpoint="last"), lambda _: None)
     assert isinstance(told, Evaluation)
     assert told.accuracy == whole.epochs[-1].val_accuracy

@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from torch import nn
 
+from cvtui.engine.train.initial_weights import Weights, put_weights
+from cvtui.engine.train.weights_files import pixels_beside
 from cvtui.engine.train.weights_reading import read_file
 from cvtui.errors import RequestError
 from cvtui.runlog.weights_file import find_weights
@@ -48,6 +51,37 @@ def test_weights_in_several_files_are_read_by_their_index_or_folder(tmp_path: Pa
     assert len(read_file(tmp_path / of["b.weight"])[0]) == 1  # without an index it is what it is
     with pytest.raises(RequestError, match="is a folder, but no run, and holds no model"):
         find_weights(str(tmp_path))
+
+
+def test_of_weights_that_layers_share_one_name_is_enough() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3))
+    net[1].weight = net[0].weight
+    told = put_weights(net, Weights("there", {"1.weight": torch.ones(4, 4), "2.weight": torch.ones(3, 4)}, None), 3)
+    assert told == ["weights: 3 of the net's 6 tensors are from there",
+                    "missing, begin as drawn (3): 0.bias, 1.bias, 2.bias"]  # fmt: skip
+    assert torch.equal(net.state_dict()["0.weight"], torch.ones(4, 4))
+
+
+def test_a_hubs_config_says_how_the_images_were_prepared(tmp_path: Path) -> None:
+    """A folder as timm saves it for the hub; a file of another name has nothing to do with the config beside it."""
+    told = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.1], "input_size": [3, 32, 32], "interpolation": "bicubic"}
+    path, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+    for content in ({"architecture": "x", "num_classes": 3, "pretrained_cfg": told}, {"architecture": "x", **told}):
+        config.write_bytes(msgspec.json.encode(content))
+        assert pixels_beside(path) == ((0.5, 0.4, 0.3), (0.2, 0.3, 0.1), 32, "bicubic")
+        assert pixels_beside(tmp_path / "mine.pt") is None
+    for text in (
+        b"{}",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"pretrained_cfg": {"mean": [0.5], "std": [0]}}',
+        b'{"mean": 0.5, "std": 1}',
+    ):
+        config.write_bytes(text)
+        assert pixels_beside(path) is None
+    config.unlink()
+    assert pixels_beside(path) is None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,14 @@ from tests.benchmarks.doctor.held import (  # noqa: F401  each registers its cas
     hands_ways,
     heads,
     healthy,
+    ninth_folders,
+    ninth_heads,
+    ninth_loops,
+    ninth_models,
+    ninth_nets,
+    ninth_sampling,
+    ninth_splits,
+    ninth_tuning,
     second,
     seventh_data,
     seventh_heads,
@@ -42,10 +50,10 @@ from tests.benchmarks.doctor.held.case import program_of
 from tests.benchmarks.doctor.real.program import Program
 
 PROGRAMS = [program_of(name) for name in CASES if name.startswith("held-")]
-SETS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+SETS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 HEALTHY = [program_of(name) for name in CASES if name.startswith("ok-own-")]
 
 
 def set_of(program: Program) -> str:
-    """Return "first" to "eighth", or "hands": healthy runs alone."""
+    """Return "first" to "ninth", or "hands": healthy runs alone."""
     return CASES[program.loop].batch_of

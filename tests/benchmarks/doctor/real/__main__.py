@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.doctor --real", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("doctor-runs/real"), help="where the runs lie")
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="processes (half of the cores)")
-    parser.add_argument("--only", default="", help="47704695: this one; limits, held, healthy, first … eighth, hands")
+    parser.add_argument("--only", default="", help="47704695: this one; limits, held, healthy, first … ninth, hands")
     parser.add_argument("--bare", action="store_true", help="with nothing given only")
     parser.add_argument("--faulty", action="store_true", help="without repairs and healthy runs")
     parser.add_argument("--told", action="store_true", help="with data, labels and classes only")

@@ -60,6 +60,12 @@ class Loop:
 
     whole: Any = None
     """(model, optimizer, run) → validation accuracy: a loop that is not this one at all; it tells no labels."""
+    text = ""
+    """A whole program (`held/ninth_base.py`): `run` runs it, and nothing else of this class is used."""
+
+    def run(self) -> float:
+        """Run the text; return the validation accuracy."""
+        raise NotImplementedError
 
     def before_epoch(self, model: nn.Module) -> None:
         model.train()
@@ -106,6 +112,8 @@ def train(loop: Loop, runs: Path, name: str, told: bool = True) -> float:
 
     told: cvtui.watch gets classes and data, run.step the labels; else README's lines alone.
     """
+    if loop.text:
+        return train_as_script(loop, runs, name)
     torch.manual_seed(1)
     program = loop.program
     data = images, labels, more, their = loop.data()
@@ -164,6 +172,8 @@ class Untold:
 
 def plain(loop: Loop) -> float:
     """Train without a word of cvtui; returns the validation accuracy."""
+    if loop.text:
+        return loop.run()
     torch.manual_seed(1)
     program = loop.program
     images, labels, more, their = loop.data()

@@ -1,0 +1,26 @@
+"""Calls after the next refresh, for windows and widgets that may be gone by then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textual.widget import Widget as _Widget
+else:
+    _Widget = object
+
+
+class LateCalls(_Widget):
+    """Mixin: what was to be called after the refresh is left out once the widget is removed.
+
+    Textual calls it all the same, from the screen that is shown then, and its children are no longer there: `i` and
+    `esc`, typed together, ended the program.
+    """
+
+    def call_after_refresh(self, callback: Any, *args: Any, **kwargs: Any) -> bool:
+        """Call after the next refresh, if this is still there."""
+
+        def call() -> Any:
+            return callback(*args, **kwargs) if self.is_attached else None
+
+        return super().call_after_refresh(call)
