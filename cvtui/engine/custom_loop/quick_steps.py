@@ -41,6 +41,8 @@ PLAIN_LOOKS = 50
 """… and again after so many: what a loop takes may change."""
 NOTE_BESIDE = 3e-6
 """Seconds that a call costs a noted step beyond its own (3 µs, measured in turns with a perceptron's steps)."""
+MOST_COLDER = 5e-5
+"""Seconds at most that colder caches make a noted step of `cvtui run` longer."""
 HELD_SECONDS = 0.1
 """After which noted steps go into the log, whatever is left of their row: a screen follows, and stops, slow ones."""
 
@@ -77,6 +79,10 @@ class QuickSteps:
         self._samples = False
         """The row ends with a sample of the layers; the steps right before it are timed."""
         self._beside = LooksBeside(self._calls, self._clock)
+        self.beside, self.colder = NOTE_BESIDE, 0.0
+        """Seconds of a noted step beyond its call, and the share of the step that comes to them: it cools our code."""
+        self._seconds = 0.0
+        """Of a step, as last measured."""
         self.message = ""
         """What is to be told in the log."""
         self._told = False
@@ -164,7 +170,7 @@ class QuickSteps:
     def _hand_over(self) -> None:
         self._gather()
         self._calls.add_short(self._taken)
-        self._calls.add(len(self._taken) * NOTE_BESIDE)
+        self._calls.add(len(self._taken) * (self.beside + min(MOST_COLDER, self.colder * self._seconds)))
         self._taken.clear()
         held, self._held = self._held, []
         self._probe.number += len(held)
@@ -216,6 +222,7 @@ class QuickSteps:
         if len(self._steps) < LOOKS:
             return
         seconds = max(statistics.median(self._steps), 1e-9)
+        self._seconds = seconds
         share, self.are_short = statistics.median(self._costs) / seconds, seconds < SHORT_SECONDS
         self._row = min(MOST, int(share / SHARE)) if share > SHARE else 0
         if self._row and not self._told:

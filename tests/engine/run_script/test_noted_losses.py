@@ -17,7 +17,6 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from cvtui.engine.custom_loop import quick_steps
-from cvtui.engine.run_script.session import Session
 from tests.engine.run_script import scripts
 from tests.engine.run_script.test_watcher import history, run
 
@@ -148,14 +147,7 @@ class Loop:
 def test_each_loss_is_the_steps_own_and_no_bit_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
     monkeypatch.setattr(quick_steps, "SHORT_SECONDS", 1e9)
-    noted: list[int] = []
-    own = Session.rested
-
-    def counted(session: Session, losses: list[Tensor]) -> None:
-        noted.append(session.steps)
-        own(session, losses)
-
-    monkeypatch.setattr(Session, "rested", counted)
+    noted = scripts.noted_steps(monkeypatch)
     backward = torch.autograd.backward
     losses, weights = run(lambda: Loop().train(), None)
     told, watched = run(lambda: Loop().train(), tmp_path)
