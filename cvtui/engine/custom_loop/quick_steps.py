@@ -13,9 +13,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from cvtui.engine.observe.charges import LooksBeside, charged
 from cvtui.engine.observe.clock import Clock
@@ -64,11 +64,12 @@ class QuickSteps:
         """What is left before the next step of which more is kept than what the loop tells."""
         self.plain: list[tuple[Tensor | float, float, float, float, int] | Quick] = []
         """What was noted: of most loss, rate, time, when the call began, and images, where a loop tells no more."""
-        self.group: dict[str, Any] | None = None
-        """The optimizer's parameters and rate, where it has one group and no norm is waited for."""
+        probe.noted = self.plain
+        self.only: Optimizer | None = None
+        """The one optimizer, where it had one group as the row began and no norm is waited for."""
         self.until = 0.0
         """The clock's time from which noted steps are handed over."""
-        self._only: dict[str, Any] | None = None
+        self._only: Optimizer | None = None
         self.are_short = False
         """Steps take less than SHORT_SECONDS."""
         self.owes = False
@@ -132,14 +133,14 @@ class QuickSteps:
         watch = self._recorder.watch
         ends = PLAIN_STEPS + 1 if self._samples else 1
         self.slow = self.left if watch.is_timed else max(ends, self._normed - NORM_EACH)
-        self.group = None if self.owes else self._only
+        self.only = None if self.owes else self._only
         if self.left <= self.slow:
             self.arm()
 
     def arm(self) -> None:
         """Have the norm of the next step taken, where it is its turn."""
         if not self.owes and 0 < self.left <= self._normed - NORM_EACH:
-            self.owes, self.group = True, None
+            self.owes, self.only = True, None
             self._recorder.norm.wake()
 
     def _gather(self) -> None:
@@ -181,17 +182,17 @@ class QuickSteps:
         if self._measures:
             self._begun = self._clock()
 
-    def end(self, step: int, groups: list[tuple[str, dict[str, Any]]]) -> None:
-        """Close it, and decide how many steps after it are only noted."""
+    def end(self, step: int, only: Optimizer | None) -> None:
+        """Close it, and decide how many steps after it are only noted. only: the optimizer, if it has one group."""
         self._beside.looked(plainly=not self._recorder.watch.was_sampled)
         if self._measures:
             self._measure()
         elif self._wanted:
             self._pause_measuring()
         if self._row and not self._probe.is_early:
-            self._begin_row(step, groups)
+            self._begin_row(step, only)
 
-    def _begin_row(self, step: int, groups: list[tuple[str, dict[str, Any]]]) -> None:
+    def _begin_row(self, step: int, only: Optimizer | None) -> None:
         """Begin a row of steps that are only noted."""
         recorder = self._recorder
         row, sampled = min(self._row, FLUSH_STEPS - 1 - recorder.pending), recorder.watch.steps_to_sample(step)
@@ -200,7 +201,7 @@ class QuickSteps:
         if not self.left:
             return
         self._count += self.left
-        self._only = groups[0][1] if len(groups) == 1 else None
+        self._only = only
         self.owes, self._normed = not recorder.had_norm, self.left + 1
         if not self.owes:
             recorder.norm.rest()

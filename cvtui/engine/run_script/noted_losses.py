@@ -6,13 +6,14 @@ import functools
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from cvtui.engine.optim.groups import is_stepping
 from cvtui.engine.run_script.search import GIVERS
 
 
@@ -92,6 +93,8 @@ class NotedLosses:
     def _is_again(self, images: Any, dropped: bool) -> bool:
         """Return True where the step's loss is known already."""
         same = bool(self.found) and self.images() is images
+        if self.stepping and not is_stepping():  # it raised, for want of memory say, and the script goes on
+            self.stepping = self._within = False
         if self.stepping:  # a closure, called again and again; the last batch of several comes in one, too
             within, self._within = self._within, True
             return bool(self.found) and (same or dropped or within)
@@ -104,14 +107,14 @@ class NotedLosses:
         called, found, session = time.perf_counter(), self.found, self._session
         run = session.run
         quick = run._quick
-        group = quick.group
+        groups: Sequence[dict[str, Any]] = () if quick.only is None else quick.only.param_groups
         if (
             quick.left - 1 <= quick.slow  # (behind the last one of a row comes more)
             or called >= quick.until
-            or group is None
+            or len(groups) != 1
             or len(found) != 1
             or type(value := found[0]) is not float
-            or type(rate := group.get("lr")) is not float
+            or type(rate := groups[0].get("lr")) is not float
         ):
             return False
         found.clear()

@@ -23,6 +23,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.observe.forward_hooks import may_compile
+from cvtui.engine.optim.groups import is_stepping
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
@@ -189,6 +190,8 @@ class Watcher:
 
     def judge(self) -> None:
         """Close the last forward pass: training, where `backward` was called after it."""
+        if self._stepping and not is_stepping():
+            self._stepping = False  # it raised, and the script goes on
         if self._current is None and self.sight.is_idle:
             return
         self.sight.end()

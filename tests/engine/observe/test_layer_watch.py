@@ -55,6 +55,19 @@ def test_a_linear_layer_with_known_weights() -> None:
     assert (found.histogram.counts[0], found.histogram.counts[24], found.histogram.counts[31]) == (2, 1, 1)
 
 
+def test_a_weight_that_takes_another_s_place_is_seen_to_move() -> None:
+    layer = nn.Linear(2, 2, bias=False)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    watch = LayerWatch(nn.Sequential(layer), optimizer, every=1)
+    for step in range(2):
+        with one_step(watch, step):
+            layer(torch.eye(2)).sum().backward()
+            optimizer.step()
+        layer.weight = nn.Parameter(torch.ones(2, 2))
+        optimizer.param_groups[0]["params"][:] = [layer.weight]
+    assert [sample.layers[0].update_ratio for sample in watch.take()][1] == pytest.approx(0.1)
+
+
 def test_planted_dead_channels_and_saturated_units() -> None:
     conv = nn.Conv2d(1, 4, 1)
     conv.weight.data = torch.ones(4, 1, 1, 1)

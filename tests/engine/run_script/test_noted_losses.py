@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -64,6 +65,18 @@ class Loop:
         self.passed(x, y)
         self.optimizer.zero_grad()
 
+    def failed(self, x: Tensor, y: Tensor) -> None:
+        """As where there is no memory for its update."""
+
+        def fails(*_: Any) -> None:
+            raise RuntimeError
+
+        self.passed(x, y)
+        hook = self.optimizer.register_step_pre_hook(fails)
+        with contextlib.suppress(RuntimeError):
+            self.optimizer.step()
+        hook.remove()
+
     def adversarial(self, x: Tensor, y: Tensor) -> Tensor:
         moved = x.clone().requires_grad_(True)
         self.passed(moved, y)
@@ -115,7 +128,7 @@ class Loop:
     def train(self) -> tuple[list[float], list[Tensor]]:
         kinds: list[Callable[[Tensor, Tensor], Tensor | None]] = [
             *(self.plain, self.left_out, self.plain, self.adversarial, self.plain, self.second_look, self.beside),
-            *(self.plain, self.part, self.rest, self.plain, self.plain, self.early),
+            *(self.plain, self.part, self.rest, self.plain, self.failed, self.plain, self.early),
         ]
         losses, number = [], 0
         for _ in range(8):
