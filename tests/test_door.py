@@ -223,6 +223,22 @@ def test_a_pipe_in_a_folder_of_images_is_no_image(tmp_path: Path) -> None:
     assert found.others == 2
 
 
+def test_a_folder_that_is_filled_takes_whole_files_and_follows_no_link(tmp_path: Path) -> None:
+    secret, pictures = tmp_path / "secret", tmp_path / "run" / "pictures"
+    secret.write_bytes(SECRET)
+    pictures.parent.mkdir()
+    with door.filling(pictures) as write:
+        write("a.png", b"a longer one")
+        write("a.png", b"short")
+        (pictures / "b.png").symlink_to(secret)
+        with pytest.raises(OSError, match="link"):
+            write("b.png", b"x")
+    assert ((pictures / "a.png").read_bytes(), secret.read_bytes()) == (b"short", SECRET)
+    (tmp_path / "run" / "ranks").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="link"), door.filling(tmp_path / "run" / "ranks"):
+        pass
+
+
 # ---------------------------------------------------------------------- who can steer
 
 

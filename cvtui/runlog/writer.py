@@ -52,7 +52,7 @@ class EventWriter:
 
     A full or vanished disk does not stop the training: lines wait in memory and are tried again at the next flush;
     `trouble` holds the system's word meanwhile ("" when all is well), and worker.note tells it to the screens.
-    `dropped` counts layer records let go. A log that was deleted is begun anew with the record `run`.
+    `dropped` counts layer records let go. A log that was deleted is begun anew with the record `run`, and says so.
     """
 
     layer_seconds = 0.0
@@ -72,12 +72,19 @@ class EventWriter:
         self.trouble = ""
         self.dropped = 0
         self._again = 0.0
+        self._anew = False
 
     def write(self, record: Record) -> None:
         """Write one record."""
         self._put(record)
         if not self._depth:
             self._write_out()
+
+    def write_all(self, *records: Record) -> None:
+        """Write some in one piece."""
+        with self.together():
+            for record in records:
+                self.write(record)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -104,7 +111,7 @@ class EventWriter:
         self._again = 0.0
         self.flush()
         if not self.trouble:
-            self.flush()  # the word about a trouble that has just ended
+            self.flush()  # the word about a trouble that has just ended, or a log begun anew
         if self.trouble:  # nothing waits any more
             disk_note.write(self._note, f"the log could not be written to its end ({self.trouble})")
         if self._file is not None:
@@ -144,6 +151,8 @@ class EventWriter:
             self._waiting, self._held = [], 0
             if self.trouble:
                 self._out_of_trouble()
+            elif self._anew:
+                self._warn("the log was deleted: it begins anew here")
         else:  # the disk took a part; the rest goes on exactly there
             self._waiting, self._held = [data[written:]], len(data) - written
             self._in_trouble("the disk is full")
@@ -158,11 +167,16 @@ class EventWriter:
             disk_note.write(self._note, f"the log can't be written ({why}): it waits in memory, and training continues")
 
     def _out_of_trouble(self) -> None:
-        lost = f", {self.dropped} layer samples were let go" if self.dropped else "; nothing was lost"
+        lost = f", {self.dropped} layer samples were let go" if self.dropped else ""
+        lost += "; it was deleted, and begins anew here" if self._anew else "" if lost else "; nothing was lost"
         seconds = time.monotonic() - self._since
         text = f"the log could not be written for {seconds:.1f} s ({self.trouble}){lost}"
         self.trouble = ""
         disk_note.write(self._note, "")
+        self._warn(text)
+
+    def _warn(self, text: str) -> None:
+        self._anew = False
         self._put(Log(time=time.time(), level="warning", text=text))  # goes out with what comes next
 
     def _opened(self) -> int:
@@ -181,6 +195,7 @@ class EventWriter:
             disk_note.prepare(self._note)
         if self._head and self._head not in self._waiting and not os.fstat(file).st_size:
             os.write(file, self._head)  # the log was deleted: a reader of the new one must know what it is about
+            self._anew = True
         if ends_torn(file):  # what a killed process left: its torn line must not swallow our first one
             os.write(file, b"\n")
         return file

@@ -466,6 +466,17 @@ def test_a_low_first_loss_waits_for_the_count_of_the_labels(counts: list[int], t
     assert ("F10" in found(recipe(known))) is told
 
 
+@pytest.mark.parametrize(
+    ("first", "outputs", "told"), [(1.2, 3.1, False), (1.2, 1.2, True), (8.0, 1.6, False), (8.0, 8.0, True)]
+)
+def test_a_first_loss_is_compared_with_a_guess_where_it_is_that_of_the_outputs(
+    first: float, outputs: float, told: bool
+) -> None:
+    """1.2 for outputs that cost 3.1, of ten classes: half of it and a teacher's part; 8 for 1.6: a penalty on top."""
+    known = facts(first_loss=first, cross_entropy=outputs, loss_terms=["cross-entropy"], loss_kind="cross-entropy")
+    assert ("F10" in found(story(known=known, loss=lambda _: first, accuracy=lambda _: 0.1, epochs=()))) is told
+
+
 def test_a_low_first_loss_that_is_lost_is_no_training_before() -> None:
     known = facts(first_loss=0.2, cross_entropy=0.2, loss_kind="cross-entropy", loss_given=["linear"])
     told = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -128,8 +130,8 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
         if number % 3:
             run.step(loss=total, accuracy=right, labels=labels)
         else:  # as `cvtui run` tells it
-            run.step_of(loss, logits, labels)
-        for sum_of in (total, right):
+            run.step_of(loss.detach(), logits, labels)
+        for sum_of in (total, right, loss.detach()):
             sum_of.zero_()
 
     with cvtui.watch(model, optimizer, name="between", runs=tmp_path) as run:
@@ -163,6 +165,69 @@ def test_nothing_that_a_loop_does_between_two_looks_is_lost(tmp_path: Path, monk
     assert [one.batch_labels for one in facts if one.batch_labels][-1] == torch.stack(counts[:10]).sum(0).tolist()
     assert [one.validation_mean for one in facts if one.validation_mean is not None] == [pytest.approx(100, abs=1)]
     assert [one.updates_in_eval for one in facts if one.updates_in_eval] == [[at, 3]]
+
+
+def test_a_row_s_steps_are_numbered_as_the_loop_counts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes between two looks is told with its own step, in an epoch's middle, and at its own rate."""
+    monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
+    monkeypatch.setattr(quick_steps, "HELD_SECONDS", 1e9)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    rates, sizes, hooks = [], [], list[Any]()
+
+    def update(images: torch.Tensor) -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images), torch.arange(8) % 2)
+        loss.backward()
+        sizes.append(math.hypot(*(p.grad.norm().item() for p in model.parameters() if p.grad is not None)))
+        optimizer.step()
+        return loss
+
+    def cut(*_: object) -> None:
+        nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
+
+    def load() -> None:
+        saved = optimizer.state_dict()
+        saved["param_groups"][0]["lr"] = 0.05
+        optimizer.load_state_dict(saved)
+
+    def train_in_validation() -> None:
+        model.eval()
+        for _ in range(3):
+            update(torch.randn(8, 4))
+            del sizes[-1]
+        model.train()
+
+    between: dict[int, Callable[[], object]] = {
+        150: load,
+        170: lambda: hooks.append(optimizer.register_step_pre_hook(cut)),
+        190: lambda: hooks.pop().remove(),
+        237: model.eval,  # five steps in evaluation mode, which are told
+        242: model.train,
+        351: train_in_validation,  # updates that are not
+        461: lambda: torch.no_grad()(model)(torch.randn(8, 4)),  # a validation in training mode
+    }
+    rows = 0
+    with cvtui.watch(model, optimizer, name="numbered", runs=tmp_path, every=0) as run:
+        for number in range(600):
+            between.get(number, int)()
+            loss = update(torch.randn(8, 4) if number != 573 else torch.full((8, 4), math.nan))
+            rates.append(optimizer.param_groups[0]["lr"])
+            rows += run._quick.left > 0
+            run.step(loss=loss)
+    assert rows > 550
+    records = records_of(run)
+    steps = [one for one in records if isinstance(one, Steps)]
+    facts = [one for one in records if isinstance(one, Facts)]
+    assert [one for record in steps for one in record.lr or [record.rate] * len(record.loss)] == pytest.approx(rates)
+    norms = [one for record in steps for one in record.grad_norm]
+    for norm, size in zip(norms[:573], sizes[:573], strict=True):
+        assert norm is None or norm == pytest.approx(size, rel=1e-4)
+    assert [one.bad_batch for one in facts if one.bad_batch is not None] == [573]
+    assert [one.eval_step for one in facts if one.eval_step is not None] == [237]
+    assert [one.updates_in_eval for one in facts if one.updates_in_eval] == [[351, 3]]
+    assert [one.validation_mode for one in facts if one.validation_mode is not None] == [True]
 
 
 def test_a_screen_follows_and_stops_slow_steps_that_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

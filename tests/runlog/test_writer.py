@@ -84,7 +84,24 @@ def test_a_deleted_folder_is_noticed_and_writing_goes_on_when_it_is_back(tmp_pat
     head, kept, told = lines(folder.events)
     assert head["type"] == "run", "a log that is begun anew says first what it is about"
     assert kept["text"] == "while it was gone"
-    assert "nothing was lost" in told["text"]
+    assert told["text"].endswith("; it was deleted, and begins anew here"), "what it held is lost"
+
+
+def test_a_log_that_is_deleted_or_comes_back_is_told_as_what_it_is(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    away = tmp_path / "away"
+    with EventWriter(folder) as writer:
+        writer.write(started())
+        write_steps(writer, 0, 100)
+        folder.path.rename(away)  # a disk that is gone for a while
+        write_steps(writer, 100, 200)
+        away.rename(folder.path)
+        writer.close()
+        assert lines(folder.events)[-1]["text"].endswith("; nothing was lost")
+        folder.events.unlink()
+        write_steps(writer, 200, 300)
+    assert [record["type"] for record in lines(folder.events)] == ["run", "steps", "log"]
+    assert lines(folder.events)[-1]["text"] == "the log was deleted: it begins anew here"
 
 
 def test_a_text_that_is_no_unicode_does_not_stop_the_training(tmp_path: Path) -> None:

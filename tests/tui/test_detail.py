@@ -254,9 +254,7 @@ def test_heat_begins_with_the_themes_ground_and_leads_away_from_it(theme: Theme)
     assert (np.diff(away[48:]) > -1).all(), "more is always further away"
 
 
-@pytest.mark.parametrize(
-    ("status", "words"), [("failed", "ended before its first epoch did"), ("", "the first come with")]
-)
+@pytest.mark.parametrize(("status", "words"), [("failed", "ended before it made any"), ("", "the first come with")])
 def test_why_there_is_no_picture(tmp_path: Path, status: str, words: str) -> None:
     run = WrittenRun(tmp_path)
     with run.folder.lock():

@@ -32,8 +32,8 @@ def wrong_size(obs: Observations) -> RuleResult | None:
     layer, gain = _largest_gain(obs)
     low, high = limit("F10", "low"), limit("F10", "high")
     cross = obs.facts.cross_entropy
-    if cross is not None and low <= cross / guess <= high:
-        return None  # the outputs cost what a guess does: the loss is told as a multiple, or holds more than that
+    if cross is not None and (cross >= low * guess if share < 1 else cross <= high * guess):
+        return None  # the outputs themselves cost no less, or no more: the loss is a multiple, or holds more than that
     far = share > limit("F10", "far") and first - guess > limit("F10", "nats")
     wide = far or (share > high and gain > limit("F10", "gain"))
     if not wide and (share >= low or (obs.label_counts and not obs.facts.label_counts)):

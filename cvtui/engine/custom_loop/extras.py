@@ -40,7 +40,7 @@ class LoopExtras:
     def __init__(self, folder: Path, loop: Loop, writer: LiveDoctorWriter, probe: Probe) -> None:
         self._loop, self._writer, self._probe = loop, writer, probe
         device = next((parameter.device for parameter in loop.model.parameters()), torch.device("cpu"))
-        self._waits = LoaderWaits(loop.clock.seconds, lambda: loop.step_count)
+        self._waits = LoaderWaits(loop)
         self._machine = MachineMeter(
             folder, device, lambda: loop.step_count, lambda: loop.clock.seconds(), self._waits
         )  # fmt: skip

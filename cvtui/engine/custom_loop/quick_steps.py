@@ -13,9 +13,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from cvtui.engine.observe.charges import LooksBeside, charged
 from cvtui.engine.observe.clock import Clock
@@ -41,6 +41,8 @@ PLAIN_LOOKS = 50
 """… and again after so many: what a loop takes may change."""
 NOTE_BESIDE = 3e-6
 """Seconds that a call costs a noted step beyond its own (3 µs, measured in turns with a perceptron's steps)."""
+MOST_COLDER = 5e-5
+"""Seconds at most that colder caches make a noted step of `cvtui run` longer."""
 HELD_SECONDS = 0.1
 """After which noted steps go into the log, whatever is left of their row: a screen follows, and stops, slow ones."""
 
@@ -62,11 +64,12 @@ class QuickSteps:
         """What is left before the next step of which more is kept than what the loop tells."""
         self.plain: list[tuple[Tensor | float, float, float, float, int] | Quick] = []
         """What was noted: of most loss, rate, time, when the call began, and images, where a loop tells no more."""
-        self.group: dict[str, Any] | None = None
-        """The optimizer's parameters and rate, where it has one group and no norm is waited for."""
+        probe.noted = self.plain
+        self.only: Optimizer | None = None
+        """The one optimizer, where it had one group as the row began and no norm is waited for."""
         self.until = 0.0
         """The clock's time from which noted steps are handed over."""
-        self._only: dict[str, Any] | None = None
+        self._only: Optimizer | None = None
         self.are_short = False
         """Steps take less than SHORT_SECONDS."""
         self.owes = False
@@ -76,6 +79,10 @@ class QuickSteps:
         self._samples = False
         """The row ends with a sample of the layers; the steps right before it are timed."""
         self._beside = LooksBeside(self._calls, self._clock)
+        self.beside, self.colder = NOTE_BESIDE, 0.0
+        """Seconds of a noted step beyond its call, and the share of the step that comes to them: it cools our code."""
+        self._seconds = 0.0
+        """Of a step, as last measured."""
         self.message = ""
         """What is to be told in the log."""
         self._told = False
@@ -126,14 +133,14 @@ class QuickSteps:
         watch = self._recorder.watch
         ends = PLAIN_STEPS + 1 if self._samples else 1
         self.slow = self.left if watch.is_timed else max(ends, self._normed - NORM_EACH)
-        self.group = None if self.owes else self._only
+        self.only = None if self.owes else self._only
         if self.left <= self.slow:
             self.arm()
 
     def arm(self) -> None:
         """Have the norm of the next step taken, where it is its turn."""
         if not self.owes and 0 < self.left <= self._normed - NORM_EACH:
-            self.owes, self.group = True, None
+            self.owes, self.only = True, None
             self._recorder.norm.wake()
 
     def _gather(self) -> None:
@@ -163,7 +170,7 @@ class QuickSteps:
     def _hand_over(self) -> None:
         self._gather()
         self._calls.add_short(self._taken)
-        self._calls.add(len(self._taken) * NOTE_BESIDE)
+        self._calls.add(len(self._taken) * (self.beside + min(MOST_COLDER, self.colder * self._seconds)))
         self._taken.clear()
         held, self._held = self._held, []
         self._probe.number += len(held)
@@ -175,17 +182,17 @@ class QuickSteps:
         if self._measures:
             self._begun = self._clock()
 
-    def end(self, step: int, groups: list[tuple[str, dict[str, Any]]]) -> None:
-        """Close it, and decide how many steps after it are only noted."""
+    def end(self, step: int, only: Optimizer | None) -> None:
+        """Close it, and decide how many steps after it are only noted. only: the optimizer, if it has one group."""
         self._beside.looked(plainly=not self._recorder.watch.was_sampled)
         if self._measures:
             self._measure()
         elif self._wanted:
             self._pause_measuring()
         if self._row and not self._probe.is_early:
-            self._begin_row(step, groups)
+            self._begin_row(step, only)
 
-    def _begin_row(self, step: int, groups: list[tuple[str, dict[str, Any]]]) -> None:
+    def _begin_row(self, step: int, only: Optimizer | None) -> None:
         """Begin a row of steps that are only noted."""
         recorder = self._recorder
         row, sampled = min(self._row, FLUSH_STEPS - 1 - recorder.pending), recorder.watch.steps_to_sample(step)
@@ -194,7 +201,7 @@ class QuickSteps:
         if not self.left:
             return
         self._count += self.left
-        self._only = groups[0][1] if len(groups) == 1 else None
+        self._only = only
         self.owes, self._normed = not recorder.had_norm, self.left + 1
         if not self.owes:
             recorder.norm.rest()
@@ -215,6 +222,7 @@ class QuickSteps:
         if len(self._steps) < LOOKS:
             return
         seconds = max(statistics.median(self._steps), 1e-9)
+        self._seconds = seconds
         share, self.are_short = statistics.median(self._costs) / seconds, seconds < SHORT_SECONDS
         self._row = min(MOST, int(share / SHARE)) if share > SHARE else 0
         if self._row and not self._told:

@@ -146,7 +146,7 @@ class WatchedRun:
         self._calls.begin()
         loop, watch = UserLoop(self), LayerWatch(self.model, self.optimizers, self.every, budget)
         self._recorder = StepRecorder(self._writer, loop, watch, strict=False)
-        images = ImageWriter(self.folder, self._recorder.write)
+        images = ImageWriter(self.folder, self._recorder.write_all)
         self._maps = FeatureMapWriter(self.model, self._images, images, self.classes, self._without_autocast)
         self._control = Control(loop, self._recorder, watch, self._leader.commands(self.folder, self.log))
         scan = facts is None or facts.bad_count is None
@@ -238,8 +238,8 @@ class WatchedRun:
             and loss.requires_grad
             and loss.numel() == 1
         ):
-            group = quick.group
-            if group is not None and type(rate := group["lr"]) is float:
+            groups = () if quick.only is None else quick.only.param_groups
+            if len(groups) == 1 and type(rate := groups[0]["lr"]) is float:
                 quick.left -= 1
                 self.step_count += 1
                 # (A tensor that is held lies between others, in memory that the loop's next step wants in one piece.)
@@ -255,10 +255,11 @@ class WatchedRun:
         """Record a step of so many images that was only noted, as `step_of` does the others."""
         called, quick = time.perf_counter(), self._quick
         self.step_count += 1
-        if quick.left > quick.slow and called < quick.until and quick.group is not None:
+        groups = () if quick.only is None else quick.only.param_groups
+        if quick.left > quick.slow and called < quick.until and len(groups) == 1:
             quick.left -= 1
             value = loss.item() if loss.is_cpu else loss
-            quick.plain.append((value, float(quick.group["lr"]), time.perf_counter(), called, images))
+            quick.plain.append((value, float(groups[0]["lr"]), time.perf_counter(), called, images))
             if quick.left == quick.slow:
                 quick.arm()
             return
@@ -272,7 +273,7 @@ class WatchedRun:
 
     def step_of(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Record one step by its loss (a scalar), outputs N x C and labels (N, or N x C yes and no)."""
-        self._step(loss, None, labels, logits)
+        self._step(_settled(loss), None, labels, logits)
 
     def _step(
         self,
@@ -307,7 +308,7 @@ class WatchedRun:
         quick = self._quick
         quick.begin()
         self._recorder.step(rate, loss, logits=logits, labels=labels, accuracy=accuracy, groups=rates)
-        quick.end(self.step_count, self.groups.named())
+        quick.end(self.step_count, self.optimizer if len(self.groups.named()) == 1 else None)
         self._attend(rate)
         self._leader.step(loss, labels)
 

@@ -10,13 +10,13 @@ class Clock:
     """Seconds since the run began, pauses not counted."""
 
     def __init__(self, done: float = 0.0) -> None:
-        self._start = time.perf_counter() - done
+        self.start = time.perf_counter() - done
 
     def seconds(self) -> float:
-        return time.perf_counter() - self._start
+        return time.perf_counter() - self.start
 
     def exclude(self, seconds: float) -> None:
-        self._start += seconds
+        self.start += seconds
 
 
 @dataclass

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
+
+from cvtui.engine.observe.clock import Clock
 
 Batch = TypeVar("Batch")
 
@@ -42,6 +45,13 @@ class BatchWaits:
         return waited / whole if whole > 0 else None
 
 
+class Loop(Protocol):
+    """A custom loop: its steps, and the clock that pauses move."""
+
+    step_count: int
+    clock: Clock
+
+
 class LoaderWaits:
     """Measure how long a custom loop is inside of its DataLoader, out of all the time from batch to batch.
 
@@ -50,9 +60,9 @@ class LoaderWaits:
     fetches, and batches without gradients: a validation's.
     """
 
-    def __init__(self, seconds: Callable[[], float], step: Callable[[], int]) -> None:
-        """seconds, step: of the training, pauses not counted."""
-        self._seconds, self._step = seconds, step
+    def __init__(self, loop: Loop, now: Callable[[], float] = time.perf_counter) -> None:
+        self._loop, self._now = loop, now  # (no function of ours tells the time: each batch comes here twice)
+        self._start = loop.clock.start
         self._thread = threading.get_ident()
         self._waited = self._all = 0.0
         self._begun: float | None = None
@@ -62,14 +72,17 @@ class LoaderWaits:
         """Of a batch: what a dataset takes out of a loader of its own is part of the same wait."""
         _FOLLOWED.add(self)
 
-    def fetch(self, batch: Callable[[], Batch]) -> Batch:
+    def fetch(self, batch: Callable[..., Batch], *of: Any) -> Batch:
         """Return a loader's next batch."""
         if threading.get_ident() != self._thread or self._inside:
-            return batch()
+            return batch(*of)
         if not torch.is_grad_enabled():
             self._begun = None
-            return batch()
-        now, step = self._seconds(), self._step()
+            return batch(*of)
+        loop = self._loop
+        now, step, start = self._now(), loop.step_count, loop.clock.start
+        if start != self._start:  # there was a pause
+            self._start, self._begun = start, None
         if self._begun is not None and step > self._at:
             self._waited += self._wait
             self._all += now - self._begun
@@ -78,13 +91,13 @@ class LoaderWaits:
             self._begun, self._wait, self._at = now, 0.0, step
         self._inside = True
         try:
-            found = batch()
+            found = batch(*of)
         except BaseException:
             self._begun = None  # the epoch is over
             raise
         finally:
             self._inside = False
-        self._wait += self._seconds() - now
+        self._wait += self._now() - now
         return found
 
     def leave_out(self) -> None:
@@ -124,6 +137,8 @@ class _Followed:
 
             @functools.wraps(made)
             def following(iterator: Any) -> Any:
+                if len(self._meters) == 1:
+                    return self._meters[0].fetch(made, iterator)
                 batch: Callable[[], Any] = functools.partial(made, iterator)
                 *others, last = self._meters
                 for one in others:

@@ -12,20 +12,16 @@ class Evaluations:
     """
 
     def __init__(self) -> None:
-        self._in_step = False
-        """A pass with gradients was made, and its step is not told yet."""
+        self._passed = -1
+        """Steps told when the last pass with gradients was made: as many as now while its own is not."""
         self._at: int | None = None
         """Steps told when the first pass in training mode came that may be a validation."""
         self.is_habit = False
         """Such passes come in each step."""
 
-    def trained(self) -> None:
-        """Take a pass with gradients."""
-        self._in_step = True
-
-    def step(self) -> None:
-        """Take a step that is told."""
-        self._in_step = False
+    def trained(self, number: int) -> None:
+        """Take a pass with gradients, `number` steps having been told."""
+        self._passed = number
 
     def epoch(self) -> None:
         """Take an epoch's end: what came before it was a validation."""
@@ -36,7 +32,7 @@ class Evaluations:
         """Return True for a pass without gradients, `number` steps having been told, that may be a validation."""
         if not training:
             return True
-        if self._in_step or self.is_habit:
+        if self._passed == number or self.is_habit:
             return False
         if self._at is None:
             self._at = number

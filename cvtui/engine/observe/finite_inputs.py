@@ -24,7 +24,9 @@ class FiniteInputs:
         if self._wanted and images.is_floating_point():
             several = len(batches.steps) > 1
             self._steps += batches.steps
-            self._sums.append(images.reshape(len(batches.steps), -1).sum(1) if several else images.sum().reshape(1))
+            rows = images.reshape(len(batches.steps), -1) if several else images
+            # (In float16 65,505 pixels of 1 are infinite.)
+            self._sums.append(rows.sum(1 if several else None, dtype=torch.float32).reshape(-1))
 
     def facts(self) -> dict[str, Any]:
         """Return the field about it, once, read from the device; {} where all was finite."""

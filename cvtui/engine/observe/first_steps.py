@@ -6,7 +6,7 @@ trained changes by a bit: values are looked at, no random number is drawn, every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import torch
@@ -88,6 +88,8 @@ class Probe:
         """It had to leave."""
         self._within_memory = WithinMemory()
         self.number = 0
+        self.noted: Sized = ()
+        """Steps told beside these `number` ones, of which no more is known yet (custom_loop/quick_steps.py)."""
         self.seen = 0
         """Steps seen so far."""
         self._static = optimizer_facts(model, self.optimizers)
@@ -108,9 +110,6 @@ class Probe:
         self._both_modes = BothModes()
         self._epochs = 0
         self._new_epoch = False
-        self._mode: bool | None = None
-        """Training mode of the last forward pass with gradients."""
-        self._eval_step: int | None = None
         self._reported: set[str] = set()
         self.batch: tuple[Tensor, Tensor] | None = None
         """The first batch as the model got it, and its labels."""
@@ -163,7 +162,9 @@ class Probe:
 
     def _at_a_glance(self, module: nn.Module, inputs: Any, kwargs: Any = None) -> None:
         """Leave out what is trained on: an evaluation may come in the middle of a rest, and is short."""
-        if not (torch.is_grad_enabled() and module.training) and not is_traced():
+        if not ((learns := torch.is_grad_enabled()) and module.training) and not is_traced():
+            if learns:
+                self.look_again()  # updates may come behind it, and training mode must be seen to be back
             self._before_forward(module, given(inputs, kwargs))
 
     def close(self) -> None:
@@ -181,13 +182,13 @@ class Probe:
         images = first_tensor(inputs)
         if self._quiet or (images is not None and (not images.dim() or not images.numel())):
             return
+        number = self.number + len(self.noted)
         if not torch.is_grad_enabled():
             if images is not None:
-                self._validation.take(self.number, self.seen, module, images)
+                self._validation.take(number, self.seen, module, images)
             return
-        self._mode = module.training
-        self._validation.evaluations.trained()
-        self._eval_updates.forward(module.training)
+        self._validation.evaluations.trained(number)
+        self._eval_updates.forward(module.training, number)
         self._updates.forward()
         if self.seen < BATCHES:
             self._loss.before_forward()
@@ -196,10 +197,10 @@ class Probe:
                 self._signs.before_forward(images)
         if self._new_epoch:
             self._new_epoch = False
-            self._signs.new_epoch(self.number)
+            self._signs.new_epoch(number)
         if images is None:
             return  # nothing that looks like them was given
-        self._batches.take(self.number, images)
+        self._batches.take(number, images)
         if self.seen <= STEPS and not is_compiled(self.model):
             self._updates.casts.before_forward(images)
         if not self.seen and not self._first.has_inputs:
@@ -261,10 +262,9 @@ class Probe:
     ) -> None:
         """Take one step's loss and, where they are known, its labels (N) and the accuracy that was told."""
         self.number += 1
-        self._validation.evaluations.step()
         self._eval_updates.step(self.number)
-        if self._mode is False or self._updates.are_watched:
-            self._follow_modes()
+        if self._updates.are_watched and self.seen + 1 >= STEPS:
+            self._updates.settle(self.number)  # (watched no longer, once one was made)
         if self._reported_batches:
             return
         self.seen += 1
@@ -290,13 +290,6 @@ class Probe:
         if labels is not None and images is not None:
             self.batch = (images, lasting(labels)[: len(images)])
         self._pairs.close()
-
-    def _follow_modes(self) -> None:
-        """Note a step in evaluation mode, and watch no longer for an update once one was made."""
-        if self._mode is False and self._eval_step is None:
-            self._eval_step = self.number - 1
-        if self.seen + 1 >= STEPS:
-            self._updates.settle(self.number)
 
     @ends_no_training
     def take(self) -> Facts | None:
@@ -335,8 +328,8 @@ class Probe:
         late = self.number >= UNMOVED or self._epochs > 1 or (ended and self.seen >= STEPS)
         if late and not self._updates.count and "updates" not in self._reported:
             facts |= self._signs.no_update()
-        if self._eval_step is not None and "eval_step" not in self._reported:
-            facts["eval_step"] = self._eval_step
+        if self._eval_updates.eval_step is not None and "eval_step" not in self._reported:
+            facts["eval_step"] = self._eval_updates.eval_step
         if "updates_in_eval" not in self._reported:
             facts |= self._eval_updates.facts()
         if "accumulated" not in self._reported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ class GradientNorm:
         """Optimizers that were given a closure."""
         self.resting = False
         """The norm of the step under way is left out (custom_loop/quick_steps.py)."""
-        self._off: list[tuple[dict[int, Any], int, Any]] = []
+        self._off: list[tuple[OrderedDict[int, Any], int, Any]] = []
         """Hooks that are off meanwhile: a call that does nothing is one of cold code."""
         self.seconds: float | None = None
         """What norms took, where that is measured."""
@@ -60,6 +61,7 @@ class GradientNorm:
         while self._off:
             hooks, number, hook = self._off.pop()
             hooks[number] = hook
+            hooks.move_to_end(number, last=False)  # before those that came meanwhile: they may cut gradients
 
     def close(self) -> None:
         """Remove all hooks."""

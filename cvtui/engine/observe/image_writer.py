@@ -6,7 +6,8 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,30 @@ _PALETTE = bytes(level for grey in range(BETWEEN) for level in [round(255 * grey
 class ImageWriter:
     """Writer of image grids into a run folder. OSError when the disk refuses."""
 
-    def __init__(self, folder: RunFolder, on_saved: Callable[[PictureSaved], None]) -> None:
+    def __init__(self, folder: RunFolder, on_saved: Callable[..., None]) -> None:
         self.folder = folder
         self.on_saved = on_saved
+        """Takes the records of one or more pictures."""
+        self._put: Callable[[str, bytes], None] | None = None
+        self._saved: list[PictureSaved] = []
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the pictures of this block into a folder that is opened once, and their records at its end.
+
+        (Each by itself took 0.6 ms of the CPU, two thirds of them for the system's calls.)
+        """
+        if self._put is not None:
+            yield
+            return
+        try:
+            with door.filling(self.folder.pictures) as self._put:
+                yield
+        finally:
+            self._put = None
+            saved, self._saved = self._saved, []
+            if saved:
+                self.on_saved(*saved)
 
     def write(
         self,
@@ -64,13 +86,14 @@ class ImageWriter:
             data = png(sheet_of(tiles.cpu(), around_zero=around_zero, low=low, high=high))
         which = f"-of-{more['image']}" if more.get("image") is not None else ""
         file = f"{re.sub(r'[^A-Za-z0-9._#-]+', '-', name)[:120]}{which}-{step:06d}.png"
-        door.make_folder(self.folder.pictures)
-        with door.opened(self.folder.pictures / file, "wb") as opened:
-            opened.write(data)
-        path = f"{self.folder.pictures.name}/{file}"
-        if "names" in more:
-            more["names"] = [encodable(name) for name in more["names"]]
-        self.on_saved(PictureSaved(step=step, name=name, path=path, note=note, columns=columns_of(len(tiles)), **more))
+        with self.together():
+            assert self._put is not None
+            self._put(file, data)
+            path = f"{self.folder.pictures.name}/{file}"
+            if "names" in more:
+                more["names"] = [encodable(name) for name in more["names"]]
+            columns = columns_of(len(tiles))
+            self._saved.append(PictureSaved(step=step, name=name, path=path, note=note, columns=columns, **more))
 
     def write_feature_maps(
         self,
@@ -87,6 +110,12 @@ class ImageWriter:
         image: C x H x W, any range. It comes last: a reader that waits for it has the maps already. place: where the
         image lies.
         """
+        with self.together():
+            self._write_feature_maps(step, number, image, result, truth, classes, place)
+
+    def _write_feature_maps(
+        self, step: int, number: int, image: Tensor, result: FeatureMaps, truth: str, classes: list[str], place: str
+    ) -> None:
         for layer, (values, channels, height, width) in result.maps.items():
             shown = f"the first {len(values)} of {channels}" if channels > len(values) else f"{channels}"
             note = f"{shown} channel{'s' * (channels != 1)}, {height}x{width}; dark: low, bright: high"

@@ -36,8 +36,10 @@ class JoinedBatches:
             self._look(Joined(images, [step]))
             return
         held = self._held
-        if held and (held[0].shape != images.shape or held[0].dtype != images.dtype):
-            self.pour()
+        if held:
+            first = held[0]
+            if first.shape != images.shape or first.dtype != images.dtype or first.device != images.device:
+                self.pour()
         self._steps.append(step)
         self._held.append(images.detach().clone())
         if len(self._steps) >= MOST:

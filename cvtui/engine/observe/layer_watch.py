@@ -128,7 +128,7 @@ class LayerWatch:
             self._begun = self._clock()
         if due:
             self._sample = self._hooks
-            self._hooks.begin(step, self._sees_functions(), timed=not self.budget.can_compare)
+            self._hooks.begin(step, self._sees_functions(), timed=self.budget.times_hooks)
             taken = self._clock() - self._begun
             self._hooks.seconds += taken
             self.budget.within += taken

@@ -22,14 +22,14 @@ class ParameterGroups:
         self._names = {id(p): plain_name(name) for name, p in model.named_parameters()}
         self._optimizers = dict(optimizers)
         self._named: list[tuple[str, dict[str, Any]]] = []
+        self._ids: list[int] = []
+        """Of the groups, which `_named` keeps alive."""
 
     def named(self) -> list[tuple[str, dict[str, Any]]]:
         """Return (name, group) of each; names are unique."""
-        count = 0
-        for optimizer in self._optimizers.values():
-            count += len(optimizer.param_groups)
-        if len(self._named) != count:
-            self._named = []
+        ids = [id(group) for optimizer in self._optimizers.values() for group in optimizer.param_groups]
+        if self._ids != ids:  # (also where `load_state_dict` has made them anew)
+            self._ids, self._named = ids, []
             for key, optimizer in self._optimizers.items():
                 for number, group in enumerate(optimizer.param_groups, 1):
                     own = self._name(group, number) if len(optimizer.param_groups) > 1 else ""

@@ -268,6 +268,11 @@ class StepRecorder:
         self.flush()
         self.writer.write(record)
 
+    def write_all(self, *records: Record) -> None:
+        """Write some in one piece."""
+        self.flush()
+        self.writer.write_all(*records)
+
     def _sum_up(self, readings: Readings, count: int) -> None:
         sums = self.training.sums
         for index in range(count):

@@ -19,17 +19,21 @@ from cvtui.engine.observe.charges import Calls
 
 SHARE = 0.008
 """Of the time since the run began that samples and pictures may take together …"""
-START = 0.014
-"""… and seconds on top: a small net's first samples are taken one after the other. With 12 ms the doctor saw 40 steps
-of a run of 70, and did not name a net that gives one answer; six samples of that perceptron take 11."""
+START, LOOP_START = 0.009, 0.014
+"""… and seconds on top, of the trainer and of a custom loop, whose samples take longer: a small net's first samples are
+taken one after the other. With 9 or 12 ms the doctor saw 40 steps of a loop of 70, and did not name one answer."""
 OWN_SHARE = 0.004
-"""Of that time, or START where that is more, samples may take, whatever pictures took: two sets of these left a short
-run nearly blind (a net of sigmoids was not named in one suite of five)."""
+"""Of that time, or those seconds where that is more, samples may take, whatever pictures took: two sets of these left a
+short run nearly blind (a net of sigmoids was not named in one suite of five)."""
 FEW, FEW_SECONDS = 3, 0.01
 """As many samples are taken in any case, unless they take longer than this."""
 PICTURES_SHARE = 0.002
-"""Of the time since the run began that pictures may take between the first and the last set, which are made in any
-case."""
+"""Of the time since the run began that pictures may take between the first and the last set."""
+GOAL = 0.02
+"""Of that time all may take that is charged, pictures too. Only the last set is made in any case."""
+SLOW = 0.02
+"""Seconds of a plain step from which on a sample is charged with what its hooks took. Two such steps differ by more
+than it takes (of 110 ms by 5 to 15), and beyond its hooks it takes what it does of a short one."""
 FREE_SAMPLES = 40
 SECONDS_APART = 0.25
 """After FREE_SAMPLES, samples also keep this distance, so that the log of a long run grows slowly."""
@@ -55,10 +59,8 @@ class WatchBudget:
         """Seconds charged for samples."""
         self.pictures = 0.0
         """Seconds charged for pictures."""
-        self.modes = 0.0
-        """Seconds charged for the loss in both modes, which thins no samples: it keeps a share of its own."""
         self.last_set = 0.0
-        """Seconds that are kept for the last set of pictures: what the set before it took."""
+        """Seconds that are kept for the last set of pictures: what the set before it took, or the first may take."""
         self.calls: Calls | None = None
         """Calls and hooks of a custom loop."""
         self.within = 0.0
@@ -74,7 +76,7 @@ class WatchBudget:
     @property
     def seconds(self) -> float:
         """Everything charged so far."""
-        return max(0.0, self.samples) + self.pictures + self.modes
+        return max(0.0, self.samples) + self.pictures
 
     def add_pictures(self, seconds: float) -> None:
         """Charge a set of pictures."""
@@ -111,13 +113,18 @@ class WatchBudget:
         elapsed = self.elapsed()
         if self._count >= FREE_SAMPLES and elapsed - self._last < SECONDS_APART:
             return False
-        if self.samples <= max(START, OWN_SHARE * elapsed):
+        start = START if self.calls is None else LOOP_START
+        if self.samples <= max(start, OWN_SHARE * elapsed):
             return True
-        return self.seconds - self.modes + self.last_set <= START + SHARE * elapsed
+        return self.seconds + self.last_set <= start + SHARE * elapsed
 
     def allows_pictures(self) -> bool:
         """Return True if a set of pictures may be made now, between the first and the last."""
         return self.pictures <= PICTURES_SHARE * self.elapsed()
+
+    def allows_first_set(self) -> bool:
+        """Return True if there is room for the first set of pictures and the last."""
+        return self.seconds + 2 * self.last_set <= GOAL * self.elapsed()
 
     def plain_step(self, seconds: float) -> None:
         """Take what a step without a sample took."""
@@ -128,12 +135,22 @@ class WatchBudget:
         """True when there were enough plain steps to tell what a sampled one takes beyond them."""
         return len(self._plain) >= 3
 
+    @property
+    def times_hooks(self) -> bool:
+        """True where the hooks of a sample are to be timed: by nothing else can it be told what it takes."""
+        return not self.can_compare or self._is_slow
+
+    @property
+    def _is_slow(self) -> bool:
+        # (The work of a GPU is not seen in hooks.)
+        return len(self._plain) > 0 and min(self._plain) >= SLOW and self.clock is not time.perf_counter
+
     def step_after(self, seconds: float) -> None:
         """Charge the step after a sampled one for what it took beyond a plain one: a tenth of what that did.
 
         The processor's caches hold what the sample has looked at.
         """
-        if self.can_compare:
+        if self.can_compare and not self._is_slow:
             plain = _without_outliers(self._plain)
             if seconds <= OUTLIER * max(plain):
                 self.samples += seconds - _mean(plain)
@@ -145,8 +162,8 @@ class WatchBudget:
         """
         self._count += 1
         self._last = self.elapsed()
-        if not self.can_compare:
-            self._alone.append(inside)
+        if self.times_hooks:
+            self._alone = [] if self._is_slow else [*self._alone, inside]
             self.samples += inside
             return
         self._sampled.append(seconds)

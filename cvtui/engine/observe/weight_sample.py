@@ -13,6 +13,7 @@ from cvtui.engine.observe.layer_kinds import weight_of
 from cvtui.engine.observe.layer_rows import LayerRows
 from cvtui.engine.observe.shards import is_shard, own_shard
 from cvtui.engine.observe.statistics import KnownNorms, norms_of
+from cvtui.engine.optim.groups import held_by
 
 
 def has_closure(words: Sequence[Any] = (), options: Mapping[str, Any] | None = None) -> bool:
@@ -98,10 +99,8 @@ class WeightSample:
     ) -> None:
         self.optimizers, self.places = optimizers, places
         self._learning, self._shards = learning, shards
-        self._trained: tuple[int, set[int]] = -1, set()
-        """How many parameters the one optimizer had, and their ids."""
-        self._group: tuple[int, _Group] | None = None
-        """Of the one optimizer with so many parameters, as long as the weights are those."""
+        self._group: tuple[set[int], _Group] | None = None
+        """Of the one optimizer, as long as it holds these parameters (their ids) and the weights are those."""
         self.weights: dict[str, nn.Parameter] = {}
         self._found: list[tuple[Mapping[str, nn.Parameter | None], nn.Parameter]] = []
         self.clear()
@@ -166,17 +165,9 @@ class WeightSample:
         if unknown:
             norms.update(zip([place for place, _ in unknown], norms_of([own for _, own in unknown]), strict=True))
 
-    def _held_by(self, optimizer: Optimizer) -> set[int]:
-        """Return the ids of what an optimizer trains."""
-        groups = optimizer.param_groups
-        count = sum(len(group["params"]) for group in groups)
-        if len(self.optimizers) > 1 or self._trained[0] != count:
-            self._trained = count, {id(p) for group in groups for p in group["params"]}
-        return self._trained[1]
-
     def _group_of(self, optimizer: Optimizer) -> _Group:
-        held = self._held_by(optimizer)
-        if self._group is not None and self._group[0] == len(held):
+        held = held_by(optimizer)
+        if self._group is not None and self._group[0] == held:
             return self._group[1]
         rest = [one for one in self.optimizers if one is not optimizer]
         others = {id(p) for one in rest for group in one.param_groups for p in group["params"]}
@@ -189,7 +180,7 @@ class WeightSample:
         moving = [id(weight) in held for weight in chosen.values()]
         found = _Group(list(chosen), list(chosen.values()), moving)
         if not rest:
-            self._group = len(held), found
+            self._group = held, found
         return found
 
     def look_at_update(self) -> None:

@@ -7,7 +7,9 @@ found again by name.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container, Mapping
+from types import CodeType, FrameType
 from typing import Any
 
 from torch import nn
@@ -81,6 +83,18 @@ def stepping_inside(optimizer: Optimizer) -> Optimizer:
         if len(inside) != 1 or held_by(inside[0]) != own:
             return optimizer
         optimizer = inside[0]
+
+
+_STEP = [one for one in vars(Optimizer)["profile_hook_step"].__func__.__code__.co_consts if isinstance(one, CodeType)]
+"""What PyTorch puts around each `step`, which calls its hooks."""
+
+
+def is_stepping() -> bool:
+    """Return True within an optimizer's `step`, by the calls under way: one that raises calls no hook at its end."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code not in _STEP:
+        frame = frame.f_back
+    return frame is not None
 
 
 def held_by(*optimizers: Optimizer) -> set[int]:

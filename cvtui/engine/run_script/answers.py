@@ -7,9 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cvtui.engine.run_script.loss_sight import Call
+from cvtui.engine.run_script.loss_call import CLASSES, Call
 
-CLASSES = ("cross_entropy", "nll_loss")
 BINARY = {"binary_cross_entropy_with_logits": 0.0, "binary_cross_entropy": 0.5}
 """Losses of yes or no, and the output above which the answer is yes."""
 

@@ -1,4 +1,4 @@
-"""What is kept of a watched model's run once it has ended."""
+"""What is kept of a watched model's run once it has ended, and how a screen ends one."""
 
 from __future__ import annotations
 
@@ -26,3 +26,9 @@ class Ended:
 
     def holds(self, optimizer: Optimizer) -> bool:
         return any(one() is optimizer for one in self._optimizers)
+
+
+class StoppedFromScreen(KeyboardInterrupt):
+    """Stop asked for on a screen: in the script it is what ctrl+c is."""
+
+    from_screen = True

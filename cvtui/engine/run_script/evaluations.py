@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from cvtui.engine.observe.accuracy import right
 from cvtui.engine.run_script.answers import labelled, right_by_comparison
-from cvtui.engine.run_script.loss_sight import Call
+from cvtui.engine.run_script.given_batches import Answers
+from cvtui.engine.run_script.loss_call import Call
 from cvtui.engine.run_script.search import Batches, batches_other_than
 
 
@@ -33,6 +35,10 @@ class _Pass:
         """The first ones, kept: what else lies there later is not taken for them."""
         self._losses: list[tuple[Tensor, int]] = []
         self._shares: list[tuple[Tensor, int]] = []
+        self.plain = 0
+        """Batches in a row of which the loader alone would have told all."""
+        self.answers: Answers | None = None
+        """Of batches that were not looked at."""
 
     @torch.no_grad()
     def add(
@@ -58,8 +64,19 @@ class _Pass:
         elif output is not None and (share := right_by_comparison(output, compared)) is not None:
             self._shares.append((share, count))
 
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Work out what batches that were not looked at came to."""
+        if self.answers is None or (found := self.answers.take()) is None:
+            return
+        logits, labels = found
+        self.forwards += 1
+        self._losses.append((functional.cross_entropy(logits, labels), len(labels)))
+        self._shares.append((right(logits, labels).mean(), len(labels)))
+
     def result(self) -> Result:
         """Return the means; of what not every batch has told, None."""
+        self.settle()
         loss, accuracy = (
             _mean(found) if len(found) == self.forwards else None for found in (self._losses, self._shares)
         )
@@ -111,6 +128,27 @@ class Evaluation:
         if not self._passes:
             self._passes.append(_Pass(None, False))
         self._passes[-1].add(calls, output, compared, images)
+
+    def saw(self, plain: bool) -> None:
+        """Take whether the loader alone would have told all of the last forward pass."""
+        last = self._passes[-1]
+        last.plain = last.plain + 1 if plain else 0
+
+    def answers(self, source: Any, looked: int) -> Answers | None:
+        """Return where answers to the loader's batches go, once so many were plain; None before."""
+        last = self._passes[-1]
+        if last.plain < looked or last.batches is None or not last.batches.is_of(source):
+            return None
+        last.answers = last.answers or Answers(source)
+        return last.answers
+
+    def settle(self) -> None:
+        """Make room for more answers."""
+        self._passes[-1].settle()
+
+    def batches_answered(self) -> int:
+        """Return how many were not looked at."""
+        return sum(one.answers.batches for one in self._passes if one.answers is not None)
 
     def result(self) -> Result:
         """Return the validation's: the first data set that the model isn't trained on."""

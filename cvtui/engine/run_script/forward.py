@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from cvtui.engine.observe.forward_hooks import first_tensor
 from cvtui.engine.run_script.answers import Labelled
-from cvtui.engine.run_script.loss_sight import Call
+from cvtui.engine.run_script.loss_call import Call
 
 
 class Judge(Protocol):
@@ -70,3 +73,13 @@ def own_loss(output: Any) -> Tensor | None:
     """Return the loss that a model gives beside its outputs."""
     loss = output.get("loss") if isinstance(output, dict) else None
     return loss.detach() if isinstance(loss, Tensor) and not loss.dim() else None
+
+
+def sum_of(losses: list[Tensor]) -> Tensor:
+    """Return a step's loss, of one or of several batches."""
+    return losses[0] if len(losses) == 1 else torch.stack([one.float() for one in losses]).sum()
+
+
+def reference(images: Tensor | None) -> Callable[[], Tensor | None]:
+    """Return what gives the images for as long as the script holds them."""
+    return weakref.ref(images) if images is not None else lambda: None

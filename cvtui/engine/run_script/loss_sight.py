@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.data import dataloader
 
 from cvtui.engine.observe.loss_calls import LOSSES, LossCalls
+from cvtui.engine.run_script.given_batches import Given
+from cvtui.engine.run_script.loss_call import Call
 from cvtui.engine.run_script.noted_losses import NotedLosses
 from cvtui.engine.run_script.search import GIVERS
 
@@ -33,20 +35,6 @@ _PRODUCTS = {Tensor.mul, torch.mul, Tensor.__mul__}
 _EQUALS = {Tensor.eq, torch.eq, Tensor.__eq__, operator.eq}
 
 
-class Call(NamedTuple):
-    """A call of a loss function."""
-
-    name: str
-    input: Tensor | None
-    """None of very many values."""
-    target: Tensor | None
-    value: Tensor
-    """A scalar: the mean over the batch, or its sum."""
-    summed: bool
-    learns: bool
-    """It has a gradient."""
-
-
 class Sight(TorchFunctionMode):
     """Keeps what it sees until `take`."""
 
@@ -56,6 +44,7 @@ class Sight(TorchFunctionMode):
         """The script has a GradScaler: of a scaled loss the value before is kept."""
         self._on = 0
         self.noted = NotedLosses()
+        self.given = Given()
         self.wake: Callable[[bool], None] = lambda _ended: None
         """Called at a loader's end."""
         self._clear()
@@ -155,8 +144,11 @@ class Sight(TorchFunctionMode):
             try:
                 batch = made(iterator)
                 GIVERS.gave(iterator)
+                if self.given.is_wanted:
+                    self.given.take(iterator, batch)
                 return batch
             except StopIteration:
+                self.given.end()
                 self.wake(True)
                 raise
             finally:

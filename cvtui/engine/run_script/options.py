@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 
@@ -28,3 +30,8 @@ def written(options: Options) -> str:
 def read(text: str) -> Options:
     """Read what `written` has made."""
     return msgspec.json.decode(text, type=Options)
+
+
+def place_of(runs: str, begun_in: str) -> str:
+    """Return the runs folder, wherever the script has gone since it was begun."""
+    return runs if os.getcwd() == begun_in else os.path.join(begun_in, runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class Watched:
             from cvtui.engine.run_script.options import read
             from cvtui.engine.run_script.watcher import Watcher
 
+            importlib.import_module("cvtui.engine.run_script.session")  # (0.1 s, else in the script's first step)
             self._watcher = Watcher(read(self._options), self._place)
         except Exception as error:  # the script comes first
             self._trouble = f"{type(error).__name__}: {error}"

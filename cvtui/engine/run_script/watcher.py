@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import warnings
 import weakref
 from collections import Counter
@@ -24,12 +23,14 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from cvtui.engine.observe.copies import is_traced
 from cvtui.engine.observe.forward_hooks import call_new_hooks, may_compile
+from cvtui.engine.optim.groups import is_stepping
 from cvtui.engine.run_script.compiled_in_place import Call, follow_compiled
 from cvtui.engine.run_script.ended import Ended
 from cvtui.engine.run_script.loss_sight import Sight
-from cvtui.engine.run_script.options import Options
+from cvtui.engine.run_script.options import Options, place_of
 from cvtui.engine.run_script.search import MADE, FirstBatches, Found, holds_loss_and_model, is_wrapper, share_of
 from cvtui.engine.run_script.sigterm import REASON, append_end, end_on_sigterm, leave_sigterm
+from cvtui.engine.run_script.told import say
 
 MOST_CLAIMS = 20
 """Steps of optimizers whose model is not found, before the search for it is given up."""
@@ -145,7 +146,7 @@ class Watcher:
         self, module: nn.Module, args: Any, optimizers: list[Optimizer], share: float, first: FirstBatches
     ) -> None:
         from cvtui.engine.observe import forward_hooks
-        from cvtui.engine.run_script.session import Session, place_of
+        from cvtui.engine.run_script.session import Session
 
         former = any(one.model is module for one in (*self.sessions, *self._done))
         for session in [one for one in self.sessions if one.model is module]:  # a new optimizer, as for fine-tuning
@@ -187,6 +188,8 @@ class Watcher:
 
     def judge(self) -> None:
         """Close the last forward pass: training, where `backward` was called after it."""
+        if self._stepping and not is_stepping():
+            self._stepping = False  # it raised, and the script goes on
         if self._current is None and self.sight.is_idle:
             return
         self.sight.end()
@@ -218,14 +221,16 @@ class Watcher:
     def rest(self, session: Any) -> None:
         """See no more of the next step than its loss, where nothing else could come of it."""
         if len(self.sessions) == 1 and not (self._search or self.sight.scaled or self._trouble or may_compile()):
-            self.sight.noted.begin()
+            self.sight.noted.begin(session)
             session.is_resting = True
 
     def wake(self, ended: bool = False) -> None:
         """See all again; ended: a loader has given its last batch."""
         if not self.sight.noted.is_on:
             return
-        self.sight.noted.is_on = False  # (the step under way is noted to its end: its `backward` may still come)
+        if self.sight.noted.stepping:
+            self._open.add(id(self.sight.noted.optimizer))
+        self.sight.noted.pause()
         for session in self.sessions:
             session.woken(ended)
 
@@ -238,12 +243,12 @@ class Watcher:
     def _before_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         if os.getpid() != self._process:
             return
+        noted = self.sight.noted
+        if noted.optimizer is optimizer:
+            noted.stepping = True
+            return
         self._open.add(id(optimizer))
-        if self.sight.noted.is_on:
-            if self.sessions and optimizer is self.sessions[0].optimizers[0]:
-                self.sight.noted.step()
-                return
-            self.wake()
+        self.wake()
         self.guarded(self._prepare_step, optimizer)
 
     def _prepare_step(self, optimizer: Optimizer) -> None:
@@ -273,14 +278,16 @@ class Watcher:
         self._look_for_models()
 
     def _after_step(self, optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        if os.getpid() != self._process or id(optimizer) not in self._open:
+        noted = self.sight.noted
+        if noted.stepping and noted.optimizer is optimizer:  # (it has begun, in this process)
+            if not noted.record():
+                self._last = noted.take()
+                self.guarded(self.sessions[0].rested, self._last)
+            return
+        if id(optimizer) not in self._open or os.getpid() != self._process:
             return  # (of an optimizer whose `step` calls its base's: told at the end of the inner one)
         self._open.discard(id(optimizer))
-        if self.sight.noted.is_on:
-            self._last = self.sight.noted.take()
-            self.guarded(self.sessions[0].rested, self._last)
-        else:
-            self.guarded(self._close_step, optimizer)
+        self.guarded(self._close_step, optimizer)
 
     def _close_step(self, optimizer: Optimizer) -> None:
         self.judge()
@@ -331,7 +338,7 @@ class Watcher:
                 session.end(RuntimeError(f"watching ended: {why}"))
         self._done += map(Ended, self.sessions)
         self.sessions = []
-        _say(f"watching ended ({why}); the script goes on")
+        say(f"watching ended ({why}); the script goes on")
 
     def _terminate(self, interrupted: bool) -> None:
         """End all runs at once; interrupted: in the middle of our own code, whose records may be half made."""
@@ -359,7 +366,7 @@ class Watcher:
         done = [*self._done, *self.sessions]
         good = error is None or (isinstance(error, SystemExit) and error.code in (None, 0))
         if good and not done and not self._trouble:
-            _say(f"nothing was watched: {self._why_nothing()}")
+            say(f"nothing was watched: {self._why_nothing()}")
         status = 0
         if done and (self._options.doctor or self._options.ci):
             from cvtui.engine.run_script.findings import tell
@@ -388,11 +395,3 @@ class Watcher:
 
 class _StandAside(Exception):
     """Nothing is to be watched."""
-
-
-def _say(text: str) -> None:
-    from cvtui.text import harmless
-
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            print(harmless(f"cvtui: {text}"), file=sys.stderr)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cvtui.engine.data.depth import UNITS
 from cvtui.engine.observe.feature_map_writer import FeatureMapWriter, ValidationImage
 from cvtui.engine.observe.image_writer import ImageWriter
+from cvtui.engine.observe.layer_kinds import is_leaf
 from cvtui.engine.observe.recorder import StepRecorder
 from cvtui.engine.observe.untouched import untouched
 from cvtui.engine.observe.watch_budget import WatchBudget
@@ -27,8 +28,10 @@ from cvtui.runlog.folder import RunFolder
 from cvtui.runlog.writer import EventWriter
 
 TIMES = 10
-"""Sets of pictures a run, about, spread evenly over its epochs (the first and the last among them); fewer of a run of
-seconds, where so many would take more than their share of its time."""
+"""Sets of pictures a run, about, spread evenly over its epochs; fewer of a run of seconds, where so many would take
+more than their share of its time."""
+EACH, OTHERS = 0.0005, 4
+"""Seconds that a picture of a set takes, about, as long as none was made, and how many there are beside the layers'."""
 MOST_TILES = 64
 MOST_MISTAKES = 12
 SAMPLES = 16
@@ -75,7 +78,7 @@ class Snapshots:
         self.image = 0
         """The validation image whose feature maps are made; `look` chooses another."""
         self._write = recorder.write
-        self._images = ImageWriter(folder, recorder.write)
+        self._images = ImageWriter(folder, recorder.write_all)
         classes = list(training.checked.data.classes)
         self.maps = FeatureMapWriter(
             training.eval_model,
@@ -89,21 +92,33 @@ class Snapshots:
         """That there was no memory for pictures."""
         self._interval = max(1, training.recipe.epochs // TIMES)
         self._planned = False
+        self._begins = not training.epoch
+        """The run's first set is still to come."""
+        if training.recipe.watch_every and training.data.train.are_pictures:
+            self.budget.last_set = EACH * (OTHERS + sum(map(is_leaf, training.model.modules())))
         self._answers: list[TopAnswers] = []
 
     def plan(self, epoch: int) -> OnBatch | None:
         """Decide whether pictures are made after this epoch (from 1); return what its validation hands its logits to.
 
-        They are after the first and the last, and after others at least a tenth of the run apart while the budget of
-        watching allows.
+        They are after the last, after the first for which the budget of watching has room (of most runs that is the
+        first one), and after others at least a tenth of the run apart while it allows.
         """
         self._answers = []
-        epochs = self.training.recipe.epochs
-        self._planned = bool(self.training.recipe.watch_every) and (
-            epoch in (1, epochs) or ((epoch - 1) % self._interval == 0 and self.budget.allows_pictures())
-        )
+        if epoch == self.training.recipe.epochs:
+            due = True
+        elif self._begins:
+            due = self.budget.allows_first_set()
+        else:
+            due = (epoch - 1) % self._interval == 0 and self.budget.allows_pictures()
+        self._planned = due and bool(self.training.recipe.watch_every)
         one_class = self.training.data.train.are_pictures and self.training.label_table is None
         return self._take_answers if self._planned and one_class else None
+
+    def finish(self) -> None:
+        """Make a set, without mistakes, of a run that ends before its last epoch and has none."""
+        if self._begins and self.training.epoch and self.training.recipe.watch_every:
+            self.save()
 
     def due(self) -> bool:
         """Return True if pictures are due after this epoch, as `plan` has decided."""
@@ -135,13 +150,14 @@ class Snapshots:
             return
         begun = self.budget.clock()
         try:
-            self._save()
+            with self._images.together():
+                self._save()
         except OSError:
             pass
         except (RuntimeError, MemoryError) as error:
             self._out_of_memory(error)
         finally:
-            self._answers = []
+            self._answers, self._begins = [], False
             self.budget.add_pictures(self.budget.clock() - begun)
 
     def _out_of_memory(self, error: BaseException) -> None:
@@ -156,7 +172,7 @@ class Snapshots:
 
     def _save(self) -> None:
         t = self.training
-        if t.epoch == 1:
+        if self._begins:
             images = t.preprocess(first_batch(t).pixels[:SAMPLES])
             order = t.order(1)[: len(images)].tolist()
             names = [t.data.names.train[number] for number in order]

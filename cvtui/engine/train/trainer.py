@@ -141,6 +141,8 @@ class Trainer:
             evaluation = self.evaluate()
             t.epoch, t.batch_index = t.epoch + 1, 0
             self.record_epoch(evaluation)
+        if self.leads:
+            self.snapshots.finish()
         self.checkpoint_files.finish()
         self.checkpoint_files.thin()
 
@@ -310,14 +312,8 @@ class Trainer:
         self.checkpoint_files.save_epoch(evaluation.accuracy if finite else None, best and finite)
 
     def look_at_both_modes(self) -> None:
-        """Record the first batch's loss in training and in evaluation mode, charged to watching."""
-        if self.probe is None or not self.alone:
-            return
-        budget = self.recorder.watch.budget
-        begun = budget.clock()
-        facts = self.probe.mode_losses()
-        budget.modes += budget.clock() - begun
-        if facts is not None:
+        """Record the first batch's loss in training and in evaluation mode."""
+        if self.probe is not None and self.alone and (facts := self.probe.mode_losses()) is not None:
             self.recorder.write(facts)
 
     def lower_rate(self, loss: float) -> None:

@@ -396,5 +396,5 @@ def image_caption(shown: PictureSaved | None, image: int, known: int | None, req
 def no_pictures(history: History) -> str:
     """Say why there is no picture: not yet, or never."""
     if history.state() in ("starting", "running", "paused"):
-        return "No pictures yet: the first come with the first epoch's end."
-    return "No pictures: the run ended before its first epoch did, or its recipe asks for none."
+        return "No pictures yet: the first come with an epoch's end, at the latest with the run's."
+    return "No pictures: the run ended before it made any, or its recipe asks for none."

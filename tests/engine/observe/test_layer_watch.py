@@ -55,6 +55,19 @@ def test_a_linear_layer_with_known_weights() -> None:
     assert (found.histogram.counts[0], found.histogram.counts[24], found.histogram.counts[31]) == (2, 1, 1)
 
 
+def test_a_weight_that_takes_another_s_place_is_seen_to_move() -> None:
+    layer = nn.Linear(2, 2, bias=False)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    watch = LayerWatch(nn.Sequential(layer), optimizer, every=1)
+    for step in range(2):
+        with one_step(watch, step):
+            layer(torch.eye(2)).sum().backward()
+            optimizer.step()
+        layer.weight = nn.Parameter(torch.ones(2, 2))
+        optimizer.param_groups[0]["params"][:] = [layer.weight]
+    assert [sample.layers[0].update_ratio for sample in watch.take()][1] == pytest.approx(0.1)
+
+
 def test_planted_dead_channels_and_saturated_units() -> None:
     conv = nn.Conv2d(1, 4, 1)
     conv.weight.data = torch.ones(4, 1, 1, 1)
@@ -238,7 +251,7 @@ def test_the_first_sample_is_taken_whatever_it_takes() -> None:
     clock.now = 123.0
     assert not budget.allows_sample()
     clock.now = 124.0
-    assert budget.allows_sample(), "1 s is 0.8 % of it now, and 14 ms"
+    assert budget.allows_sample(), "1 s is 0.8 % of it now, and 9 ms"
     budget.add_pictures(1.0)
     clock.now = 249.0
     assert not budget.allows_sample()
@@ -344,6 +357,34 @@ def test_a_run_of_three_seconds_stays_within_two_percent() -> None:
     assert 0.01 < budget.share() <= 0.02
     assert budget.seconds <= START + SHARE * clock.now + 0.002, "pictures, the last too, come out of one account"
     assert budget.share() == pytest.approx(1 - 3.0 / clock.now, rel=0.05), "and that is what it took"
+
+
+def test_a_slow_nets_samples_are_charged_what_their_hooks_took() -> None:
+    """Steps of 110 ms, up to 15 more by chance; a sample takes 3 ms."""
+    clock = Time()
+    budget = WatchBudget(clock)
+    dice = random.Random(0)
+    for step in range(50):
+        seconds = 0.11 + dice.uniform(0.0, 0.015)
+        if step % 10 == 0:
+            assert budget.times_hooks
+            budget.sampled_step(seconds + 0.003, 0.003)
+        elif step % 10 == 1:
+            budget.step_after(seconds)
+        else:
+            budget.plain_step(seconds)
+    assert budget.seconds == pytest.approx(5 * 0.003, rel=0.01)
+
+
+def test_the_first_set_of_pictures_waits_until_there_is_room_for_it_and_the_last() -> None:
+    clock = Time()
+    budget = WatchBudget(clock)
+    budget.last_set = 0.005  # the most that the first one may take
+    budget.add_reading(0.006)
+    clock.now = 0.7
+    assert not budget.allows_first_set()
+    clock.now = 0.9
+    assert budget.allows_first_set(), "6 ms and two sets are below 2 % of it"
 
 
 def test_the_step_after_a_sampled_one_is_charged_too() -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import torch
 
+from cvtui.engine.observe.clock import Clock
 from cvtui.engine.observe.data_waits import BatchWaits, LoaderWaits
 from cvtui.engine.observe.machine import GpuMeter, MachineMeter, _nvml_handle
 from cvtui.runlog.machine import Gpu
@@ -24,10 +25,18 @@ class Watch:
     """A clock that the test moves."""
 
     def __init__(self) -> None:
-        self.now, self.step = 0.0, 0
+        self.now, self.step_count, self.clock = 0.0, 0, Clock()
 
     def __call__(self) -> float:
         return self.now
+
+    @property
+    def step(self) -> int:
+        return self.step_count
+
+    @step.setter
+    def step(self, step: int) -> None:
+        self.step_count = step
 
 
 def test_the_wait_for_batches_is_what_their_iterator_took() -> None:
@@ -82,7 +91,7 @@ def test_a_custom_loop_waits_for_its_loader_alone_and_leaves_no_trace() -> None:
     """A sleep behind the step, a validation and another thread's batches are no waits of its steps."""
     iterator = torch.utils.data.dataloader._BaseDataLoaderIter
     made, watch = vars(iterator)["__next__"], Watch()
-    waits, also = LoaderWaits(watch, lambda: watch.step), LoaderWaits(watch, lambda: watch.step)
+    waits, also = LoaderWaits(watch, watch), LoaderWaits(watch, watch)
     loader = torch.utils.data.DataLoader(Slow(watch), batch_size=1)
     for _ in range(2):
         for _batch in loader:  # four steps of 8 s, 2 of them a wait; of the last one its end is not seen
@@ -103,6 +112,11 @@ def test_a_custom_loop_waits_for_its_loader_alone_and_leaves_no_trace() -> None:
         if number == 2:
             waits.leave_out()
     assert waits.take() == pytest.approx(4 / 12)
+    for number, _batch in enumerate(loader):  # a pause in the second step, which is left out
+        watch.now += 2 if number != 1 else 100
+        watch.clock.exclude(98.0 if number == 1 else 0.0)
+        watch.step += 1
+    assert waits.take() == pytest.approx(2 / 4)
     for _batch in torch.utils.data.DataLoader(Inner(loader), batch_size=1):  # 2 s a batch, told once
         watch.now += 6
         watch.step += 1

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from cvtui.engine.observe import statistics
+from cvtui.engine.observe.finite_inputs import FiniteInputs
 from cvtui.engine.observe.gathered import BINS, GATHERED, Places, describe, places, saturation
+from cvtui.engine.observe.joined_batches import JoinedBatches
 from cvtui.engine.observe.statistics import KnownNorms, all_finite, channel_sums, flat_view, moments, norm, norms_of
 from cvtui.engine.observe.step_metrics import LARGE, StepMetrics
 
@@ -219,3 +221,26 @@ def test_a_known_norm_counts_until_its_gradient_changes() -> None:
     known.note([weight], norms_of([weight.grad]))
     weight.grad = torch.tensor([3.0, 4.0])
     assert known.of([weight], [weight.grad]) == [None], "another"
+
+
+def test_batches_of_several_kinds_are_summed_each_by_its_own() -> None:
+    """Of half precision, whose own sum is infinite from 65,505 on; some on another device (meta, without values)."""
+    inputs = FiniteInputs(wanted=True)
+    batches = JoinedBatches(inputs.take)
+    ones = torch.ones(4, 40_000 // 4, dtype=torch.float16)
+    for step, images in enumerate([2 * ones, 2 * ones, 2 * ones.repeat(1, 2)]):
+        batches.take(step, images)
+    batches.pour()
+    assert inputs.facts() == {}
+    seen: list[list[int]] = []
+    batches = JoinedBatches(lambda joined: seen.append(joined.steps))
+    for step, device in enumerate(["cpu", "cpu", "meta", "cpu"]):
+        batches.take(step, torch.zeros(2, 3, device=device))
+    batches.pour()
+    assert seen == [[0, 1], [2], [3]]
+    ones[1, 1] = math.inf
+    batches = JoinedBatches(inputs.take)
+    for step in range(3):
+        batches.take(step, ones if step else torch.ones_like(ones))
+    batches.pour()
+    assert inputs.facts() == {"bad_batch": 1}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
+
+from cvtui.engine.run_script.noted_losses import NotedLosses
+from cvtui.engine.run_script.session import Session
 
 
 class Told(NamedTuple):
@@ -330,3 +334,24 @@ ONE_MODEL: dict[str, Callable[[], Told]] = {
     "beside its weights, by a closure": lambda: beside_its_weights(closures=True),
     "two optimizers": two_optimizers,
 }
+
+
+def noted_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the number of each step of which only the loss is seen, in one call or in more."""
+    noted: list[int] = []
+    slow, quick = Session.rested, NotedLosses.record
+
+    def rested(session: Session, losses: list[Tensor]) -> None:
+        noted.append(session.steps)
+        slow(session, losses)
+
+    def record(losses: NotedLosses) -> bool:
+        session = losses._session
+        done = quick(losses)
+        if done:
+            noted.append(session.steps - 1)
+        return done
+
+    monkeypatch.setattr(Session, "rested", rested)
+    monkeypatch.setattr(NotedLosses, "record", record)
+    return noted

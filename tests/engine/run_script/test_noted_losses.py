@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import threading
@@ -16,7 +17,6 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from cvtui.engine.custom_loop import quick_steps
-from cvtui.engine.run_script.session import Session
 from tests.engine.run_script import scripts
 from tests.engine.run_script.test_watcher import history, run
 
@@ -64,6 +64,18 @@ class Loop:
         """As where its gradient is too large."""
         self.passed(x, y)
         self.optimizer.zero_grad()
+
+    def failed(self, x: Tensor, y: Tensor) -> None:
+        """As where there is no memory for its update."""
+
+        def fails(*_: Any) -> None:
+            raise RuntimeError
+
+        self.passed(x, y)
+        hook = self.optimizer.register_step_pre_hook(fails)
+        with contextlib.suppress(RuntimeError):
+            self.optimizer.step()
+        hook.remove()
 
     def adversarial(self, x: Tensor, y: Tensor) -> Tensor:
         moved = x.clone().requires_grad_(True)
@@ -116,7 +128,7 @@ class Loop:
     def train(self) -> tuple[list[float], list[Tensor]]:
         kinds: list[Callable[[Tensor, Tensor], Tensor | None]] = [
             *(self.plain, self.left_out, self.plain, self.adversarial, self.plain, self.second_look, self.beside),
-            *(self.plain, self.part, self.rest, self.plain, self.plain, self.early),
+            *(self.plain, self.part, self.rest, self.plain, self.failed, self.plain, self.early),
         ]
         losses, number = [], 0
         for _ in range(8):
@@ -135,14 +147,7 @@ class Loop:
 def test_each_loss_is_the_steps_own_and_no_bit_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
     monkeypatch.setattr(quick_steps, "SHORT_SECONDS", 1e9)
-    noted: list[int] = []
-    own = Session.rested
-
-    def counted(session: Session, losses: list[Tensor]) -> None:
-        noted.append(session.steps)
-        own(session, losses)
-
-    monkeypatch.setattr(Session, "rested", counted)
+    noted = scripts.noted_steps(monkeypatch)
     backward = torch.autograd.backward
     losses, weights = run(lambda: Loop().train(), None)
     told, watched = run(lambda: Loop().train(), tmp_path)

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch._C import _len_torch_function_stack
 from torch.nn import functional
 from torch.nn.modules import module
@@ -27,7 +26,7 @@ from cvtui.doctor import examine
 from cvtui.engine.custom_loop import quick_steps
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import Made
-from cvtui.engine.run_script.session import UNTOUCHED, Session
+from cvtui.engine.run_script.session import UNTOUCHED
 from cvtui.engine.run_script.watcher import MOST_IDLE, Watcher
 from cvtui.runlog.events import Command
 from cvtui.runlog.folder import RunFolder
@@ -90,14 +89,7 @@ def test_steps_that_are_only_noted_tell_their_losses_and_end_with_the_loader(
     """Of most steps nothing is seen but what backward() is called on: no step, epoch or evaluation may be missing."""
     monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
     monkeypatch.setattr(quick_steps, "SHORT_SECONDS", 1e9)
-    rested: list[int] = []
-    own = Session.rested
-
-    def counted(session: Session, losses: list[Tensor]) -> None:
-        rested.append(session.steps)
-        own(session, losses)
-
-    monkeypatch.setattr(Session, "rested", counted)
+    rested = scripts.noted_steps(monkeypatch)
     means: list[float] = []
 
     def script() -> scripts.Told:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from cvtui.engine.train import checkpoint
@@ -171,7 +172,9 @@ def test_a_folder_deleted_in_mid_run_comes_back_with_the_weights(running: Runnin
 
     wait_until(delete, what="the folder to be gone")
     running.wait(lambda: running.history.trouble == "the run folder is gone", "the word on the screen")
-    before = running.history.steps_done
+    before, worker = running.history.steps_done, psutil.Process(running.process.pid)
+    begun = worker.cpu_times().user
+    wait_until(lambda: worker.cpu_times().user > begun + 0.2, what="steps after that")  # nothing else can be seen
     assert running.end() == 143
     assert isinstance(records(run)[0], RunStarted)
     history = History(run)
@@ -179,6 +182,8 @@ def test_a_folder_deleted_in_mid_run_comes_back_with_the_weights(running: Runnin
     assert history.end is not None
     assert history.end.status == "stopped"
     assert history.steps_done > before
+    told = [log.text for log in history.logs if log.text.startswith("the log could not be written")]
+    assert [text.rpartition("; ")[2] for text in told] == ["it was deleted, and begins anew here"]
     assert checkpoint.load(run.checkpoints / "last.pt")["step"] == history.end.step
     assert run.recipe.exists()
 

@@ -57,6 +57,9 @@ def test_a_run_that_does_not_become_better_ends_after_its_patience(tmp_path: Pat
     best = found.epochs[0].val_accuracy or 0.0
     words = f"early stopping: no better validation accuracy for 3 epochs (best {best * 100:.2f} % in epoch 1)"
     assert (status, reason) == ("finished", words)
+    names = [picture.name for picture in found.pictures]
+    assert names.count("samples") == 1, "a run too short for pictures at its first epoch's end has them at its own"
+    assert "validation image" in names
     assert "early stopping: no better" in _first(found, ViewState(state="finished"), 160).plain
     again = within("resume", "still", "--no-ui", cwd=tmp_path)
     assert again.returncode == 2
