@@ -28,6 +28,7 @@ from cvtui.engine.run_script.loss_call import Call
 from cvtui.engine.run_script.loss_sight import Sight
 from cvtui.engine.run_script.options import Options
 from cvtui.engine.run_script.search import GIVERS, Batches, FirstBatches, iterators
+from cvtui.engine.runtime.allocator import keep_freed_memory
 from cvtui.engine.watch import watch
 from cvtui.text import harmless
 
@@ -86,6 +87,7 @@ class Session:
         self._dataset: Any = None
         stem = options.name or time.strftime("%Y-%m-%d-%H%M%S-") + options.program
         given = optimizers[0] if len(optimizers) == 1 else optimizers
+        keep_freed_memory()
         self.run = watch(model, given, name=stem, runs=options.runs, every=options.every).__enter__()
         self.folder: Path | None = getattr(self.run.folder, "path", None)
         self.leads = isinstance(self.run, WatchedRun)  # else a rank that has joined rank 0's run

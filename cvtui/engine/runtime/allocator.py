@@ -8,6 +8,7 @@ fourth of a step's time. (On a GPU, PyTorch's own allocator does the same as thi
 from __future__ import annotations
 
 import ctypes
+import os
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Their numbers in malloc.h."""
@@ -15,10 +16,17 @@ NEVER = -1
 LARGEST = 1 << 30
 LARGEST_OF_OLD = 32 << 20
 """What a glibc older than 2.35 takes."""
+CHOICES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_")
+"""Variables by which a person chooses: theirs stand."""
 
 
 def keep_freed_memory() -> bool:
-    """Keep freed memory from now on, in the whole process. False without glibc: nothing is changed there."""
+    """Keep freed memory from now on, in the whole process.
+
+    False, and nothing is changed, without glibc, or where the environment says how glibc is to do it.
+    """
+    if any(name in os.environ for name in CHOICES) or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
+        return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):

@@ -55,3 +55,13 @@ def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert not allocator.keep_freed_memory()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("MALLOC_TRIM_THRESHOLD_", "131072"), ("GLIBC_TUNABLES", "glibc.malloc.mmap_max=0")]
+)
+def test_who_has_chosen_keeps_it(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cvtui.engine.runtime.allocator import keep_freed_memory
+
+    monkeypatch.setenv(name, value)
+    assert not keep_freed_memory()
