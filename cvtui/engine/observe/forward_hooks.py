@@ -156,35 +156,6 @@ def is_within_transform() -> bool:
     return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
 
 
-class PlainHooks:
-    """Hooks of modules that run plainly, which PyTorch calls itself; they come and go together."""
-
-    def __init__(self) -> None:
-        self._hooks: list[tuple[nn.Module, str, int, Any]] = []
-
-    def before(self, module: nn.Module, hook: Any) -> None:
-        """Add a hook before each forward pass of the module."""
-        handle = module.register_forward_pre_hook(hook)
-        handle.remove()
-        self._hooks.append((module, "_forward_pre_hooks", handle.id, hook))
-
-    def after(self, module: nn.Module, hook: Any) -> None:
-        """Add a hook after each."""
-        handle = module.register_forward_hook(hook)
-        handle.remove()
-        self._hooks.append((module, "_forward_hooks", handle.id, hook))
-
-    def put_on(self) -> None:
-        """Put them on."""
-        for module, table, number, hook in self._hooks:
-            module.__dict__[table][number] = hook
-
-    def remove(self) -> None:
-        """Take them off."""
-        for module, table, number, _ in self._hooks:
-            module.__dict__[table].pop(number, None)
-
-
 class Subscription:
     """Handle of one observer, which only it holds while it is off: the registry keeps no model alive."""
 

@@ -19,7 +19,6 @@ from torch.optim import Optimizer
 from cvtui.engine.nn.model import Net
 from cvtui.engine.observe.forward_hooks import (
     ForwardHooks,
-    PlainHooks,
     Subscription,
     first_tensor,
     is_within_transform,
@@ -33,8 +32,8 @@ from cvtui.engine.observe.layer_record import Pending
 from cvtui.engine.observe.layer_rows import LayerRows
 from cvtui.engine.observe.norm_sample import NormSample, RunningTogether, can_be_joined
 from cvtui.engine.observe.output_reader import OutputReader
+from cvtui.engine.observe.plain_hooks import PlainHooks
 from cvtui.engine.observe.shards import is_sharded
-from cvtui.engine.observe.step_hooks import StepHooks
 from cvtui.engine.observe.unseen import MOST_CALLS, unreadable, why_missing
 from cvtui.engine.observe.weight_sample import WeightSample, has_closure
 from cvtui.engine.runtime.memory import is_out_of_memory
@@ -80,7 +79,7 @@ class LayerSample(GuardedLooks, OutputReader):
         """It tells its layers' outputs itself."""
         self._on: list[Subscription] | PlainHooks = []
         """Those that are on."""
-        self._step_hooks = StepHooks(optimizers, self._before_update, self._after_update)
+        self._of_steps: PlainHooks | None = None
         self._calls = FunctionCalls(self._activation, self._attended, self._is_quiet)
         learning = {name: module for name, (_, module) in layers.items() if module._parameters}
         self.of_weights = WeightSample(optimizers, self.places, learning, {} if is_sharded(root) else None)
@@ -140,7 +139,10 @@ class LayerSample(GuardedLooks, OutputReader):
             self._on = [*self._subscriptions, *(self._of_functions if functions else ())]
             for subscription in self._on:
                 subscription.put_on()
-        self._step_hooks.put_on()
+        self._of_steps = self._of_steps or PlainHooks.around_steps(
+            self.optimizers, self._before_update, self._after_update
+        )
+        self._of_steps.put_on()
 
     def _plain_hooks(self) -> PlainHooks:
         """Make the hooks of a model that runs plainly, and whose functions are not looked at."""
@@ -170,15 +172,13 @@ class LayerSample(GuardedLooks, OutputReader):
             subscription.remove()
 
     def unhook(self) -> None:
-        if isinstance(self._on, PlainHooks):
-            self._on.remove()
-        elif self._net is not None:
+        if self._net is not None:
             vars(self._net).pop("look", None)
-        else:
-            for subscription in self._on:
-                subscription.remove()
+        for subscription in [self._on] if isinstance(self._on, PlainHooks) else self._on:
+            subscription.remove()
         self._on = []
-        self._step_hooks.remove()
+        if self._of_steps is not None:
+            self._of_steps.remove()
         self._see_no_functions()
 
     def _looking(self) -> bool:

@@ -534,6 +534,18 @@ def test_a_copy_of_a_net_that_is_looked_at_has_nothing_of_the_look() -> None:
     assert "look" not in vars(t.model)
 
 
+def test_a_net_is_left_alone_behind_a_look_beside_something_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a loss of one's own is compiled, say, its layers are looked at by hooks that may be traced."""
+    monkeypatch.setattr("cvtui.engine.observe.layer_sample.may_compile", lambda: True)
+    t = training(net="conv8-relu-fc")
+    watch = LayerWatch(t.model, t.optimizer, every=1, functions=False, plainly=True)
+    watch.begin(0)
+    assert "look" not in vars(t.model)
+    assert any(module._forward_hooks for module in t.model.modules())
+    watch.cancel()
+    assert not any(module._forward_hooks for module in t.model.modules())
+
+
 def test_runs_of_weights_begin_in_every_row_and_column_alike() -> None:
     for shape in ((32, 32, 3, 3), (512, 512, 3, 3), (128, 784), (257, 9), (64, 64), (2310,), (2049,)):
         count = math.prod(shape)
