@@ -161,7 +161,9 @@ class Session:
         if self.is_resting:
             if torch.is_grad_enabled() and self._mode.training:
                 images = args[0] if args else None
-                if isinstance(images, Tensor) and (shape := images.shape):
+                if not isinstance(images, Tensor):
+                    images = batch_of(args, kwargs or {})
+                if images is not None and (shape := images.shape):
                     self.size = shape[0]
                 noted = self._noted_losses
                 if type(images) is Tensor and not (noted.found or noted.stepping or noted.again):

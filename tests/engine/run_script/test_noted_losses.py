@@ -163,3 +163,41 @@ def test_each_loss_is_the_steps_own_and_no_bit_changes(tmp_path: Path, monkeypat
     for before, epoch in itertools.pairwise(found.epochs):  # (Lightning's last step of an epoch has fewer batches)
         own_losses = losses[before.step : epoch.step]
         assert epoch.train_loss == pytest.approx(sum(own_losses) / len(own_losses), rel=1e-4)
+
+
+class ByName(nn.Sequential):
+    """A net that is given its images as the first input, by name or in a batch."""
+
+    def forward(self, images: Any) -> Any:
+        return super().forward(images["images"] if isinstance(images, dict) else images)
+
+
+@pytest.mark.parametrize("how", ["first", "by name", "in a batch"])
+def test_a_smaller_last_batch_counts_by_its_images(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick_steps, "SHARE", 1e-9)
+    monkeypatch.setattr(quick_steps, "SHORT_SECONDS", 1e9)
+    noted = scripts.noted_steps(monkeypatch)
+    train, held = scripts.data()
+    means: list[float] = []
+
+    def script() -> None:
+        model = ByName(*scripts.net().children())
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(8):
+            model.train()
+            total = 0.0
+            for x, y in DataLoader(train, 5):
+                optimizer.zero_grad()
+                output = model(x) if how == "first" else model(images=x) if how == "by name" else model({"images": x})
+                loss = cross_entropy(output, y)
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(x)
+            means.append(total / len(train))
+            scripts.validated(model, held)
+
+    run(script, tmp_path)
+    assert len(noted) > 20
+    assert any(step % 10 == 9 for step in noted)
+    found = [epoch.train_loss for epoch in history(tmp_path / "s").epochs]
+    assert found == pytest.approx(means, rel=1e-5)
